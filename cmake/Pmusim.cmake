@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler settings, libraries and the two helpers every folder uses:
+#   pmusim_library(NAME deps...)  a static library of all *.cpp in the current folder
+#   pmusim_test(NAME deps...)     a doctest executable of all *.cpp in the current folder
+set(CMAKE_CXX_STANDARD 17)  # Debian's SystemC 2.3.4 links only as C++17.
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(zydis REQUIRED)
+find_package(doctest REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Threads REQUIRED)
+find_package(SystemCLanguage QUIET)
+if(NOT TARGET SystemC::systemc)
+  pkg_check_modules(systemc REQUIRED IMPORTED_TARGET systemc)
+  add_library(pmusim_systemc INTERFACE)
+  target_link_libraries(pmusim_systemc INTERFACE PkgConfig::systemc Threads::Threads)
+else()
+  add_library(pmusim_systemc INTERFACE)
+  target_link_libraries(pmusim_systemc INTERFACE SystemC::systemc)
+endif()
+# sc_process.h of 2.3.4 uses the deprecated dynamic exception syntax and bind helpers.
+target_compile_definitions(pmusim_systemc INTERFACE SC_INCLUDE_DYNAMIC_PROCESSES)
+
+add_library(pmusim_options INTERFACE)
+target_compile_options(pmusim_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual>)
+if(PMUSIM_WERROR)
+  target_compile_options(pmusim_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(PMUSIM_SANITIZE)
+  target_compile_options(pmusim_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer>)
+  target_link_options(pmusim_options INTERFACE -fsanitize=address,undefined)
+endif()
+target_include_directories(pmusim_options INTERFACE ${CMAKE_SOURCE_DIR}/sim ${CMAKE_SOURCE_DIR})
+
+function(pmusim_library name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  if(sources)
+    add_library(pmusim_${name} STATIC ${sources})
+    target_link_libraries(pmusim_${name} PUBLIC pmusim_options ${ARGN})
+  else()
+    add_library(pmusim_${name} INTERFACE)
+    target_link_libraries(pmusim_${name} INTERFACE pmusim_options ${ARGN})
+  endif()
+endfunction()
+
+include(${doctest_DIR}/doctest.cmake)
+function(pmusim_test name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  if(sources)
+    add_executable(test_${name} ${sources} ${CMAKE_SOURCE_DIR}/tests/main.cpp)
+    target_link_libraries(test_${name} PRIVATE pmusim_options doctest::doctest pmusim_systemc ${ARGN})
+    target_compile_definitions(test_${name} PRIVATE PMUSIM_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                                                    PMUSIM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    doctest_discover_tests(test_${name} TEST_PREFIX "${name}: ")
+  endif()
+endfunction()

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// CPUID as data: the leaves of a CPU or of a vCPU model.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+
+namespace pmusim {
+
+struct CpuidRegs {
+  u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+struct CpuidEntry {
+  u32 leaf = 0;
+  u32 subleaf = 0;
+  bool subleaf_matters = false;  // as KVM_CPUID_FLAG_SIGNIFCANT_INDEX
+  CpuidRegs regs;
+};
+
+// A table of leaves, as KVM_SET_CPUID2 takes it. A leaf that is absent reads as all zero; a basic leaf above
+// the maximum reads as Intel CPUs do (the highest basic leaf) only where the vendor does so.
+class CpuidTable {
+ public:
+  std::vector<CpuidEntry> entries;
+
+  CpuidRegs read(u32 leaf, u32 subleaf) const;
+  CpuidEntry* find(u32 leaf, u32 subleaf);              // nullptr if absent
+  CpuidRegs& set(u32 leaf, u32 subleaf, CpuidRegs regs);  // replaces or adds
+};
+
+}  // namespace pmusim

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Errors that a user can cause and mend. Each names the file, the place in it, what was found there and
+// what was expected; the command ends with exit status 2. Everything else that goes wrong is a bug of
+// ours (std::logic_error, exit status 3).
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace pmusim {
+
+class InputError : public std::runtime_error {
+ public:
+  // file: path as the user gave it, or the option's name. place: "line 12, /cpu/width" or "" if the whole
+  // file is meant. found and expected complete the sentence "found X, expected Y"; either may be empty.
+  InputError(std::string file, std::string place, std::string found, std::string expected);
+
+  const std::string& file() const { return file_; }
+  const std::string& place() const { return place_; }
+  const std::string& found() const { return found_; }
+  const std::string& expected() const { return expected_; }
+
+ private:
+  std::string file_, place_, found_, expected_;
+};
+
+// The valid name nearest to a misspelt one, by edit distance, or "" if none is near.
+std::string nearest_name(const std::string& name, const std::vector<std::string>& valid);
+
+// "did you mean 'x'?" or the whole list, for use in InputError::expected.
+std::string expected_one_of(const std::string& name, const std::vector<std::string>& valid);
+
+}  // namespace pmusim

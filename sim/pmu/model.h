@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a CPU generation is, as the PMU mechanism and the machine see it; filled by models/ from JSON.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arch/count.h"
+#include "arch/cpuid.h"
+#include "pmu/registers.h"
+#include "pmu/rules.h"
+
+namespace pmusim::pmu {
+
+struct EventInfo {
+  std::string name;
+  u16 code = 0;           // event select; AMD: 12 bits
+  u8 umask = 0;
+  u8 cmask = 0;
+  bool inv = false, edge = false;
+  int fixed = -1;         // exists only on this fixed counter
+  u32 counters = ~0u;     // GP counters that can count it
+  int arch_bit = -1;      // index in CPUID 0AH EBX
+  CountMask kinds = 0;    // what it counts here; 0: not available in this simulator
+  bool per_cycle = false; // has a per-cycle value, so CMASK, INV and EDGE work on it
+  std::string source;
+};
+
+// How one counter is programmed, after the vendor's rules: what the mechanism needs to count.
+struct CounterSetup {
+  bool enabled = false;
+  CountMask kinds = 0;
+  ContextMask contexts = 0;
+  u8 cmask = 0;
+  bool inv = false, edge = false;
+  bool unavailable = false;  // programmed event is one the simulator does not count
+};
+
+struct OverflowEffect {
+  bool pmi = false;
+  u64 status = 0;       // bits to set in GLOBAL_STATUS (0 where the register does not exist)
+  bool freeze_clears_global_ctrl = false;  // legacy freeze-on-PMI
+};
+
+// A vendor's part of the PMU: pure functions of registers and caps.
+class VendorRules {
+ public:
+  virtual ~VendorRules() = default;
+  virtual Vendor vendor() const = 0;
+  virtual const RuleLayer& hardware() const = 0;
+  virtual Caps caps_from(const CpuidTable& cpuid, u64 perf_capabilities) const = 0;
+  // counter: GP n or kFixedBase + n.
+  virtual CounterSetup setup(const Caps&, const Registers&, const std::vector<EventInfo>&, unsigned counter,
+                             bool svme) const = 0;
+  virtual OverflowEffect overflow(const Caps&, const Registers&, unsigned counter) const = 0;
+  // RDPMC's ECX to a counter, or -1 for #GP.
+  virtual int rdpmc_counter(const Caps&, u32 ecx) const = 0;
+  virtual void reset(const Caps&, Registers&) const = 0;  // power-on values
+  virtual bool masks_lvtpc_on_pmi() const = 0;
+};
+
+struct AssumedValue {
+  std::string path;  // JSON pointer in the model file
+  std::string rule;  // why this value
+};
+
+struct Model {
+  std::string id, name;
+  Vendor vendor = Vendor::Intel;
+  CpuidTable cpuid;                 // as the CPU reports it on bare metal
+  u64 perf_capabilities = 0;
+  Caps caps;                        // of the hardware
+  std::vector<EventInfo> events;
+  std::shared_ptr<const VendorRules> rules;
+  unsigned width = 4;               // pipeline slots per cycle
+  u64 tsc_num = 1, tsc_den = 1;     // TSC ticks per core cycle
+  u64 bus_num = 1, bus_den = 1;     // event 0x3c/0x01 ticks per core cycle
+  u64 core_khz = 0, tsc_khz = 0;
+  unsigned pmi_skid = 0;            // cycles from overflow to recognition
+  unsigned ipi_latency = 200;       // cycles
+  std::vector<std::pair<std::string, u32>> costs;  // core::Cost names, cycles
+  bool save_global_ctrl_on_exit = false;           // VMX exit control 30
+  bool pmc_virtualization = false;                 // Zen 5
+  std::vector<AssumedValue> assumed;
+  std::string file;
+};
+
+}  // namespace pmusim::pmu

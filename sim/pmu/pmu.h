@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hardware PMU of one logical processor: vendor-neutral mechanism. Counters are differences of the core's
+// totals; an idle counter costs nothing and a counting one costs nothing per instruction. Registers follow
+// the model's hardware rule layer.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "arch/count.h"
+#include "pmu/model.h"
+
+namespace pmusim::pmu {
+
+// How far the core may run so that no counter overflows unseen.
+struct Horizon {
+  u64 instructions = kNever;  // instructions (a REP iteration is one)
+  u64 cycles = kNever;        // cycles from now
+};
+
+class Pmu {
+ public:
+  // counts: the core's totals, current whenever the PMU is called.
+  explicit Pmu(const EventCounts& counts) : counts_(&counts) {}
+
+  void configure(const Model& model);  // and power-on reset
+  void reset();
+
+  // Called when a counter wraps (counter index) and when a PMI is requested.
+  std::function<void(unsigned counter)> on_overflow;
+  std::function<void()> on_pmi;
+  // Programming an event that the simulator does not count, with the selector's value.
+  std::function<void(unsigned counter, u64 selector)> on_unavailable;
+
+  // True if the MSR is a PMU register address of this vendor (then read/write decide).
+  bool owns(u32 msr) const;
+  bool rdmsr(u32 msr, u64& value);        // false: #GP
+  bool wrmsr(u32 msr, u64 value);
+  bool rdpmc(u32 ecx, u64& value);
+  void set_debugctl(u64 value);           // freeze bits
+  void set_svme(bool svme);               // EFER.SVME: AMD's HostOnly/GuestOnly
+
+  Horizon horizon() const;
+  // Takes in what the core has counted since the last call; overflows are handled in counter order.
+  void sync();
+
+  // Threshold counters (CMASK, INV, EDGE): true while one is enabled, then the core must deliver cycles.
+  bool wants_cycles() const { return threshold_active_; }
+  void on_cycle(unsigned context, const CountVector& delta, u64 repeat);
+
+  const Registers& registers() const { return regs_; }  // counters as of the last sync
+  const Caps& caps() const;
+  u64 counter_value(unsigned counter) const;
+
+  struct Snapshot {
+    Registers regs;
+    bool svme;
+    std::vector<u64> base;
+    std::vector<u8> edge;
+  };
+  Snapshot save() const;
+  void restore(const Snapshot& snapshot);
+
+ private:
+  struct Counter {
+    CounterSetup setup;
+    u64 last = 0;       // sum over the counts at the last sync, or threshold accumulator
+    u64 threshold = 0;  // accumulator of a threshold counter
+    bool edge_state = false;
+  };
+  void reprogram();  // recompute every setup from the registers
+  u64 total(const Counter& counter) const;
+  void advance(unsigned index, u64 by);
+
+  const EventCounts* counts_;
+  const Model* model_ = nullptr;
+  Registers regs_;
+  std::vector<Counter> counters_;  // GP 0.., then fixed 0..
+  bool svme_ = false;
+  bool threshold_active_ = false;
+};
+
+}  // namespace pmusim::pmu

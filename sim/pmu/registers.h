@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// PMU registers, described once: name, addresses, which vendor has them. What an access does is a rule in a
+// layer (rules.h); both the hardware PMU and a hypervisor's vPMU use these descriptions and this storage.
+// Not modelled: PEBS, LBR, IBS, uncore, v6 aliases.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/types.h"
+
+namespace pmusim::pmu {
+
+enum class Vendor : u8 { Intel, Amd };
+
+inline constexpr unsigned kMaxGp = 16;
+inline constexpr unsigned kMaxFixed = 16;
+inline constexpr unsigned kFixedBase = 32;  // counter index of fixed counter 0, also its bit in GLOBAL_*
+
+enum class Reg : u8 {
+  GpSelector,         // IA32_PERFEVTSELn, PERF_CTLn
+  GpCounter,          // IA32_PERFCTRn, PERF_CTRn
+  GpCounterFull,      // IA32_A_PMCn: alias of GpCounter
+  K7Selector,         // EVNTSELn: alias of GpSelector 0-3
+  K7Counter,          // PERFCTRn (K7): alias of GpCounter 0-3
+  FixedCounter,
+  FixedCtrl,
+  GlobalCtrl,         // also PerfCntrGlobalCtl
+  GlobalStatus,
+  GlobalStatusReset,  // GLOBAL_OVF_CTRL, PerfCntrGlobalStatusClr
+  GlobalStatusSet,
+  GlobalInuse,
+  PerfCapabilities,
+  PerfMetrics,
+  PebsEnable,
+  PebsDataCfg,
+  DsArea,
+  Number
+};
+inline constexpr unsigned kRegs = static_cast<unsigned>(Reg::Number);
+
+struct RegDescription {
+  Reg reg;
+  Vendor vendor;
+  const char* name;   // as the manual prints it, "n" standing for the index
+  const char* id;     // as cases and policies print it: "gp_selector"
+  u32 address;        // of index 0
+  u32 stride;
+  u32 count;          // most that the architecture has room for here
+};
+
+struct RegRef {
+  Reg reg;
+  u8 index;
+};
+
+// The register at an MSR address for that vendor, whether or not a model has it.
+std::optional<RegRef> find_register(Vendor vendor, u32 msr);
+u32 address_of(Vendor vendor, Reg reg, unsigned index);
+std::string name_of(Vendor vendor, RegRef ref);  // "IA32_PERFEVTSEL2"
+
+// What a CPU or a vCPU says it has: from CPUID (0AH, 1, 80000001H, 80000022H) and IA32_PERF_CAPABILITIES.
+struct Caps {
+  Vendor vendor = Vendor::Intel;
+  u8 version = 0;            // Intel: leaf 0AH; AMD: 2 with PerfMonV2, else 1; 0: no PMU
+  u8 gp_count = 0;
+  u8 gp_width = 0;
+  u8 fixed_width = 0;
+  u32 fixed_mask = 0;
+  u32 arch_events = 0;       // available architectural events (positive logic)
+  bool anythread_deprecated = false;
+  bool pdcm = false;         // IA32_PERF_CAPABILITIES exists
+  u64 perf_capabilities = 0;
+  bool perfctr_core = false; // AMD: six counters at C001_0200h
+  bool rtm = false;          // IN_TX bits exist
+  u8 slots_width = 0;
+
+  unsigned fixed_count() const { return static_cast<unsigned>(__builtin_popcount(fixed_mask)); }
+  bool full_width_writes() const { return pdcm && (perf_capabilities >> 13 & 1); }
+  u64 gp_bits() const { return (u64{1} << gp_count) - 1; }
+  u64 counter_bits() const { return gp_bits() | static_cast<u64>(fixed_mask) << kFixedBase; }
+};
+
+// Register values: storage and nothing else.
+struct Registers {
+  u64 selector[kMaxGp] = {};
+  u64 gp[kMaxGp] = {};
+  u64 fixed[kMaxFixed] = {};
+  u64 fixed_ctrl = 0;
+  u64 global_ctrl = 0;
+  u64 global_status = 0;
+  u64 debugctl = 0;        // freeze bits; the MSR itself belongs to the CPU
+  u64 pebs_enable = 0;
+  u64 ds_area = 0;
+};
+
+}  // namespace pmusim::pmu
