@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The context that everything executing inside one core shares, and the system instructions, which are
+// plain functions over it. next_rip is the address after the current instruction.
+#pragma once
+
+#include "core/core.h"
+#include "core/fault.h"
+#include "core/mmu.h"
+
+namespace pmusim::core {
+
+struct Exec {
+  CpuState* s = nullptr;
+  Mmu* mmu = nullptr;
+  CoreEnv* env = nullptr;
+  Timing* timing = nullptr;
+  const Intercepts* intercepts = nullptr;  // non-null: guest mode
+  const CoreConfig* config = nullptr;
+  u64 next_rip = 0;
+  // Brings counts and time up to date before anything outside the core is asked. Set by Core.
+  void (*sync)(void* core) = nullptr;
+  void* core = nullptr;
+  void synchronize() { sync(core); }
+  void stall(Cost cost) { timing->stall(config->costs[cost]); }
+};
+
+// Throws ExitRequest if the current control block intercepts that instruction.
+void check_intercept(Exec& x, ExitKind kind, u64 qualification = 0, u64 value = 0);
+
+// --- segments.cpp: descriptor loads and far transfers (SDM Vol. 3, "Protected-Mode Memory Management").
+void load_segment(Exec& x, Seg seg, u16 selector);       // MOV Sreg, POP Sreg
+void load_ldtr(Exec& x, u16 selector);
+void load_tr(Exec& x, u16 selector);
+void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size);
+void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size);
+void far_return(Exec& x, unsigned operand_size, u16 pop_bytes);
+void iret(Exec& x, unsigned operand_size);
+
+// --- interrupts.cpp: delivery through the IDT, with error codes, IST, RSP0, double and triple faults.
+// Software interrupts push next_rip; everything else pushes s->rip. Throws Fault for a fault during delivery.
+void deliver_through_idt(Exec& x, const PendingEvent& event);
+void software_interrupt(Exec& x, u8 vector, EventType type);  // INT n, INT3, INTO
+// The exception that results when `second` occurs while delivering `first` (contributory rules); false: none,
+// deliver `second` alone. A fault while delivering #DF is a triple fault.
+enum class Escalation : u8 { Serial, DoubleFault, TripleFault };
+Escalation escalate(u8 first, bool first_is_exception, u8 second);
+
+// --- system.cpp: privileged and system instructions. All check CPL, intercepts and reserved bits, in the
+// architecture's order, and take their cost.
+void rdmsr(Exec& x);
+void wrmsr(Exec& x);
+void rdpmc(Exec& x);
+void rdtsc(Exec& x, bool with_aux);
+void cpuid(Exec& x);
+void hlt(Exec& x);
+void cli(Exec& x);
+void sti(Exec& x);
+void popf_value(Exec& x, u64 value, unsigned operand_size);
+u64 pushf_value(Exec& x);
+u64 mov_from_cr(Exec& x, unsigned cr, unsigned gpr);
+void mov_to_cr(Exec& x, unsigned cr, u64 value, unsigned gpr);
+void clts(Exec& x);
+void lmsw(Exec& x, u16 value);
+u64 mov_from_dr(Exec& x, unsigned dr);
+void mov_to_dr(Exec& x, unsigned dr, u64 value);
+void load_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned operand_size);
+void store_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned operand_size);
+void invlpg(Exec& x, u64 linear);
+void invalidate_caches(Exec& x, bool write_back);  // WBINVD, INVD
+void clflush(Exec& x, u64 linear);
+u64 in(Exec& x, u16 port, unsigned size);
+void out(Exec& x, u16 port, u64 value, unsigned size);
+void swapgs(Exec& x);
+void syscall(Exec& x);
+void sysret(Exec& x, unsigned operand_size);
+void vmcall(Exec& x, bool amd_encoding);  // VMCALL / VMMCALL; #UD outside guest mode
+u64 rdpid(Exec& x);
+
+}  // namespace pmusim::core
