@@ -36,7 +36,7 @@ enum class Stop : u8 {
 // An instruction of the guest that this simulator does not implement (and a real CPU would).
 class Unimplemented : public std::runtime_error {
  public:
-  Unimplemented(u64 rip, const std::string& what) : std::runtime_error(what), rip(rip) {}
+  Unimplemented(u64 address, const std::string& what) : std::runtime_error(what), rip(address) {}
   u64 rip;
 };
 
