@@ -3,4 +3,4 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-int sc_main(int argc, char** argv) { return doctest::Context(argc, argv).run(); }
+extern "C" int sc_main(int argc, char** argv) { return doctest::Context(argc, argv).run(); }
