@@ -27,6 +27,13 @@ struct EventInfo {
   std::string source;
 };
 
+// One row of Linux's scheduling table for the model; the first row that matches an event applies.
+struct ScheduleConstraint {
+  u16 first = 0, last = 0;  // event select, inclusive
+  int umask = -1;           // -1: any
+  u64 counters = 0;         // GP counters allowed
+};
+
 // How one counter is programmed, after the vendor's rules: what the mechanism needs to count.
 struct CounterSetup {
   bool enabled = false;
@@ -72,6 +79,7 @@ struct Model {
   u64 perf_capabilities = 0;
   Caps caps;                        // of the hardware
   std::vector<EventInfo> events;
+  std::vector<ScheduleConstraint> constraints;
   std::shared_ptr<const VendorRules> rules;
   unsigned width = 4;               // pipeline slots per cycle
   u64 tsc_num = 1, tsc_den = 1;     // TSC ticks per core cycle
