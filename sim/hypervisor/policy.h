@@ -9,10 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "hypervisor/kernel_release.h"
 #include "pmu/model.h"
 
-namespace pmusim::hv {
+namespace pmusim::hypervisor {
+
+enum class KernelRelease : u8 { V6_12, V7_0, V7_2 };
+const char* kernel_release_name(KernelRelease release);          // "7.0"
+KernelRelease kernel_release_by_name(const std::string& name);   // InputError if unknown
 
 enum class Asset : u8 {
   GpCounters, FullWidthAliases, FixedCounters, EventSelectors, FixedCtrCtrl, GlobalCtrl, GlobalStatus,
@@ -77,4 +80,4 @@ Policy parse_policy(const std::string& text, const std::string& file, const std:
 std::string unmet(const Policy& policy, const pmu::Model& host);
 std::string unmet(const Policy& policy, const pmu::Model& host, KernelRelease release);
 
-}  // namespace pmusim::hv
+}  // namespace pmusim::hypervisor

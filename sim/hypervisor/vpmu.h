@@ -7,13 +7,13 @@
 #include <memory>
 
 #include "arch/cpuid.h"
-#include "hypervisor/kernel_release.h"
-#include "hypervisor/vcpu_hooks.h"
+#include "hypervisor/policy.h"
+#include "hypervisor/vpmu_hooks.h"
+#include "platform/physical_cpu.h"
 #include "pmu/model.h"
 
-namespace pmusim::hv {
+namespace pmusim::hypervisor {
 
-struct Policy;
 class HostPerf;
 struct EventFilter;
 struct VpmuStrategies;
@@ -66,4 +66,4 @@ class Vpmu {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace pmusim::hv
+}  // namespace pmusim::hypervisor
