@@ -52,7 +52,9 @@ JsonDocument& JsonDocument::operator=(JsonDocument other) {
   return *this;
 }
 
-JsonView JsonDocument::root() const { return JsonView(*this, *value_, ""); }
+JsonView JsonDocument::root() const {
+  return JsonView(*this, *value_, "");
+}
 
 std::string JsonDocument::place(const std::string& pointer) const {
   for (std::string p = pointer;; p.resize(p.rfind('/'))) {
@@ -96,12 +98,24 @@ void JsonDocument::override_value(const std::string& assignment) {
   overridden_[pointer] = path;
 }
 
-bool JsonView::is_object() const { return value_->is_object(); }
-bool JsonView::is_array() const { return value_->is_array(); }
-bool JsonView::is_string() const { return value_->is_string(); }
-bool JsonView::is_bool() const { return value_->is_boolean(); }
-bool JsonView::is_null() const { return value_->is_null(); }
-bool JsonView::is_integer() const { return value_->is_number_integer(); }
+bool JsonView::is_object() const {
+  return value_->is_object();
+}
+bool JsonView::is_array() const {
+  return value_->is_array();
+}
+bool JsonView::is_string() const {
+  return value_->is_string();
+}
+bool JsonView::is_bool() const {
+  return value_->is_boolean();
+}
+bool JsonView::is_null() const {
+  return value_->is_null();
+}
+bool JsonView::is_integer() const {
+  return value_->is_number_integer();
+}
 
 void JsonView::fail(const std::string& found, const std::string& expected) const {
   throw InputError(document_->name(), place(), found, expected);
@@ -123,7 +137,9 @@ std::size_t JsonView::size() const {
   return value_->size();
 }
 
-bool JsonView::has(const std::string& key) const { return is_object() && value_->contains(key); }
+bool JsonView::has(const std::string& key) const {
+  return is_object() && value_->contains(key);
+}
 
 JsonView JsonView::at(const std::string& key) const {
   need(is_object(), "an object");

@@ -39,8 +39,8 @@ class JsonDocument {
  private:
   std::string name_;
   std::unique_ptr<nlohmann::json> value_;
-  std::map<std::string, unsigned> lines_;           // by JSON pointer; "" is the root
-  std::map<std::string, std::string> overridden_;   // by JSON pointer, the dotted path
+  std::map<std::string, unsigned> lines_;          // by JSON pointer; "" is the root
+  std::map<std::string, std::string> overridden_;  // by JSON pointer, the dotted path
 };
 
 // One value of a document. Valid as long as the document is.
@@ -61,16 +61,16 @@ class JsonView {
   bool is_null() const;
   bool is_integer() const;  // a number without fraction; hex strings are strings
 
-  std::size_t size() const;                 // elements of an array or object
-  bool has(const std::string& key) const;   // false too if this is not an object
+  std::size_t size() const;                // elements of an array or object
+  bool has(const std::string& key) const;  // false too if this is not an object
   JsonView at(const std::string& key) const;
   JsonView at(std::size_t index) const;
-  std::vector<std::string> keys() const;    // in the order of their bytes
-  std::vector<JsonView> items() const;      // elements of an array
+  std::vector<std::string> keys() const;  // in the order of their bytes
+  std::vector<JsonView> items() const;    // elements of an array
 
   std::string as_string() const;
   bool as_bool() const;
-  u64 as_u64(u64 max = ~u64{0}) const;      // a non-negative integer or a "0x..." string
+  u64 as_u64(u64 max = ~u64{0}) const;  // a non-negative integer or a "0x..." string
   s64 as_s64() const;
   std::vector<std::string> as_strings() const;
 

@@ -27,8 +27,10 @@ void check_depth(const std::string& text, const std::string& name) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = false;
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
@@ -85,8 +87,8 @@ class Scanner {
       std::string child = pointer + "/";
       for (char c : key) child += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
       if (!seen.insert(key).second)
-        throw InputError(name_, "line " + std::to_string(key_line) + ", " + child,
-                         "a second '" + key + "'", "each key once");
+        throw InputError(name_, "line " + std::to_string(key_line) + ", " + child, "a second '" + key + "'",
+                         "each key once");
       space();
       ++at_;  // colon
       space();
@@ -150,6 +152,8 @@ std::string read_file(const std::string& path) {
   return text;
 }
 
-JsonDocument load_json(const std::string& path) { return parse_json(read_file(path), path); }
+JsonDocument load_json(const std::string& path) {
+  return parse_json(read_file(path), path);
+}
 
 }  // namespace pmusim

@@ -29,7 +29,9 @@ std::string message(F&& action) {
   return "";
 }
 
-std::string nested(unsigned depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+std::string nested(unsigned depth) {
+  return std::string(depth, '[') + std::string(depth, ']');
+}
 
 }  // namespace
 
@@ -91,7 +93,9 @@ TEST_CASE("a missing key is placed at the object that should have it") {
 
 TEST_CASE("an unknown key is an error with the nearest valid one") {
   const auto doc = parse_json("{\"widht\": 4}", "f.json");
-  CHECK(message([&] { doc.root().only_keys({"height", "width"}); }) ==
+  CHECK(message([&] {
+          doc.root().only_keys({"height", "width"});
+        }) ==
         "f.json: line 1, /widht: found unknown key 'widht', expected a valid name; did you mean 'width'?");
   CHECK_NOTHROW(doc.root().only_keys({"widht"}));
 }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding data files: environment, installation, source tree.
+#include "base/data.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace pmusim {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path data_root() {
+  if (const char* set = std::getenv("PMUSIM_DATA_DIR"); set && *set) return set;
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    const fs::path installed = self.parent_path().parent_path() / "share" / "pmusim";
+    if (fs::is_directory(installed, error)) return installed;
+  }
+  return PMUSIM_DATA_ROOT;
+}
+
+}  // namespace
+
+std::string data_path(const std::string& relative) {
+  return (data_root() / relative).string();
+}
+
+std::vector<std::string> list_files(const std::string& folder, const std::string& suffix) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string path = at->path().lexically_relative(folder).generic_string();
+    if (at->is_regular_file() && path.size() >= suffix.size() &&
+        path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0)
+      files.push_back(path);
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace pmusim

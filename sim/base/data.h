@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the data files are that come with the program: models, policies, conformance cases, schemas.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pmusim {
+
+// Path of a data file or folder, named relative to the source tree ("models/intel/spr.json"). Looked for in
+// $PMUSIM_DATA_DIR if set, else in ../share/pmusim beside the executable, else in the source tree that the
+// program was built from. The file need not exist.
+std::string data_path(const std::string& relative);
+
+// Regular files below a folder whose names end in `suffix`, sorted by the bytes of their path relative to the
+// folder; the paths returned are relative to it. Empty if the folder does not exist.
+std::vector<std::string> list_files(const std::string& folder, const std::string& suffix);
+
+}  // namespace pmusim
