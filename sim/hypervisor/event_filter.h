@@ -7,7 +7,7 @@
 
 #include "pmu/registers.h"
 
-namespace pmusim::hypervisor {
+namespace pmusim::hv {
 
 // As struct kvm_pmu_event_filter, `nevents` being what the caller claims (checked before `events` is read).
 struct EventFilterRequest {
@@ -40,4 +40,4 @@ struct EventFilter {
 int make_event_filter(const EventFilterRequest& request, pmu::Vendor vendor,
                       std::shared_ptr<const EventFilter>& filter);
 
-}  // namespace pmusim::hypervisor
+}  // namespace pmusim::hv

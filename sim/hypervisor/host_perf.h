@@ -17,7 +17,7 @@
 #include "platform/physical_cpu.h"
 #include "pmu/model.h"
 
-namespace pmusim::hypervisor {
+namespace pmusim::hv {
 
 using platform::PhysicalCpu;
 
@@ -184,4 +184,4 @@ class HostPerf {
   u64 nmis_ignored_ = 0;
 };
 
-}  // namespace pmusim::hypervisor
+}  // namespace pmusim::hv

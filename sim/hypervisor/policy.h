@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "hypervisor/kernel_release.h"
 #include "pmu/model.h"
 
-namespace pmusim::hypervisor {
+namespace pmusim {
+class JsonDocument;
+}
 
-enum class KernelRelease : u8 { V6_12, V7_0, V7_2 };
-const char* kernel_release_name(KernelRelease release);          // "7.0"
-KernelRelease kernel_release_by_name(const std::string& name);   // InputError if unknown
+namespace pmusim::hv {
 
 enum class Asset : u8 {
   GpCounters, FullWidthAliases, FixedCounters, EventSelectors, FixedCtrCtrl, GlobalCtrl, GlobalStatus,
@@ -74,10 +75,11 @@ struct Policy {
 
 // Reads and checks a policy file. InputError for a bad file and for combinations that cannot work.
 Policy load_policy(const std::string& path);
+Policy read_policy(const JsonDocument& document, const std::string& id);
 Policy parse_policy(const std::string& text, const std::string& file, const std::string& id);
 
 // Why this host (and, with a release, this kernel) cannot run the policy, or "" if it can.
 std::string unmet(const Policy& policy, const pmu::Model& host);
 std::string unmet(const Policy& policy, const pmu::Model& host, KernelRelease release);
 
-}  // namespace pmusim::hypervisor
+}  // namespace pmusim::hv

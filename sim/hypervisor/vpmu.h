@@ -8,11 +8,11 @@
 
 #include "arch/cpuid.h"
 #include "hypervisor/policy.h"
-#include "hypervisor/vpmu_hooks.h"
+#include "hypervisor/vcpu_hooks.h"
 #include "platform/physical_cpu.h"
 #include "pmu/model.h"
 
-namespace pmusim::hypervisor {
+namespace pmusim::hv {
 
 class HostPerf;
 struct EventFilter;
@@ -66,4 +66,4 @@ class Vpmu {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace pmusim::hypervisor
+}  // namespace pmusim::hv
