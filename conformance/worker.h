@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pool of worker processes that work through a list of jobs. SystemC has one simulation per process, so
+// work is shared by processes; a worker that dies costs its one job and is replaced. Workers are forked from
+// the caller, which must not have elaborated a SystemC module nor started a thread.
+// Results stand in the order of the jobs, whatever the number of workers.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+
+namespace pmusim::conformance {
+
+struct Job {
+  std::string group;  // one worker process only serves jobs of one group (jobs that can share a simulation)
+};
+
+struct PoolSettings {
+  unsigned workers = 1;
+  // A worker that has not answered after this time is taken for hung: it is killed and its job has died. A
+  // guard against our own defects; simulated time has its own limits.
+  unsigned hung_after_seconds = 300;
+};
+
+// work: runs in a worker; the job's result as one line of text without newline. An exception it throws is
+// passed to `died` as its message. died: the result of a job whose worker died, with the reason. done: called
+// in the parent after each job with the number of jobs finished.
+std::vector<std::string> run_jobs(const std::vector<Job>& jobs, const PoolSettings& settings,
+                                  const std::function<std::string(std::size_t)>& work,
+                                  const std::function<std::string(std::size_t, const std::string&)>& died,
+                                  const std::function<void(std::size_t)>& done);
+
+// Processors that this process may use, at least 1.
+unsigned default_workers();
+
+}  // namespace pmusim::conformance

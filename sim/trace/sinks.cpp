@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text log, recorder, and the list of events for tests.
+#include "trace/sinks.h"
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/bits.h"
+#include "base/error.h"
+#include "trace/event_json.h"
+
+namespace pmusim::trace {
+namespace {
+
+u64 kind_bit(EventKind kind) {
+  return bit(static_cast<unsigned>(kind));
+}
+
+u64 kinds_of(const std::string& group) {
+  if (group == "msr") return kind_bit(EventKind::Msr) | kind_bit(EventKind::Rdpmc) | kind_bit(EventKind::Lvt);
+  if (group == "exit")
+    return kind_bit(EventKind::Entry) | kind_bit(EventKind::Exit) | kind_bit(EventKind::Cpuid) |
+           kind_bit(EventKind::Halt);
+  if (group == "pmi") return kind_bit(EventKind::Pmi) | kind_bit(EventKind::Overflow);
+  if (group == "sched") return kind_bit(EventKind::Sched) | kind_bit(EventKind::HostStep);
+  if (group == "hostmsr") return kind_bit(EventKind::HostMsr);
+  throw InputError("--log", "", "'" + group + "'", expected_one_of(group, log_groups()));
+}
+
+std::string without_time(const Event& event) {
+  const std::string text = to_text(event);
+  return text.substr(text.find(kind_name(event.kind)));
+}
+
+}  // namespace
+
+const std::vector<std::string>& log_groups() {
+  static const std::vector<std::string> groups = {"msr", "exit", "pmi", "sched", "hostmsr"};
+  return groups;
+}
+
+TextLog::TextLog(std::FILE* out, const std::vector<std::string>& groups)
+    : out_(out), kinds_(kind_bit(EventKind::Gap)) {
+  for (const std::string& group : groups) kinds_ |= kinds_of(group);
+}
+
+void TextLog::on_event(const Event& event) {
+  if (kinds_ & kind_bit(event.kind)) std::fprintf(out_, "%s\n", to_text(event).c_str());
+}
+
+Recorder::Recorder(const std::string& path, const std::vector<std::pair<std::string, std::string>>& meta)
+    : path_(path), file_(std::fopen(path.c_str(), "wb")) {
+  if (!file_) throw InputError(path, "", std::strerror(errno), "a file that can be written");
+  std::string first = R"({"event":"meta","schema":)" + std::to_string(kSchemaVersion);
+  for (const auto& [key, value] : meta)
+    first += "," + nlohmann::json(key).dump() + ":" + nlohmann::json(value).dump();
+  line(first + "}");
+}
+
+Recorder::~Recorder() {
+  if (file_) std::fclose(file_);
+}
+
+void Recorder::line(const std::string& text) {
+  if (std::fprintf(file_, "%s\n", text.c_str()) < 0)
+    throw InputError(path_, "", std::strerror(errno), "a file that can be written");
+}
+
+void Recorder::on_event(const Event& event) {
+  line(to_json_line(event));
+}
+
+void Recorder::close() {
+  std::FILE* file = file_;
+  file_ = nullptr;
+  if (file && std::fclose(file) != 0)
+    throw InputError(path_, "", std::strerror(errno), "a file that can be written");
+}
+
+std::vector<std::string> EventList::texts(EventKind kind) const {
+  std::vector<std::string> lines;
+  for (const Event& event : events)
+    if (event.kind == kind) lines.push_back(without_time(event));
+  return lines;
+}
+
+bool EventList::in_order(const std::vector<std::string>& parts, std::string* missing) const {
+  auto at = events.begin();
+  for (const std::string& part : parts) {
+    while (at != events.end() && without_time(*at).find(part) == std::string::npos) ++at;
+    if (at == events.end()) {
+      if (missing) *missing = part;
+      return false;
+    }
+    ++at;
+  }
+  return true;
+}
+
+std::size_t EventList::count(EventKind kind) const {
+  std::size_t n = 0;
+  for (const Event& event : events) n += event.kind == kind;
+  return n;
+}
+
+}  // namespace pmusim::trace

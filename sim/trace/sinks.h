@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sinks of the event stream: text log, recording, and a list in memory for tests. Several sinks listen to one
+// stream through Tee.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/event.h"
+
+namespace pmusim::trace {
+
+// Passes each event on to every sink, in the order they were added. Does not own them.
+class Tee : public EventSink {
+ public:
+  void add(EventSink& sink) { sinks_.push_back(&sink); }
+  bool empty() const { return sinks_.empty(); }
+  void on_event(const Event& event) override {
+    for (EventSink* sink : sinks_) sink->on_event(event);
+  }
+
+ private:
+  std::vector<EventSink*> sinks_;
+};
+
+// Lines of text. groups: names of `log_groups()`; gaps are always printed.
+class TextLog : public EventSink {
+ public:
+  TextLog(std::FILE* out, const std::vector<std::string>& groups);
+  void on_event(const Event& event) override;
+
+ private:
+  std::FILE* out_;
+  u64 kinds_;  // bit EventKind
+};
+const std::vector<std::string>& log_groups();
+
+// JSON Lines. The first line is written at once: {"event":"meta","schema":1,...} with the given keys and
+// values. Throws InputError when the file cannot be opened or written.
+class Recorder : public EventSink {
+ public:
+  Recorder(const std::string& path, const std::vector<std::pair<std::string, std::string>>& meta);
+  ~Recorder() override;
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+  void on_event(const Event& event) override;
+  void close();  // flushes; reports a full disk
+
+ private:
+  void line(const std::string& text);
+  std::string path_;
+  std::FILE* file_;
+};
+
+// Events in memory, with questions about their order.
+class EventList : public EventSink {
+ public:
+  std::vector<Event> events;
+  void on_event(const Event& event) override { events.push_back(event); }
+
+  // Events of a kind, written as to_text writes them without time and CPU ("msr read index 0x186 ...").
+  std::vector<std::string> texts(EventKind kind) const;
+  // True if events whose text contains these parts occur in this order, others may lie between. If not,
+  // `missing` says which part was not found after its predecessor.
+  bool in_order(const std::vector<std::string>& parts, std::string* missing = nullptr) const;
+  std::size_t count(EventKind kind) const;
+};
+
+}  // namespace pmusim::trace
