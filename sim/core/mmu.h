@@ -2,10 +2,14 @@
 // Linear to host-physical: segmentation is done by the caller, paging (none, 32-bit, PAE, 4-level; 4K, 2M/4M,
 // 1G), permissions, accessed and dirty bits, second stage and a tagged TLB here. Data accesses are templates
 // with a TLB fast path; accesses that cross a page, miss, or reach MMIO take the slow path.
-// Not modelled: 5-level paging, PCIDs (CR3 writes flush), SMEP/SMAP, protection keys, memory types.
+// Faults and error codes: SDM Vol. 3, "Paging" ("Page-Fault Exceptions", "Accessed and Dirty Flags").
+// Not modelled: 5-level paging, PCIDs (CR3 writes flush), SMEP/SMAP, protection keys, memory types, PDPTE
+// registers (PAE paging reads them from memory at each walk). A non-canonical address is #GP(0) here whatever
+// the segment; that stack references get #SS(0) instead is the caller's business.
 #pragma once
 
 #include <cstring>
+#include <vector>
 
 #include "core/env.h"
 #include "core/intercepts.h"
@@ -14,13 +18,29 @@
 
 namespace pmusim::core {
 
-class Mmu {
+class Mmu final : public CodeWatcher {
  public:
-  Mmu(Ram& ram, CoreEnv& env) : ram_(&ram), env_(&env) {}
+  static constexpr u16 kTags = 0x7ff;  // address-space tags are below this
 
-  void set_state(CpuState* state) { s_ = state; flush_all(); }
+  Mmu(Ram& ram, CoreEnv& env) : ram_(&ram), env_(&env) { ram.watch(*this); }
+  ~Mmu() override { ram_->unwatch(*this); }
+  Mmu(const Mmu&) = delete;
+  Mmu& operator=(const Mmu&) = delete;
+
+  // Entries of a tag survive these calls as long as that tag's paging registers (CR0, CR3, CR4, EFER) and second
+  // stage are found as they were left; otherwise they are flushed. Call set_state() again after changing such
+  // registers from outside; a changed mapping of the second stage needs flush_tag().
+  void set_state(CpuState* state);
   void set_world(const SecondStage* second, const Intercepts* intercepts, u16 tag);
   void set_physical_bits(unsigned bits) { physical_bits_ = bits; }
+  unsigned physical_bits() const { return physical_bits_; }
+  void set_gigabyte_pages(bool on) { gigabyte_pages_ = on; }
+
+  // Called before each access to memory-mapped I/O, to bring counts and time up to date and to end the slice.
+  void set_mmio_hook(void (*hook)(void* context), void* context) {
+    mmio_hook_ = hook;
+    mmio_context_ = context;
+  }
 
   // Data accesses with the rights of the current CPL. T: u8, u16, u32, u64.
   template <class T>
@@ -55,12 +75,14 @@ class Mmu {
   }
   // Faults as a write of `size` bytes would, writes nothing.
   void probe_write(u64 linear, unsigned size);
+  void probe_read(u64 linear, unsigned size);
 
   // Accesses of the CPU itself with supervisor rights whatever the CPL (descriptor tables, TSS, IDT, IST stacks).
   u64 read_system(u64 linear, unsigned size);
   void write_system(u64 linear, u64 value, unsigned size);
 
   // Code: host-physical address and pointer of an instruction byte; faults as a fetch. Valid to the page's end.
+  // host is nullptr outside RAM.
   struct Code {
     u64 physical;
     const u8* host;
@@ -71,23 +93,53 @@ class Mmu {
   // the result of the first stage.
   bool translate_quietly(u64 linear, u64& guest_physical) const;
 
-  void flush_all();                // e.g. CR0/CR4/EFER paging bits
-  void flush_non_global();         // CR3 write
-  void flush_page(u64 linear);     // INVLPG
+  void flush_all();                // every tag
+  void flush_current();            // the current tag: CR0/CR4/EFER paging bits
+  void flush_non_global();         // the current tag's non-global entries: CR3 write
+  void flush_page(u64 linear);     // the current tag's entry, global or not: INVLPG
   void flush_tag(u16 tag);
-  void code_marked(u64 page);      // stores to this host-physical page must take the slow path from now on
+
+  // Ram's notices.
+  void code_written(u64) override {}
+  void code_marked(u64 page) override;  // stores to this host-physical page take the slow path from now on
+  void slot_removed() override { flush_all(); }
 
   u64 page_walks = 0;              // completed walks
 
  private:
+  enum class Access : u8 { Read, Write, Fetch };
   // read_tag / write_tag: page number with address-space tag and CPL class, or kNever: a mismatch means slow path.
-  // write_tag is kNever for read-only, clean and code pages and MMIO.
+  // write_tag is kNever for read-only, clean and code pages; pages outside RAM have no entry.
   struct Entry {
     u64 read_tag = kNever, write_tag = kNever, fetch_tag = kNever;
+    u8* host = nullptr;  // of the page's first byte
+    u64 physical = 0;    // host-physical address of the page
+    u16 tag = 0;
+    bool global = false;
+    void clear() { read_tag = write_tag = fetch_tag = kNever; }
+  };
+  // First stage's result: the guest-physical address and the entries used on the way.
+  struct Walk {
+    enum Result : u8 { Mapped, NotPresent, Reserved, NonCanonical, Unreadable } result = Mapped;
+    u64 address = 0;
+    bool writable = true, user = true, executable = true, global = false;
+    u8 levels = 0, entry_size = 8;
+    u8 no_accessed = 0;  // bit i: entry i has no accessed flag (PAE's PDPTEs)
+    u64 entry_address[4] = {}, entry[4] = {};
+  };
+  // Where an access goes: host is nullptr for memory-mapped I/O at `physical`.
+  struct Target {
     u8* host = nullptr;
     u64 physical = 0;
-    bool global = false;
+    bool writable = true;
   };
+  // What the entries of a tag depend on.
+  struct Known {
+    u16 tag;
+    u64 cr0, cr3, cr4, efer;
+    const SecondStage* second;
+  };
+
   static constexpr unsigned kEntries = 1024;
   static unsigned index(u64 linear) { return static_cast<unsigned>(linear >> 12) % kEntries; }
   // 52 bits of page number; CPL class and address-space tag above them.
@@ -96,14 +148,38 @@ class Mmu {
   u64 read_slow(u64 linear, unsigned size, bool for_write);
   void write_slow(u64 linear, u64 value, unsigned size);
 
+  u64 read_as(u64 linear, unsigned size, Access access, bool user);
+  void write_as(u64 linear, u64 value, unsigned size, bool user);
+  Target translate(u64 linear, Access access, bool user);
+  Target resolve(u64 guest_physical, u64 linear, Access access) const;
+  Walk walk(u64 linear, bool quiet) const;
+  bool step(Walk& w, u64 address, u64 linear, bool quiet) const;
+  void update_accessed_and_dirty(const Walk& w, u64 linear, bool write);
+  u64 read_target(const Target& t, unsigned size);
+  void write_target(const Target& t, u64 value, unsigned size);
+  void settle();
+  void remember();
+  Known known() const;
+  bool user() const { return s_->cpl == 3; }
+  u64 tag_of(u64 linear, bool user_class) const {
+    return (linear >> 12) ^ (u64{tag_} << 53 | u64{user_class} << 52);
+  }
+
+  static constexpr u64 kUnsettled = u64{kTags} << 53;  // as space_: no entry matches
+
   Ram* ram_;
   CoreEnv* env_;
   CpuState* s_ = nullptr;
   const SecondStage* second_ = nullptr;
   const Intercepts* intercepts_ = nullptr;
-  u64 space_ = 0;  // recomputed when tag or CPL changes: see cpl_changed()
+  u64 space_ = kUnsettled;  // recomputed when tag or CPL changes: see cpl_changed()
+  bool settled_ = false;
   u16 tag_ = 0;
   unsigned physical_bits_ = 46;
+  bool gigabyte_pages_ = true;
+  void (*mmio_hook_)(void*) = nullptr;
+  void* mmio_context_ = nullptr;
+  std::vector<Known> known_;
   Entry tlb_[kEntries];
 
  public:

@@ -12,11 +12,14 @@ namespace pmusim::core {
 inline constexpr u64 kPageSize = 4096;
 inline constexpr u64 kPageMask = kPageSize - 1;
 
-// Told when bytes of a page that holds decoded code have changed.
+// Told when bytes of a page that holds decoded code have changed; and, for translation caches, when a page
+// starts to hold decoded code and when a slot goes away.
 class CodeWatcher {
  public:
   virtual ~CodeWatcher() = default;
   virtual void code_written(u64 page) = 0;  // host-physical address of the page
+  virtual void code_marked(u64 /*page*/) {}
+  virtual void slot_removed() {}
 };
 
 class Ram {
@@ -33,8 +36,9 @@ class Ram {
   bool read(u64 address, void* to, u64 size) const;
   bool write(u64 address, const void* from, u64 size);
 
-  // Decoded code. A page is marked once a watcher has decoded from it; a store to a marked page must call
-  // code_written(), which clears the mark and tells every watcher.
+  // Decoded code. A page is marked once a watcher has decoded from it (every watcher is told, so that stores of
+  // all CPUs to it leave the fast path); a store to a marked page must call code_written() afterwards, which
+  // clears the mark and tells every watcher. write() does so itself.
   void watch(CodeWatcher& watcher);
   void unwatch(CodeWatcher& watcher);
   void mark_code(u64 page);
