@@ -25,7 +25,14 @@ struct EventInfo {
   CountMask kinds = 0;    // what it counts here; 0: not available in this simulator
   bool per_cycle = false; // has a per-cycle value, so CMASK, INV and EDGE work on it
   std::string source;
+  std::string unit;       // not a core counter's event ("L3PMC", "PERF_METRICS", ...); empty: a core event
+  std::string note;       // in what the simulated count differs from the vendor's description, if in anything
 };
+
+// The event that a GP counter's event select and umask name: the first entry of that encoding (the loader makes
+// sure that all entries of one encoding count the same). nullptr: unknown, or not countable on that counter.
+const EventInfo* find_gp_event(const std::vector<EventInfo>& events, u16 code, u8 umask, unsigned gp);
+const EventInfo* find_fixed_event(const std::vector<EventInfo>& events, unsigned fixed);
 
 // One row of Linux's scheduling table for the model; the first row that matches an event applies.
 struct ScheduleConstraint {
@@ -42,7 +49,13 @@ struct CounterSetup {
   u8 cmask = 0;
   bool inv = false, edge = false;
   bool unavailable = false;  // programmed event is one the simulator does not count
+
+  bool threshold() const { return cmask != 0 || edge; }  // counts cycles that meet a condition
 };
+
+// The CMASK, INV and EDGE part of a setup, the same for both vendors: INV alone has no effect, EDGE alone acts as
+// CMASK 1 with EDGE (pmu-hardware A4). An event without a per-cycle value cannot be thresholded here.
+void apply_threshold(CounterSetup& setup, u8 cmask, bool inv, bool edge, bool per_cycle);
 
 struct OverflowEffect {
   bool pmi = false;

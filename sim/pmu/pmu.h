@@ -48,14 +48,17 @@ class Pmu {
   bool wants_cycles() const { return threshold_active_; }
   void on_cycle(unsigned context, const CountVector& delta, u64 repeat);
 
+  bool masks_lvtpc_on_pmi() const { return model_->rules->masks_lvtpc_on_pmi(); }
+
   const Registers& registers() const { return regs_; }  // counters as of the last sync
   const Caps& caps() const;
   u64 counter_value(unsigned counter) const;
 
+  // Belongs to the counts of the same moment: restore those first.
   struct Snapshot {
     Registers regs;
     bool svme;
-    std::vector<u64> base;
+    std::vector<u64> base;  // per counter: total at the last sync, threshold accumulator
     std::vector<u8> edge;
   };
   Snapshot save() const;
@@ -63,20 +66,24 @@ class Pmu {
 
  private:
   struct Counter {
+    unsigned id = 0;  // GP n or kFixedBase + n
     CounterSetup setup;
-    u64 last = 0;       // sum over the counts at the last sync, or threshold accumulator
-    u64 threshold = 0;  // accumulator of a threshold counter
+    u64 last = 0;       // total() at the last sync
+    u64 threshold = 0;  // cycles that met the condition
     bool edge_state = false;
+    u64 reported = 0;   // selector last reported as unavailable; 0: none
   };
+  void program(Counter& counter);
   void reprogram();  // recompute every setup from the registers
   u64 total(const Counter& counter) const;
-  void advance(unsigned index, u64 by);
+  void set_active();
 
   const EventCounts* counts_;
   const Model* model_ = nullptr;
   Registers regs_;
   std::vector<Counter> counters_;  // GP 0.., then fixed 0..
   bool svme_ = false;
+  bool any_active_ = false;
   bool threshold_active_ = false;
 };
 

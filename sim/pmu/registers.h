@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/types.h"
 
@@ -16,6 +17,7 @@ enum class Vendor : u8 { Intel, Amd };
 inline constexpr unsigned kMaxGp = 16;
 inline constexpr unsigned kMaxFixed = 16;
 inline constexpr unsigned kFixedBase = 32;  // counter index of fixed counter 0, also its bit in GLOBAL_*
+inline constexpr unsigned kMetricsBit = 48;  // "counter index" of IA32_PERF_METRICS, its bit in GLOBAL_*
 
 enum class Reg : u8 {
   GpSelector,         // IA32_PERFEVTSELn, PERF_CTLn
@@ -54,6 +56,9 @@ struct RegRef {
   u8 index;
 };
 
+// Every description of a vendor, in the order of Reg.
+std::vector<RegDescription> register_descriptions(Vendor vendor);
+
 // The register at an MSR address for that vendor, whether or not a model has it.
 std::optional<RegRef> find_register(Vendor vendor, u32 msr);
 u32 address_of(Vendor vendor, Reg reg, unsigned index);
@@ -74,8 +79,17 @@ struct Caps {
   bool perfctr_core = false; // AMD: six counters at C001_0200h
   bool rtm = false;          // IN_TX bits exist
   u8 slots_width = 0;
+  bool ds = false;           // Intel: debug store, IA32_DS_AREA exists
+  bool pmc_freeze = false;   // AMD: DEBUGCTL[12] freezes core counters (80000022H EAX[2])
 
   unsigned fixed_count() const { return static_cast<unsigned>(__builtin_popcount(fixed_mask)); }
+  bool has_counter(unsigned counter) const {
+    return counter < kFixedBase ? counter < gp_count : counter < kFixedBase + 32 && fixed_mask >> (counter - kFixedBase) & 1;
+  }
+  u8 width_of(unsigned counter) const { return counter < kFixedBase ? gp_width : fixed_width; }
+  u8 pebs_format() const { return pdcm ? perf_capabilities >> 8 & 0xf : 0; }
+  bool pebs_baseline() const { return pdcm && (perf_capabilities >> 14 & 1); }
+  bool metrics() const { return pdcm && (perf_capabilities >> 15 & 1); }
   bool full_width_writes() const { return pdcm && (perf_capabilities >> 13 & 1); }
   u64 gp_bits() const { return (u64{1} << gp_count) - 1; }
   u64 counter_bits() const { return gp_bits() | static_cast<u64>(fixed_mask) << kFixedBase; }
@@ -91,7 +105,13 @@ struct Registers {
   u64 global_status = 0;
   u64 debugctl = 0;        // freeze bits; the MSR itself belongs to the CPU
   u64 pebs_enable = 0;
+  u64 pebs_data_cfg = 0;
   u64 ds_area = 0;
+  u64 perf_metrics = 0;    // as written; its fields are not computed
+
+  u64& counter(unsigned index) { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
+  u64 counter(unsigned index) const { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
 };
+bool operator==(const Registers& a, const Registers& b);
 
 }  // namespace pmusim::pmu

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far the core may run before a counter can overflow: after that many instructions or cycles, and not
+// earlier, a wrap is possible, so a core that stops there and syncs never sees one late. An upper bound of what
+// one instruction (or REP iteration) adds keeps the distance safe; the caller asks again until it is reached.
+// Interrupt delivery is not an instruction: the caller syncs after it.
+#include "base/bits.h"
+#include "pmu/pmu.h"
+
+namespace pmusim::pmu {
+namespace {
+
+constexpr CountMask kBranches = mask_of(Count::CondTaken) | mask_of(Count::CondNotTaken) | mask_of(Count::DirectJump) |
+                                mask_of(Count::IndirectJump) | mask_of(Count::DirectCall) |
+                                mask_of(Count::IndirectCall) | mask_of(Count::Return) | mask_of(Count::FarBranch);
+
+// Most memory operations of one kind in an instruction: PUSHA and POPA have eight. ENTER with a nesting level
+// above eight has more and may carry a wrap past the horizon by its own excess.
+constexpr u64 kMostAccesses = 8;
+
+u64 ceil_div(u64 a, u64 b) { return (a + b - 1) / b; }
+
+// Fewest cycles in which a clock of num/den ticks per cycle, at any phase, can tick `ticks` times.
+u64 cycles_for(u64 ticks, u64 num, u64 den) {
+  return static_cast<u64>(static_cast<u128>(ticks - 1) * den / num) + 1;
+}
+
+u64 most_per_instruction(CountMask kinds) {
+  u64 most = 0;
+  if (kinds & mask_of(Count::Instructions)) most += 1;
+  if (kinds & kBranches) most += 1;
+  if (kinds & mask_of(Count::Loads)) most += kMostAccesses;
+  if (kinds & mask_of(Count::Stores)) most += kMostAccesses;
+  if (kinds & mask_of(Count::LockedLoads)) most += 1;
+  return most;
+}
+
+u64 fewest_cycles(const Model& model, CountMask kinds, u64 distance) {
+  const u64 classes = static_cast<u64>(__builtin_popcountll(kinds & kTimeCounts));
+  const u64 share = ceil_div(distance, classes);
+  u64 cycles = kNever;
+  const auto take = [&cycles](u64 c) { cycles = c < cycles ? c : cycles; };
+  if (kinds & mask_of(Count::Cycles)) take(share);
+  if (kinds & mask_of(Count::Slots)) take(ceil_div(share, model.width));
+  if (kinds & mask_of(Count::RefCycles)) take(cycles_for(share, model.tsc_num, model.tsc_den));
+  if (kinds & mask_of(Count::BusCycles)) take(cycles_for(share, model.bus_num, model.bus_den));
+  return cycles;
+}
+
+}  // namespace
+
+Horizon Pmu::horizon() const {
+  Horizon result;
+  if (!any_active_) return result;
+  for (const Counter& counter : counters_) {
+    const CounterSetup& setup = counter.setup;
+    if (!setup.enabled || !setup.kinds) continue;
+    u64 distance = mask(model_->caps.width_of(counter.id)) - regs_.counter(counter.id);  // to all ones
+    const u64 pending = total(counter) - counter.last;
+    distance = distance > pending ? distance - pending + 1 : 1;  // to the wrap; a wrap not yet taken in is due now
+    u64 instructions = kNever, cycles = kNever;
+    if (setup.threshold()) {
+      cycles = distance;  // at most one per cycle
+    } else {
+      const u64 most = most_per_instruction(setup.kinds);
+      const bool timed = setup.kinds & kTimeCounts;
+      const u64 share = most && timed ? ceil_div(distance, 2) : distance;
+      if (most) instructions = ceil_div(share, most);
+      if (timed) cycles = fewest_cycles(*model_, setup.kinds, share);
+    }
+    if (instructions < result.instructions) result.instructions = instructions;
+    if (cycles < result.cycles) result.cycles = cycles;
+  }
+  return result;
+}
+
+}  // namespace pmusim::pmu
