@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// VMCS: what the hardware does at VM-entry and VM-exit, and KVM's accessors.
+#include "hypervisor/vmcs.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "arch/msr.h"
+#include "base/bits.h"
+
+namespace pmusim::hv {
+
+using core::ExitKind;
+
+namespace {
+
+struct BitmapPlace {
+  unsigned byte, bit;
+};
+
+bool find_bit(u32 msr, bool write, BitmapPlace& place) {
+  unsigned quarter;
+  if (msr <= 0x1fff) quarter = 0;
+  else if (msr >= 0xc0000000 && msr <= 0xc0001fff) quarter = 1;
+  else return false;
+  const u32 n = msr & 0x1fff;
+  place = {(quarter + (write ? 2 : 0)) * 1024 + n / 8, n % 8};
+  return true;
+}
+
+MsrListEntry* find_entry(std::vector<MsrListEntry>& list, u32 msr) {
+  const auto it = std::find_if(list.begin(), list.end(), [&](const MsrListEntry& e) { return e.msr == msr; });
+  return it == list.end() ? nullptr : &*it;
+}
+
+void put_entry(std::vector<MsrListEntry>& list, u32 msr, u64 value) {
+  if (MsrListEntry* entry = find_entry(list, msr)) entry->value = value;
+  else list.push_back({msr, value});
+}
+
+void drop_entry(std::vector<MsrListEntry>& list, u32 msr) {
+  list.erase(std::remove_if(list.begin(), list.end(), [&](const MsrListEntry& e) { return e.msr == msr; }), list.end());
+}
+
+// FS and GS bases and x2APIC MSRs may not stand in a VM-entry load list (SDM Vol. 3, "Loading MSRs").
+bool listable(u32 msr) {
+  return msr != msr::kFsBase && msr != msr::kGsBase && !(msr >= msr::kX2ApicFirst && msr <= msr::kX2ApicLast);
+}
+
+u32 control_bit(ExitKind kind) {
+  switch (kind) {
+    case ExitKind::InterruptWindow: return vmx::kInterruptWindow;
+    case ExitKind::NmiWindow: return vmx::kNmiWindow;
+    case ExitKind::Hlt: return vmx::kHltExiting;
+    case ExitKind::Invlpg: return vmx::kInvlpgExiting;
+    case ExitKind::Mwait: return vmx::kMwaitExiting;
+    case ExitKind::Monitor: return vmx::kMonitorExiting;
+    case ExitKind::Rdpmc: return vmx::kRdpmcExiting;
+    case ExitKind::Rdtsc:
+    case ExitKind::Rdtscp: return vmx::kRdtscExiting;
+    case ExitKind::DrAccess: return vmx::kMovDr;
+    case ExitKind::Pause: return vmx::kPauseExiting;
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+bool VmxMsrBitmap::intercepted(u32 msr, bool write) const {
+  BitmapPlace place;
+  return !find_bit(msr, write, place) || test_bit(page_[place.byte], place.bit);
+}
+
+void VmxMsrBitmap::set(u32 msr, bool write, bool intercept) {
+  BitmapPlace place;
+  if (!find_bit(msr, write, place)) {
+    if (intercept) return;
+    throw std::logic_error("an MSR outside the VMX MSR bitmap cannot be passed through");
+  }
+  u8& byte = page_[place.byte];
+  byte = static_cast<u8>(intercept ? byte | 1u << place.bit : byte & ~(1u << place.bit));
+}
+
+u32 encode_interruption(const PendingEvent& event) {
+  if (!event.valid) return 0;
+  return 1u << 31 | (event.has_error_code ? 1u << 11 : 0) | static_cast<u32>(event.type) << 8 | event.vector;
+}
+
+PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_length) {
+  PendingEvent event;
+  event.valid = info >> 31;
+  if (!event.valid) return event;
+  event.vector = info & 0xff;
+  event.type = static_cast<EventType>(info >> 8 & 7);
+  event.has_error_code = info >> 11 & 1;
+  event.error_code = event.has_error_code ? error_code : 0;
+  event.instruction_length = static_cast<u8>(instruction_length);
+  return event;
+}
+
+Vmcs::Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64 global_ctrl_reserved, bool can_load,
+           bool can_save)
+    : GuestControl(state, second, vpid), global_ctrl_reserved_(global_ctrl_reserved), can_load_(can_load),
+      can_save_(can_save) {
+  pin_based = vmx::kExternalInterruptExiting | vmx::kNmiExiting | vmx::kVirtualNmis;
+  cpu_based = vmx::kTscOffsetting | vmx::kHltExiting | vmx::kMwaitExiting | vmx::kMonitorExiting | vmx::kRdpmcExiting |
+              vmx::kCr8Load | vmx::kCr8Store | vmx::kUnconditionalIo | vmx::kUseMsrBitmaps;
+  entry_controls = vmx::kEntryLoadDebug;
+  exit_controls = vmx::kExitSaveDebug;
+}
+
+bool Vmcs::instruction(ExitKind kind) const {
+  switch (kind) {  // instructions that exit whatever the controls say
+    case ExitKind::Cpuid: case ExitKind::Invd: case ExitKind::Vmcall: case ExitKind::VmInstruction:
+    case ExitKind::Xsetbv: case ExitKind::TripleFault: case ExitKind::InitSignal: case ExitKind::Sipi:
+      return true;
+    case ExitKind::Io: return cpu_based & vmx::kUnconditionalIo;
+    case ExitKind::Wbinvd: return true;  // KVM sets WBINVD exiting
+    default: return cpu_based & control_bit(kind);
+  }
+}
+
+bool Vmcs::msr(u32 index, bool write) const {
+  return !(cpu_based & vmx::kUseMsrBitmaps) || msr_bitmap.intercepted(index, write);
+}
+
+bool Vmcs::io(u16, unsigned) const { return cpu_based & vmx::kUnconditionalIo; }
+
+bool Vmcs::exception(u8 vector, u32) const { return test_bit(exception_bitmap, vector); }
+
+bool Vmcs::cr(unsigned number, bool write, u64 value) const {
+  switch (number) {
+    case 0: return write && ((value ^ cr0_read_shadow) & cr0_guest_host_mask);
+    case 4: return write && ((value ^ cr4_read_shadow) & cr4_guest_host_mask);
+    case 8: return cpu_based & (write ? vmx::kCr8Load : vmx::kCr8Store);
+    default: return false;  // CR3 exiting is off with EPT
+  }
+}
+
+std::string Vmcs::check(u64& reason) const {
+  if ((exit_controls & vmx::kExitLoadGlobalCtrl) && (host_perf_global_ctrl & global_ctrl_reserved_)) {
+    reason = vmx::kErrorInvalidHostState;
+    return "VM-instruction error 8: reserved bits in the host-state IA32_PERF_GLOBAL_CTRL field";
+  }
+  if ((exit_controls & vmx::kExitSaveGlobalCtrl) && !can_save_) {
+    reason = vmx::kErrorInvalidControls;
+    return "VM-instruction error 7: this CPU has no VM-exit control \"save IA32_PERF_GLOBAL_CTRL\"";
+  }
+  reason = vmx::kReasonInvalidGuestState | vmx::kReasonEntryFailure;
+  if ((entry_controls & vmx::kEntryLoadGlobalCtrl) && (guest_perf_global_ctrl & global_ctrl_reserved_))
+    return "invalid guest state: reserved bits in the guest IA32_PERF_GLOBAL_CTRL field";
+  if (entry_interruption_info >> 31) {
+    const u32 type = entry_interruption_info >> 8 & 7;
+    if (type == 0 && !(state_->rflags & core::kIF)) return "invalid guest state: external interrupt injected with RFLAGS.IF = 0";
+    if (type == 0 && state_->interrupt_shadow) return "invalid guest state: external interrupt injected in an interrupt shadow";
+    if (type == 2 && state_->interrupt_shadow) return "invalid guest state: NMI injected in an interrupt shadow";
+    if (type == 2 && (entry_interruption_info & 0xff) != kNMI) {
+      reason = vmx::kErrorInvalidControls;
+      return "VM-instruction error 7: NMI injected with a vector that is not 2";
+    }
+  }
+  return check_guest_state(*state_);
+}
+
+std::string Vmcs::load(platform::PhysicalCpu& cpu) {
+  clear_entry_failure();
+  u64 reason = 0;
+  std::string failure = check(reason);
+  if (!failure.empty()) return fail_entry(reason, failure);
+  if (entry_controls & vmx::kEntryLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, guest_perf_global_ctrl);
+  if (entry_controls & vmx::kEntryLoadDebug) cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl);
+  for (std::size_t i = 0; i < entry_load.size(); ++i)
+    if (!listable(entry_load[i].msr) || !cpu.hw_wrmsr(entry_load[i].msr, entry_load[i].value))
+      return fail_entry(vmx::kReasonMsrLoading | vmx::kReasonEntryFailure,
+                        "VM-entry MSR-load list: entry " + std::to_string(i + 1) + " cannot be loaded");
+  return {};
+}
+
+void Vmcs::store(platform::PhysicalCpu& cpu, const core::VmExit& exit) {
+  if (exit_controls & vmx::kExitSaveGlobalCtrl) cpu.hw_rdmsr(msr::kGlobalCtrl, guest_perf_global_ctrl);
+  if (exit_controls & vmx::kExitSaveDebug) cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl);
+  for (MsrListEntry& entry : exit_store) cpu.hw_rdmsr(entry.msr, entry.value);
+  cpu.hw_wrmsr(msr::kDebugCtl, 0);  // every VM-exit clears it
+  if (exit_controls & vmx::kExitLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, host_perf_global_ctrl);
+  for (const MsrListEntry& entry : exit_load)
+    if (!cpu.hw_wrmsr(entry.msr, entry.value)) throw std::logic_error("VMX abort: VM-exit MSR-load list");
+  exit_reason_field = vmx::exit_reason(exit);
+  exit_qualification = exit_id(exit).qualification;
+  idt_vectoring_info = encode_interruption(exit.vectoring);
+  idt_vectoring_error_code = exit.vectoring.error_code;
+  entry_interruption_info &= ~(1u << 31);  // the valid bit is cleared on every VM-exit
+}
+
+PendingEvent Vmcs::take_injection() {
+  return decode_interruption(entry_interruption_info, entry_error_code, entry_instruction_length);
+}
+
+void Vmcs::set_cpu_based(u32 bit, bool on) {
+  const u32 value = on ? cpu_based | bit : cpu_based & ~bit;
+  if (value == cpu_based) return;  // KVM's shadow of the controls saves the VMWRITE
+  vmwrite();
+  cpu_based = value;
+}
+
+void Vmcs::set_msr_intercept(u32 msr, bool read, bool write) {
+  msr_bitmap.set(msr, false, read);
+  msr_bitmap.set(msr, true, write);
+}
+
+void Vmcs::set_instruction_intercept(ExitKind kind, bool on) {
+  const u32 bit = control_bit(kind);
+  if (!bit) throw std::logic_error("no VMX control for this instruction");
+  set_cpu_based(bit, on);
+}
+
+void Vmcs::set_exception_bitmap(u32 vectors) {
+  if (vectors == exception_bitmap) return;
+  vmwrite();
+  exception_bitmap = vectors;
+}
+
+void Vmcs::set_tsc_offset(s64 offset) {
+  vmwrite();
+  tsc_offset_field = static_cast<u64>(offset);
+}
+
+void Vmcs::set_interrupt_window(bool on) { set_cpu_based(vmx::kInterruptWindow, on); }
+void Vmcs::set_nmi_window(bool on) { set_cpu_based(vmx::kNmiWindow, on); }
+
+void Vmcs::inject(const PendingEvent& event) {
+  if (event.has_error_code) {
+    vmwrite();
+    entry_error_code = event.error_code;
+  }
+  if (event.type == EventType::SoftwareInterrupt || event.type == EventType::SoftwareException ||
+      event.type == EventType::PrivilegedSoftwareException) {
+    vmwrite();
+    entry_instruction_length = event.instruction_length;
+  }
+  vmwrite();
+  entry_interruption_info = encode_interruption(event);
+}
+
+void Vmcs::cancel_injection() {
+  vmwrite();
+  entry_interruption_info = 0;
+}
+
+PendingEvent Vmcs::vectoring() const {
+  vmread();
+  return decode_interruption(idt_vectoring_info, idt_vectoring_error_code, entry_instruction_length);
+}
+
+void Vmcs::use_global_ctrl(bool load, bool save) {
+  if (load && !can_load_) throw std::logic_error("this CPU cannot load IA32_PERF_GLOBAL_CTRL at VM-entry");
+  const u32 entry = load ? entry_controls | vmx::kEntryLoadGlobalCtrl : entry_controls & ~vmx::kEntryLoadGlobalCtrl;
+  u32 exit = load ? exit_controls | vmx::kExitLoadGlobalCtrl : exit_controls & ~vmx::kExitLoadGlobalCtrl;
+  if (can_save_) exit = save ? exit | vmx::kExitSaveGlobalCtrl : exit & ~vmx::kExitSaveGlobalCtrl;
+  else if (save) put_entry(exit_store, msr::kGlobalCtrl, guest_perf_global_ctrl);
+  else drop_entry(exit_store, msr::kGlobalCtrl);
+  if (entry != entry_controls) {
+    vmwrite();
+    entry_controls = entry;
+  }
+  if (exit != exit_controls) {
+    vmwrite();
+    exit_controls = exit;
+  }
+}
+
+void Vmcs::set_guest_global_ctrl(u64 value) {
+  vmwrite();
+  guest_perf_global_ctrl = value;
+}
+
+void Vmcs::set_host_global_ctrl(u64 value) {
+  vmwrite();
+  host_perf_global_ctrl = value;
+}
+
+// Without control 30 KVM copies the auto-stored value back to the guest field, for the next entry.
+u64 Vmcs::guest_global_ctrl() {
+  if (const MsrListEntry* stored = find_entry(exit_store, msr::kGlobalCtrl)) set_guest_global_ctrl(stored->value);
+  else vmread();
+  return guest_perf_global_ctrl;
+}
+
+void Vmcs::atomic_switch(u32 msr, u64 guest, u64 host) {
+  if (guest == host) return clear_atomic_switch(msr);
+  if (msr == msr::kGlobalCtrl && can_load_) {
+    set_guest_global_ctrl(guest);
+    set_host_global_ctrl(host);
+    use_global_ctrl(true, exit_controls & vmx::kExitSaveGlobalCtrl);
+    return;
+  }
+  put_entry(entry_load, msr, guest);
+  put_entry(exit_load, msr, host);
+}
+
+void Vmcs::clear_atomic_switch(u32 msr) {
+  if (msr == msr::kGlobalCtrl && can_load_) return use_global_ctrl(false, exit_controls & vmx::kExitSaveGlobalCtrl);
+  drop_entry(entry_load, msr);
+  drop_entry(exit_load, msr);
+}
+
+}  // namespace pmusim::hv
