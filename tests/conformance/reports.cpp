@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reports: every verdict appears as its format wants it, and odd text does no harm.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "conformance/report_formats.h"
+
+using namespace pmusim::conformance;
+
+namespace {
+
+CaseResult result(const char* id, const char* policy, Verdict verdict, const char* reason = "") {
+  CaseResult r;
+  r.id = id;
+  r.title = "title of " + r.id;
+  r.area = "counters";
+  r.model = "spr";
+  r.policy = policy;
+  r.cpuid = "kvm";
+  r.kernel = "7.2";
+  r.verdict = verdict;
+  r.reason = reason;
+  return r;
+}
+
+std::vector<CaseResult> sample() {
+  std::vector<CaseResult> all = {result("a", "bare-metal", Verdict::Pass),
+                                 result("b", "bare-metal", Verdict::Skip, "needs <4> counters"),
+                                 result("a", "emulated", Verdict::Fail),
+                                 result("b", "emulated", Verdict::Error, "died")};
+  all[2].findings.push_back({"count & more", "/guest/3", "10", "11", "SDM \"18.2\"", "mov eax, 1\nwrmsr"});
+  return all;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("an error counts as failed") {
+  CHECK(totals_of(sample()).line() == "1 passed, 2 failed, 1 skipped");
+  CHECK(totals_of({}).line() == "0 passed, 0 failed, 0 skipped");
+}
+
+TEST_CASE("a result survives being sent as JSON") {
+  for (const CaseResult& r : sample()) CHECK(to_json(result_from_json(to_json(r))) == to_json(r));
+  CHECK(result_from_json(to_json(sample()[2])).findings.at(0).code == "mov eax, 1\nwrmsr");
+}
+
+TEST_CASE("the text report has a cell per area and policy, and every failure with its source") {
+  const std::string text = report_text(sample(), {});
+  CHECK(has(text, "spr       bare-metal   emulated\ncounters        1 1s       0 2F\n"));
+  CHECK(has(text, "skipped    1  spr / bare-metal: needs <4> counters"));
+  CHECK(has(text, "FAIL a on spr / emulated (cpuid kvm, kernel 7.2)"));
+  CHECK(has(text, "expected 10\n    got      11\n    source   SDM \"18.2\""));
+  CHECK_FALSE(has(text, "wrmsr"));
+  CHECK_FALSE(has(text, "\033"));
+  TextStyle style;
+  style.explain = style.color = true;
+  CHECK(has(report_text(sample(), style), "      mov eax, 1\n      wrmsr\n"));
+  CHECK(has(report_text(sample(), style), "\033[31mFAIL"));
+}
+
+TEST_CASE("JUnit counts its verdicts and escapes text") {
+  const std::string text = report_junit(sample());
+  CHECK(has(
+      text,
+      "<testsuite name=\"spr.bare-metal.kvm.7.2\" tests=\"2\" failures=\"0\" errors=\"0\" skipped=\"1\">"));
+  CHECK(
+      has(text,
+          "<testsuite name=\"spr.emulated.kvm.7.2\" tests=\"2\" failures=\"1\" errors=\"1\" skipped=\"0\">"));
+  CHECK(has(text, "<skipped message=\"needs &lt;4&gt; counters\"/>"));
+  CHECK(has(text, "count &amp; more /guest/3: expected 10, got 11 [SDM &quot;18.2&quot;]"));
+}
+
+TEST_CASE("KTAP numbers every case and marks skips") {
+  CHECK(report_ktap(sample()) ==
+        "KTAP version 1\n1..4\n"
+        "ok 1 spr.bare-metal.kvm.7.2.a\n"
+        "ok 2 spr.bare-metal.kvm.7.2.b # SKIP needs <4> counters\n"
+        "# count & more /guest/3: expected 10, got 11 [SDM \"18.2\"]\n"
+        "not ok 3 spr.emulated.kvm.7.2.a\n"
+        "# died\n"
+        "not ok 4 spr.emulated.kvm.7.2.b\n");
+}
+
+TEST_CASE("the JSON report parses and holds every result") {
+  const auto report = nlohmann::json::parse(report_json(sample(), "sim"));
+  CHECK(report["passed"] == 1);
+  CHECK(report["failed"] == 2);
+  CHECK(report["results"].size() == 4);
+  CHECK(report["results"][2]["verdict"] == "fail");
+}
