@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The context that everything executing inside one core shares, and the system instructions, which are
-// plain functions over it. next_rip is the address after the current instruction.
+// plain functions over it. next_rip is the address after the current instruction. Functions that transfer
+// control (far_jump, far_call, far_return, iret, software_interrupt, deliver_through_idt, syscall, sysret) set
+// s->rip, and next_rip to the same. A function that throws has changed no register.
 #pragma once
 
 #include "core/core.h"
@@ -28,7 +30,7 @@ struct Exec {
 void check_intercept(Exec& x, ExitKind kind, u64 qualification = 0, u64 value = 0);
 
 // --- segments.cpp: descriptor loads and far transfers (SDM Vol. 3, "Protected-Mode Memory Management").
-void load_segment(Exec& x, Seg seg, u16 selector);       // MOV Sreg, POP Sreg
+void load_segment(Exec& x, Seg seg, u16 selector);       // MOV Sreg, POP Sreg; SS sets the interrupt shadow
 void load_ldtr(Exec& x, u16 selector);
 void load_tr(Exec& x, u16 selector);
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size);
@@ -38,7 +40,11 @@ void iret(Exec& x, unsigned operand_size);
 
 // --- interrupts.cpp: delivery through the IDT, with error codes, IST, RSP0, double and triple faults.
 // Software interrupts push next_rip; everything else pushes s->rip. Throws Fault for a fault during delivery.
+// Takes its cost (Cost::Interrupt for interrupts and NMIs, else Cost::Exception).
 void deliver_through_idt(Exec& x, const PendingEvent& event);
+// The event that a fault becomes; and what #PF does to CR2 when it is delivered (not when it is intercepted).
+PendingEvent event_of(const Fault& fault);
+void set_cr2(CpuState& state, const Fault& fault);
 void software_interrupt(Exec& x, u8 vector, EventType type);  // INT n, INT3, INTO
 // The exception that results when `second` occurs while delivering `first` (contributory rules); false: none,
 // deliver `second` alone. A fault while delivering #DF is a triple fault.

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptor tables and stack cursors (SDM Vol. 3, "Protected-Mode Memory Management").
+#include "base/bits.h"
+#include "core/segmentation.h"
+
+namespace pmusim::core {
+
+bool canonical(u64 linear) { return sign_extend(linear, 48) == linear; }
+
+Segment decode_descriptor(u64 raw, u16 selector) {
+  Segment s;
+  s.selector = selector;
+  s.base = bits(raw, 39, 16) | bits(raw, 63, 56) << 24;
+  s.access = static_cast<u32>(bits(raw, 47, 40) | bits(raw, 55, 52) << 12);
+  s.limit = static_cast<u32>(bits(raw, 15, 0) | bits(raw, 51, 48) << 16);
+  if (s.access & kGranular) s.limit = s.limit << 12 | 0xfff;
+  return s;
+}
+
+Descriptor read_descriptor(Exec& x, u16 selector, u8 vector, u32 ext, unsigned size) {
+  const CpuState& s = *x.s;
+  const bool local = selector & 4;
+  const u64 offset = selector & 0xfff8;
+  const u64 limit = local ? s.ldtr.limit : s.gdtr.limit;
+  if ((local && s.ldtr.unusable()) || offset + size - 1 > limit) raise(vector, selector_error(selector, ext));
+  Descriptor d;
+  d.linear = (local ? s.ldtr.base : s.gdtr.base) + offset;
+  d.raw = x.mmu->read_system(d.linear, 8);
+  d.segment = decode_descriptor(d.raw, selector);
+  if (size == 16) {
+    d.system_linear = x.mmu->read_system(d.linear + 8, 8);
+    d.segment.base |= d.system_linear << 32;
+  }
+  return d;
+}
+
+void mark_accessed(Exec& x, Descriptor& d) {
+  if (d.segment.access & kAccessed) return;
+  d.segment.access |= kAccessed;
+  x.mmu->write_system(d.linear + 5, bits(d.raw, 47, 40) | kAccessed, 1);
+}
+
+Segment null_segment(u16 selector, u8 dpl) {
+  Segment s;
+  s.selector = selector;
+  s.limit = 0;
+  s.access = kUnusable | u32{dpl} << 5;
+  return s;
+}
+
+void commit_rip(Exec& x, u64 rip) { x.s->rip = x.next_rip = rip; }
+
+void set_cpl(Exec& x, u8 cpl) {
+  x.s->cpl = cpl;
+  x.mmu->cpl_changed();
+}
+
+void check_code_limits(Exec& x, const Segment& cs, u64 rip, u32 error) {
+  if (x.s->long_mode() && cs.long_mode() ? !canonical(rip) : rip > cs.limit) raise_gp(error);
+}
+
+u64 StackCursor::linear(u64 offset, unsigned size) const {
+  if (code64_) {
+    if (!canonical(offset) || !canonical(offset + size - 1)) raise(kSS, error_);
+    return offset;
+  }
+  offset &= width_mask();
+  const u64 last = offset + size - 1;
+  const bool expand_down = (ss_.access & (kCodeOrData | kCode | kExpandDown)) == (kCodeOrData | kExpandDown);
+  const bool inside = expand_down ? offset > ss_.limit && last <= (ss_.big() ? 0xffffffff : 0xffff) : last <= ss_.limit;
+  if (ss_.unusable() || !inside) raise(kSS, error_);
+  return (ss_.base + offset) & 0xffffffff;
+}
+
+void StackCursor::push(u64 value, unsigned size) {
+  const u64 sp = moved(-u64{size});
+  const u64 at = linear(sp, size);
+  if (system_)
+    x_->mmu->write_system(at, value, size);
+  else if (size == 2)
+    x_->mmu->write<u16>(at, static_cast<u16>(value));
+  else if (size == 4)
+    x_->mmu->write<u32>(at, static_cast<u32>(value));
+  else
+    x_->mmu->write<u64>(at, value);
+  sp_ = sp;
+}
+
+u64 StackCursor::pop(unsigned size) {
+  const u64 at = linear(sp_, size);
+  u64 value;
+  if (system_)
+    value = x_->mmu->read_system(at, size);
+  else if (size == 2)
+    value = x_->mmu->read<u16>(at);
+  else if (size == 4)
+    value = x_->mmu->read<u32>(at);
+  else
+    value = x_->mmu->read<u64>(at);
+  sp_ = moved(size);
+  return value;
+}
+
+}  // namespace pmusim::core

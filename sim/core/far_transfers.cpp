@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Far JMP, CALL and RET, and IRET (SDM Vol. 2, those instructions; Vol. 3, "Privilege Level Checking When
+// Transferring Program Control Between Code Segments"). Everything is checked before a register changes.
+// Not modelled, reported as Unimplemented: call gates, task gates and task switches, virtual-8086 mode.
+// Null selectors loaded by a return to an outer level keep DPL 0.
+#include "base/bits.h"
+#include "core/segmentation.h"
+
+namespace pmusim::core {
+namespace {
+
+unsigned bytes(unsigned operand_size) { return operand_size / 8; }
+
+Segment real_mode_code(const CpuState& s, u16 selector) {
+  Segment cs = s.seg[CS];
+  cs.selector = selector;
+  cs.base = u64{selector} << 4;
+  return cs;
+}
+
+void commit_code(Exec& x, const Segment& cs, u64 rip) {
+  x.s->seg[CS] = cs;
+  commit_rip(x, rip);
+}
+
+// Code segment named by a far RET's or an IRET's return address.
+Descriptor return_code(Exec& x, u16 selector) {
+  const u8 rpl = selector & 3;
+  if (is_null(selector)) raise_gp(0);
+  Descriptor d = read_descriptor(x, selector, kGP);
+  const u8 dpl = d.segment.dpl();
+  if (rpl < x.s->cpl || !d.is_code() || (d.is_conforming() ? dpl > rpl : dpl != rpl)) raise_gp(selector_error(selector));
+  if (x.s->long_mode() && d.segment.long_mode() && d.segment.big()) raise_gp(selector_error(selector));
+  if (!d.present()) raise(kNP, selector_error(selector));
+  return d;
+}
+
+// Stack segment popped with it.
+Descriptor return_stack(Exec& x, u16 selector, u8 cs_rpl, bool to64) {
+  Descriptor d;
+  if (is_null(selector)) {
+    if (!to64 || cs_rpl == 3 || (selector & 3) != cs_rpl) raise_gp(0);
+    d.segment = null_segment(selector, cs_rpl);
+    return d;
+  }
+  d = read_descriptor(x, selector, kGP);
+  if ((selector & 3) != cs_rpl || !d.is_writable_data() || d.segment.dpl() != cs_rpl) raise_gp(selector_error(selector));
+  if (!d.present()) raise(kSS, selector_error(selector));
+  return d;
+}
+
+// Data segments the outer level may not use become null.
+void drop_inner_segments(CpuState& s) {
+  for (const Seg i : {ES, DS, FS, GS}) {
+    const Segment& g = s.seg[i];
+    const bool conforming_code = (g.access & (kCode | kConforming)) == (kCode | kConforming);
+    if (!g.unusable() && !conforming_code && g.dpl() < s.cpl) s.seg[i] = null_segment(0, 0);
+  }
+}
+
+struct Return {
+  Descriptor cs, ss;
+  u64 rip = 0, rsp = 0;
+  bool loads_stack = false;
+};
+
+void commit_return(Exec& x, Return& r) {
+  CpuState& s = *x.s;
+  mark_accessed(x, r.cs);
+  const bool outer = (r.cs.segment.selector & 3) > s.cpl;
+  const bool to64 = s.long_mode() && r.cs.segment.long_mode();
+  if (r.loads_stack) {
+    if (!r.ss.segment.unusable()) mark_accessed(x, r.ss);
+    s.seg[SS] = r.ss.segment;
+    if (to64)
+      s.gpr[RSP] = r.rsp;
+    else if (r.ss.segment.big())
+      s.gpr[RSP] = r.rsp & 0xffffffff;
+    else
+      s.gpr[RSP] = (s.gpr[RSP] & ~u64{0xffff}) | (r.rsp & 0xffff);
+  } else {
+    s.gpr[RSP] = r.rsp;
+  }
+  s.seg[CS] = r.cs.segment;
+  if (outer) {
+    set_cpl(x, r.cs.segment.selector & 3);
+    drop_inner_segments(s);
+  }
+  commit_rip(x, r.rip);
+}
+
+// Bits of RFLAGS that IRET replaces.
+u64 iret_flag_mask(const CpuState& s, unsigned operand_size) {
+  u64 changed = kArithmeticFlags | kTF | kDFlag | kNT;
+  if (operand_size >= 32) changed |= kRF | kACFlag | kID;
+  if (s.cpl <= bits(s.rflags, 13, 12)) changed |= kIF;
+  if (s.cpl == 0) {
+    changed |= kIopl;
+    if (operand_size >= 32 && s.protected_mode()) changed |= kVIF | kVIP;
+  }
+  return changed;
+}
+
+void finish_iret(Exec& x, u64 flags, u64 changed) {
+  x.s->rflags = (x.s->rflags & ~changed) | (flags & changed) | kFixed1;
+  x.s->nmi_blocked = false;  // "Handling Multiple NMIs"
+  x.s->interrupt_shadow = false;
+  x.stall(Cost::Iret);
+}
+
+}  // namespace
+
+Descriptor far_code_target(Exec& x, u16 selector) {
+  const CpuState& s = *x.s;
+  if (is_null(selector)) raise_gp(0);
+  Descriptor d = read_descriptor(x, selector, kGP);
+  if (d.is_system()) {
+    const u8 type = d.type();
+    const bool call_gate = type == 12 || (type == 4 && !s.long_mode());
+    const bool task = !s.long_mode() && (type == 1 || type == 5 || type == 9);
+    if (call_gate) throw Unimplemented(s.rip, "far transfer through a call gate");
+    if (task) throw Unimplemented(s.rip, "task switch by a far transfer");
+    raise_gp(selector_error(selector));
+  }
+  const u8 rpl = selector & 3;
+  const u8 dpl = d.segment.dpl();
+  if (!d.is_code()) raise_gp(selector_error(selector));
+  if (d.is_conforming() ? dpl > s.cpl : rpl > s.cpl || dpl != s.cpl) raise_gp(selector_error(selector));
+  if (s.long_mode() && d.segment.long_mode() && d.segment.big()) raise_gp(selector_error(selector));
+  if (!d.present()) raise(kNP, selector_error(selector));
+  d.segment.selector = static_cast<u16>((selector & ~3) | s.cpl);
+  return d;
+}
+
+void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
+  CpuState& s = *x.s;
+  const u64 rip = offset & mask(operand_size);
+  if (!s.protected_mode()) {
+    const Segment cs = real_mode_code(s, selector);
+    check_code_limits(x, cs, rip, 0);
+    return commit_code(x, cs, rip);
+  }
+  Descriptor d = far_code_target(x, selector);
+  check_code_limits(x, d.segment, rip, 0);
+  mark_accessed(x, d);
+  commit_code(x, d.segment, rip);
+}
+
+void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
+  CpuState& s = *x.s;
+  const u64 rip = offset & mask(operand_size);
+  Descriptor d;
+  if (s.protected_mode())
+    d = far_code_target(x, selector);
+  else
+    d.segment = real_mode_code(s, selector);
+  check_code_limits(x, d.segment, rip, 0);
+  StackCursor stack(x);
+  stack.push(s.seg[CS].selector, bytes(operand_size));
+  stack.push(x.next_rip, bytes(operand_size));
+  if (s.protected_mode()) mark_accessed(x, d);
+  s.gpr[RSP] = stack.merged(s.gpr[RSP]);
+  commit_code(x, d.segment, rip);
+}
+
+void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
+  CpuState& s = *x.s;
+  const unsigned size = bytes(operand_size);
+  StackCursor stack(x);
+  Return r;
+  r.rip = stack.pop(size);
+  const u16 selector = static_cast<u16>(stack.pop(size));
+  stack.skip(pop_bytes);
+  if (!s.protected_mode()) {
+    const Segment cs = real_mode_code(s, selector);
+    check_code_limits(x, cs, r.rip, 0);
+    s.gpr[RSP] = stack.merged(s.gpr[RSP]);
+    return commit_code(x, cs, r.rip);
+  }
+  r.cs = return_code(x, selector);
+  check_code_limits(x, r.cs.segment, r.rip, 0);
+  const u8 rpl = selector & 3;
+  if (rpl > s.cpl) {
+    r.rsp = stack.pop(size) + pop_bytes;
+    const u16 ss = static_cast<u16>(stack.pop(size));
+    r.ss = return_stack(x, ss, rpl, s.long_mode() && r.cs.segment.long_mode());
+    r.loads_stack = true;
+  } else {
+    r.rsp = stack.merged(s.gpr[RSP]);
+  }
+  commit_return(x, r);
+}
+
+void iret(Exec& x, unsigned operand_size) {
+  CpuState& s = *x.s;
+  const unsigned size = bytes(operand_size);
+  const u64 changed = iret_flag_mask(s, operand_size);
+  if (s.protected_mode() && s.rflags & kNT) {
+    if (s.long_mode()) raise_gp(0);
+    throw Unimplemented(s.rip, "task return by IRET");
+  }
+  StackCursor stack(x);
+  Return r;
+  r.rip = stack.pop(size);
+  const u16 selector = static_cast<u16>(stack.pop(size));
+  const u64 flags = stack.pop(size);
+  if (!s.protected_mode()) {
+    const Segment cs = real_mode_code(s, selector);
+    check_code_limits(x, cs, r.rip, 0);
+    s.gpr[RSP] = stack.merged(s.gpr[RSP]);
+    commit_code(x, cs, r.rip);
+    return finish_iret(x, flags, changed);
+  }
+  if (!s.long_mode() && operand_size >= 32 && flags & kVM && s.cpl == 0)
+    throw Unimplemented(s.rip, "return to virtual-8086 mode");
+  r.cs = return_code(x, selector);
+  check_code_limits(x, r.cs.segment, r.rip, 0);
+  const u8 rpl = selector & 3;
+  if (s.code64() || rpl > s.cpl) {
+    r.rsp = stack.pop(size);
+    const u16 ss = static_cast<u16>(stack.pop(size));
+    r.ss = return_stack(x, ss, rpl, s.long_mode() && r.cs.segment.long_mode());
+    r.loads_stack = true;
+  } else {
+    r.rsp = stack.merged(s.gpr[RSP]);
+  }
+  commit_return(x, r);
+  finish_iret(x, flags, changed);
+}
+
+}  // namespace pmusim::core

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads of segment registers (SDM Vol. 3, "Segment Registers", "Privilege Level Checking When Accessing Data
+// Segments"; Vol. 2, MOV, LLDT, LTR). Not modelled: virtual-8086 mode.
+#include "core/segmentation.h"
+
+namespace pmusim::core {
+namespace {
+
+void load_stack_segment(Exec& x, u16 selector) {
+  CpuState& s = *x.s;
+  const u8 rpl = selector & 3;
+  if (is_null(selector)) {
+    if (!s.code64() || s.cpl == 3 || rpl != s.cpl) raise_gp(0);
+    s.seg[SS] = null_segment(selector, s.cpl);
+    return;
+  }
+  Descriptor d = read_descriptor(x, selector, kGP);
+  if (rpl != s.cpl || !d.is_writable_data() || d.segment.dpl() != s.cpl) raise_gp(selector_error(selector));
+  if (!d.present()) raise(kSS, selector_error(selector));
+  mark_accessed(x, d);
+  s.seg[SS] = d.segment;
+}
+
+}  // namespace
+
+void load_segment(Exec& x, Seg seg, u16 selector) {
+  CpuState& s = *x.s;
+  if (!s.protected_mode()) {
+    s.seg[seg].selector = selector;  // limit and rights stay: "Switching Back to Real-Address Mode"
+    s.seg[seg].base = u64{selector} << 4;
+  } else if (seg == SS) {
+    load_stack_segment(x, selector);
+  } else if (is_null(selector)) {
+    s.seg[seg] = null_segment(selector, 0);
+  } else {
+    Descriptor d = read_descriptor(x, selector, kGP);
+    const u8 rpl = selector & 3;
+    if (d.is_system() || !d.is_readable()) raise_gp(selector_error(selector));
+    if (!(d.is_code() && d.is_conforming()) && (rpl > d.segment.dpl() || s.cpl > d.segment.dpl()))
+      raise_gp(selector_error(selector));
+    if (!d.present()) raise(kNP, selector_error(selector));
+    mark_accessed(x, d);
+    s.seg[seg] = d.segment;
+  }
+  if (seg == SS) s.interrupt_shadow = true;
+}
+
+void load_ldtr(Exec& x, u16 selector) {
+  CpuState& s = *x.s;
+  if (!s.protected_mode()) raise(kUD);
+  if (s.cpl != 0) raise_gp(0);
+  if (is_null(selector)) {
+    s.ldtr = null_segment(selector, 0);
+    return;
+  }
+  if (selector & 4) raise_gp(selector_error(selector));
+  const Descriptor d = read_descriptor(x, selector, kGP, 0, s.long_mode() ? 16 : 8);
+  if (!d.is_system() || d.type() != 2) raise_gp(selector_error(selector));
+  if (!d.present()) raise(kNP, selector_error(selector));
+  if (s.long_mode() && !canonical(d.segment.base)) raise_gp(selector_error(selector));
+  s.ldtr = d.segment;
+}
+
+void load_tr(Exec& x, u16 selector) {
+  CpuState& s = *x.s;
+  if (!s.protected_mode()) raise(kUD);
+  if (s.cpl != 0) raise_gp(0);
+  if (is_null(selector)) raise_gp(0);
+  if (selector & 4) raise_gp(selector_error(selector));
+  Descriptor d = read_descriptor(x, selector, kGP, 0, s.long_mode() ? 16 : 8);
+  const bool available = d.type() == 9 || (d.type() == 1 && !s.long_mode());
+  if (!d.is_system() || !available) raise_gp(selector_error(selector));
+  if (!d.present()) raise(kNP, selector_error(selector));
+  if (s.long_mode() && !canonical(d.segment.base)) raise_gp(selector_error(selector));
+  d.segment.access |= 2;  // busy
+  x.mmu->write_system(d.linear + 5, d.segment.access & 0xff, 1);
+  s.tr = d.segment;
+}
+
+}  // namespace pmusim::core

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Privileged and system instructions other than MSR and control-register moves (SDM Vol. 2, each instruction).
+// Order of checks: #UD and privilege faults, then the VM-exit, then everything else (SDM Vol. 3, "Relative
+// Priority of Faults and VM Exits"); RDPMC and the I/O bitmap are the exceptions, see there.
+// Not modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME, PVI).
+#include <utility>
+
+#include "base/bits.h"
+#include "core/exec.h"
+#include "core/segmentation.h"
+
+namespace pmusim::core {
+namespace {
+
+void need_cpl0(const Exec& x) {
+  if (x.s->cpl != 0) raise_gp(0);
+}
+
+u8 iopl(const CpuState& s) { return static_cast<u8>(bits(s.rflags, 13, 12)); }
+
+// I/O permission bitmap of the TSS (SDM Vol. 1, "I/O Permission Bit Map"); its #GP precedes the VM-exit.
+void check_io_permission(Exec& x, u16 port, unsigned size) {
+  const CpuState& s = *x.s;
+  if (!s.protected_mode() || s.cpl <= iopl(s)) return;
+  const Segment& tr = s.tr;
+  const bool tss32 = !tr.unusable() && (tr.access & 15) >= 9;
+  if (!tss32 || tr.limit < 0x67) raise_gp(0);
+  const u64 offset = x.mmu->read_system(tr.base + 0x66, 2) + port / 8;
+  if (offset + 1 > tr.limit) raise_gp(0);
+  if (x.mmu->read_system(tr.base + offset, 2) >> (port & 7) & mask(size)) raise_gp(0);
+}
+
+u64 io_qualification(u16 port, unsigned size, bool in) { return port | u64{size} << 16 | u64{in} << 24; }
+
+void set_edx_eax(CpuState& s, u64 value) {
+  s.gpr[RAX] = value & 0xffffffff;
+  s.gpr[RDX] = value >> 32;
+}
+
+Segment flat(u16 selector, u32 access) {
+  Segment s;
+  s.selector = selector;
+  s.limit = 0xffffffff;
+  s.access = access | kCodeOrData | kSegPresent | kGranular;
+  return s;
+}
+constexpr u32 kCodeType = kCode | 2 | kAccessed, kDataType = kSegWritable | kAccessed;
+
+}  // namespace
+
+void check_intercept(Exec& x, ExitKind kind, u64 qualification, u64 value) {
+  if (!x.intercepts) return;
+  const Intercepts& i = *x.intercepts;
+  const u32 low = static_cast<u32>(qualification);
+  bool exits = false;
+  switch (kind) {
+    case ExitKind::Rdmsr: exits = i.msr(low, false); break;
+    case ExitKind::Wrmsr: exits = i.msr(low, true); break;
+    case ExitKind::Io: exits = i.io(static_cast<u16>(low), low >> 16 & 0xff); break;
+    case ExitKind::CrAccess: exits = i.cr(low & 0xff, low >> 8 & 1, value); break;
+    default: exits = i.instruction(kind); break;
+  }
+  if (!exits) return;
+  ExitRequest request;
+  request.exit.kind = kind;
+  request.exit.qualification = qualification;
+  request.exit.value = value;
+  throw request;
+}
+
+// VMX exits before any fault of the counter number or of CR4.PCE; SVM checks them first. (The SDM puts faults
+// based on privilege level before the exit; KVM's handler repeats the CR4.PCE check, so a guest sees the same.)
+void rdpmc(Exec& x) {
+  CpuState& s = *x.s;
+  const u32 ecx = static_cast<u32>(s.gpr[RCX]);
+  const bool allowed = s.cpl == 0 || s.cr4 & kCr4Pce || !s.protected_mode();
+  const bool faults_first = x.intercepts && x.intercepts->faults_before_rdpmc_intercept();
+  if (!faults_first) check_intercept(x, ExitKind::Rdpmc, ecx);
+  if (!allowed) raise_gp(0);
+  x.synchronize();
+  u64 value = 0;
+  if (!x.env->rdpmc(ecx, value)) raise_gp(0);
+  if (faults_first) check_intercept(x, ExitKind::Rdpmc, ecx);
+  set_edx_eax(s, value);
+  x.stall(Cost::Rdpmc);
+}
+
+void rdtsc(Exec& x, bool with_aux) {
+  CpuState& s = *x.s;
+  if (with_aux && !x.config->has_rdtscp) raise(kUD);
+  if (s.protected_mode() && s.cr4 & kCr4Tsd && s.cpl != 0) raise_gp(0);
+  check_intercept(x, with_aux ? ExitKind::Rdtscp : ExitKind::Rdtsc);
+  x.synchronize();
+  set_edx_eax(s, x.env->rdtsc());
+  if (with_aux) s.gpr[RCX] = s.tsc_aux & 0xffffffff;
+  x.stall(Cost::Rdtsc);
+}
+
+void cpuid(Exec& x) {
+  CpuState& s = *x.s;
+  check_intercept(x, ExitKind::Cpuid);
+  x.synchronize();
+  const CpuidRegs r = x.env->cpuid(static_cast<u32>(s.gpr[RAX]), static_cast<u32>(s.gpr[RCX]));
+  s.gpr[RAX] = r.eax;
+  s.gpr[RBX] = r.ebx;
+  s.gpr[RCX] = r.ecx;
+  s.gpr[RDX] = r.edx;
+  x.stall(Cost::Cpuid);
+}
+
+void hlt(Exec& x) {
+  need_cpl0(x);
+  check_intercept(x, ExitKind::Hlt);
+  x.s->activity = Activity::Halted;
+  x.stall(Cost::Hlt);
+}
+
+void cli(Exec& x) {
+  CpuState& s = *x.s;
+  if (s.protected_mode() && s.cpl > iopl(s)) raise_gp(0);
+  s.rflags &= ~kIF;
+}
+
+void sti(Exec& x) {
+  CpuState& s = *x.s;
+  if (s.protected_mode() && s.cpl > iopl(s)) raise_gp(0);
+  if (!(s.rflags & kIF)) s.interrupt_shadow = true;
+  s.rflags |= kIF;
+}
+
+void popf_value(Exec& x, u64 value, unsigned operand_size) {
+  CpuState& s = *x.s;
+  u64 changed = kArithmeticFlags | kTF | kDFlag | kNT;
+  if (operand_size >= 32) {
+    changed |= kACFlag | kID | kRF;
+    value &= ~kRF;
+  }
+  if (!s.protected_mode() || s.cpl <= iopl(s)) changed |= kIF;
+  if (s.cpl == 0) changed |= kIopl;
+  s.rflags = (s.rflags & ~changed) | (value & changed) | kFixed1;
+}
+
+u64 pushf_value(Exec& x) { return x.s->rflags & ~(kRF | kVM); }
+
+void load_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned operand_size) {
+  CpuState& s = *x.s;
+  need_cpl0(x);
+  DescriptorTable t;
+  t.limit = x.mmu->read<u16>(linear);
+  if (s.code64()) {
+    t.base = x.mmu->read<u64>(linear + 2);
+    if (!canonical(t.base)) raise_gp(0);
+  } else {
+    t.base = x.mmu->read<u32>(linear + 2);
+    if (operand_size == 16) t.base &= 0xffffff;
+  }
+  (interrupt_table ? s.idtr : s.gdtr) = t;
+}
+
+void store_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned) {
+  CpuState& s = *x.s;
+  if (s.cr4 & kCr4Umip && s.cpl != 0) raise_gp(0);
+  const DescriptorTable& t = interrupt_table ? s.idtr : s.gdtr;
+  x.mmu->probe_write(linear, s.code64() ? 10 : 6);
+  x.mmu->write<u16>(linear, t.limit);
+  if (s.code64())
+    x.mmu->write<u64>(linear + 2, t.base);
+  else
+    x.mmu->write<u32>(linear + 2, static_cast<u32>(t.base));
+}
+
+void invlpg(Exec& x, u64 linear) {
+  need_cpl0(x);
+  check_intercept(x, ExitKind::Invlpg, linear);
+  x.mmu->flush_page(linear);
+}
+
+void invalidate_caches(Exec& x, bool write_back) {
+  need_cpl0(x);
+  check_intercept(x, write_back ? ExitKind::Wbinvd : ExitKind::Invd);
+}
+
+void clflush(Exec& x, u64 linear) {
+  x.mmu->probe_read(linear, 1);
+  x.stall(Cost::Clflush);
+}
+
+u64 in(Exec& x, u16 port, unsigned size) {
+  check_io_permission(x, port, size);
+  check_intercept(x, ExitKind::Io, io_qualification(port, size, true));
+  x.synchronize();
+  const u64 value = x.env->io_read(port, size) & mask(size * 8);
+  x.stall(Cost::Io);
+  return value;
+}
+
+void out(Exec& x, u16 port, u64 value, unsigned size) {
+  check_io_permission(x, port, size);
+  value &= mask(size * 8);
+  check_intercept(x, ExitKind::Io, io_qualification(port, size, false), value);
+  x.synchronize();
+  x.env->io_write(port, value, size);
+  x.stall(Cost::Io);
+}
+
+void swapgs(Exec& x) {
+  CpuState& s = *x.s;
+  if (!s.code64()) raise(kUD);
+  need_cpl0(x);
+  std::swap(s.seg[GS].base, s.kernel_gs_base);
+}
+
+// Segments do not come from the descriptor table. Intel knows SYSCALL only in 64-bit mode, AMD in every mode.
+void syscall(Exec& x) {
+  CpuState& s = *x.s;
+  if (!(s.efer & kEferSce) || !s.protected_mode()) raise(kUD);
+  if (!s.code64() && !x.config->amd) raise(kUD);
+  if (!s.long_mode()) throw Unimplemented(s.rip, "SYSCALL in legacy mode");
+  const u64 target = s.code64() ? s.lstar : s.cstar;
+  const u16 cs = static_cast<u16>(bits(s.star, 47, 32));
+  s.gpr[RCX] = x.next_rip;
+  s.gpr[R11] = s.rflags & ~kRF;
+  s.rflags = (s.rflags & ~(s.sfmask & 0xffffffff) & ~kRF) | kFixed1;
+  s.seg[CS] = flat(cs & 0xfffc, kCodeType | kLong);
+  s.seg[SS] = flat(static_cast<u16>(cs + 8), kDataType | kBig);
+  set_cpl(x, 0);
+  commit_rip(x, target);
+}
+
+// AMD leaves the hidden part of SS as it is; here both vendors load it as Intel does (not observable in 64-bit code).
+// The canonical check of RCX is Intel's; on AMD the fetch after SYSRET faults.
+void sysret(Exec& x, unsigned operand_size) {
+  CpuState& s = *x.s;
+  if (!(s.efer & kEferSce) || !s.protected_mode()) raise(kUD);
+  if (!s.code64() && !x.config->amd) raise(kUD);
+  need_cpl0(x);
+  if (!s.long_mode()) throw Unimplemented(s.rip, "SYSRET in legacy mode");
+  const bool to64 = operand_size == 64;
+  if (to64 && !x.config->amd && !canonical(s.gpr[RCX])) raise_gp(0);
+  const u16 base = static_cast<u16>(bits(s.star, 63, 48));
+  const u64 target = to64 ? s.gpr[RCX] : s.gpr[RCX] & 0xffffffff;
+  s.rflags = (s.gpr[R11] & 0x3c7fd7) | kFixed1;
+  const u32 dpl3 = 3 << 5;
+  s.seg[CS] = flat(static_cast<u16>((to64 ? base + 16 : base) | 3), kCodeType | dpl3 | (to64 ? kLong : kBig));
+  s.seg[SS] = flat(static_cast<u16>((base + 8) | 3), kDataType | dpl3 | kBig);
+  set_cpl(x, 3);
+  commit_rip(x, target);
+}
+
+void vmcall(Exec& x, bool amd_encoding) {
+  if (!x.intercepts || amd_encoding != x.config->amd) raise(kUD);
+  check_intercept(x, ExitKind::Vmcall);
+  raise(kUD);  // SVM: VMMCALL that is not intercepted
+}
+
+u64 rdpid(Exec& x) {
+  if (!x.config->has_rdtscp) raise(kUD);
+  return x.s->tsc_aux & 0xffffffff;
+}
+
+}  // namespace pmusim::core
