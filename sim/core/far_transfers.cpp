@@ -9,8 +9,6 @@
 namespace pmusim::core {
 namespace {
 
-unsigned bytes(unsigned operand_size) { return operand_size / 8; }
-
 Segment real_mode_code(const CpuState& s, u16 selector) {
   Segment cs = s.seg[CS];
   cs.selector = selector;
@@ -92,11 +90,11 @@ void commit_return(Exec& x, Return& r) {
 // Bits of RFLAGS that IRET replaces.
 u64 iret_flag_mask(const CpuState& s, unsigned operand_size) {
   u64 changed = kArithmeticFlags | kTF | kDFlag | kNT;
-  if (operand_size >= 32) changed |= kRF | kACFlag | kID;
+  if (operand_size >= 4) changed |= kRF | kACFlag | kID;
   if (s.cpl <= bits(s.rflags, 13, 12)) changed |= kIF;
   if (s.cpl == 0) {
     changed |= kIopl;
-    if (operand_size >= 32 && s.protected_mode()) changed |= kVIF | kVIP;
+    if (operand_size >= 4 && s.protected_mode()) changed |= kVIF | kVIP;
   }
   return changed;
 }
@@ -134,7 +132,7 @@ Descriptor far_code_target(Exec& x, u16 selector) {
 
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
-  const u64 rip = offset & mask(operand_size);
+  const u64 rip = offset & mask(operand_size * 8);
   if (!s.protected_mode()) {
     const Segment cs = real_mode_code(s, selector);
     check_code_limits(x, cs, rip, 0);
@@ -148,7 +146,7 @@ void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
 
 void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
-  const u64 rip = offset & mask(operand_size);
+  const u64 rip = offset & mask(operand_size * 8);
   Descriptor d;
   if (s.protected_mode())
     d = far_code_target(x, selector);
@@ -156,8 +154,8 @@ void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
     d.segment = real_mode_code(s, selector);
   check_code_limits(x, d.segment, rip, 0);
   StackCursor stack(x);
-  stack.push(s.seg[CS].selector, bytes(operand_size));
-  stack.push(x.next_rip, bytes(operand_size));
+  stack.push(s.seg[CS].selector, operand_size);
+  stack.push(x.next_rip, operand_size);
   if (s.protected_mode()) mark_accessed(x, d);
   s.gpr[RSP] = stack.merged(s.gpr[RSP]);
   commit_code(x, d.segment, rip);
@@ -165,11 +163,10 @@ void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
 
 void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
   CpuState& s = *x.s;
-  const unsigned size = bytes(operand_size);
   StackCursor stack(x);
   Return r;
-  r.rip = stack.pop(size);
-  const u16 selector = static_cast<u16>(stack.pop(size));
+  r.rip = stack.pop(operand_size);
+  const u16 selector = static_cast<u16>(stack.pop(operand_size));
   stack.skip(pop_bytes);
   if (!s.protected_mode()) {
     const Segment cs = real_mode_code(s, selector);
@@ -181,8 +178,8 @@ void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
   check_code_limits(x, r.cs.segment, r.rip, 0);
   const u8 rpl = selector & 3;
   if (rpl > s.cpl) {
-    r.rsp = stack.pop(size) + pop_bytes;
-    const u16 ss = static_cast<u16>(stack.pop(size));
+    r.rsp = stack.pop(operand_size) + pop_bytes;
+    const u16 ss = static_cast<u16>(stack.pop(operand_size));
     r.ss = return_stack(x, ss, rpl, s.long_mode() && r.cs.segment.long_mode());
     r.loads_stack = true;
   } else {
@@ -193,7 +190,6 @@ void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
 
 void iret(Exec& x, unsigned operand_size) {
   CpuState& s = *x.s;
-  const unsigned size = bytes(operand_size);
   const u64 changed = iret_flag_mask(s, operand_size);
   if (s.protected_mode() && s.rflags & kNT) {
     if (s.long_mode()) raise_gp(0);
@@ -201,9 +197,9 @@ void iret(Exec& x, unsigned operand_size) {
   }
   StackCursor stack(x);
   Return r;
-  r.rip = stack.pop(size);
-  const u16 selector = static_cast<u16>(stack.pop(size));
-  const u64 flags = stack.pop(size);
+  r.rip = stack.pop(operand_size);
+  const u16 selector = static_cast<u16>(stack.pop(operand_size));
+  const u64 flags = stack.pop(operand_size);
   if (!s.protected_mode()) {
     const Segment cs = real_mode_code(s, selector);
     check_code_limits(x, cs, r.rip, 0);
@@ -211,14 +207,14 @@ void iret(Exec& x, unsigned operand_size) {
     commit_code(x, cs, r.rip);
     return finish_iret(x, flags, changed);
   }
-  if (!s.long_mode() && operand_size >= 32 && flags & kVM && s.cpl == 0)
+  if (!s.long_mode() && operand_size >= 4 && flags & kVM && s.cpl == 0)
     throw Unimplemented(s.rip, "return to virtual-8086 mode");
   r.cs = return_code(x, selector);
   check_code_limits(x, r.cs.segment, r.rip, 0);
   const u8 rpl = selector & 3;
   if (s.code64() || rpl > s.cpl) {
-    r.rsp = stack.pop(size);
-    const u16 ss = static_cast<u16>(stack.pop(size));
+    r.rsp = stack.pop(operand_size);
+    const u16 ss = static_cast<u16>(stack.pop(operand_size));
     r.ss = return_stack(x, ss, rpl, s.long_mode() && r.cs.segment.long_mode());
     r.loads_stack = true;
   } else {

@@ -42,7 +42,6 @@ void load_segment(Exec& x, Seg seg, u16 selector) {
     mark_accessed(x, d);
     s.seg[seg] = d.segment;
   }
-  if (seg == SS) s.interrupt_shadow = true;
 }
 
 void load_ldtr(Exec& x, u16 selector) {

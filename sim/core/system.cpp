@@ -131,7 +131,7 @@ void sti(Exec& x) {
 void popf_value(Exec& x, u64 value, unsigned operand_size) {
   CpuState& s = *x.s;
   u64 changed = kArithmeticFlags | kTF | kDFlag | kNT;
-  if (operand_size >= 32) {
+  if (operand_size >= 4) {
     changed |= kACFlag | kID | kRF;
     value &= ~kRF;
   }
@@ -152,7 +152,7 @@ void load_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned o
     if (!canonical(t.base)) raise_gp(0);
   } else {
     t.base = x.mmu->read<u32>(linear + 2);
-    if (operand_size == 16) t.base &= 0xffffff;
+    if (operand_size == 2) t.base &= 0xffffff;
   }
   (interrupt_table ? s.idtr : s.gdtr) = t;
 }
@@ -235,7 +235,7 @@ void sysret(Exec& x, unsigned operand_size) {
   if (!s.code64() && !x.config->amd) raise(kUD);
   need_cpl0(x);
   if (!s.long_mode()) throw Unimplemented(s.rip, "SYSRET in legacy mode");
-  const bool to64 = operand_size == 64;
+  const bool to64 = operand_size == 8;
   if (to64 && !x.config->amd && !canonical(s.gpr[RCX])) raise_gp(0);
   const u16 base = static_cast<u16>(bits(s.star, 63, 48));
   const u64 target = to64 ? s.gpr[RCX] : s.gpr[RCX] & 0xffffffff;
