@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pmusim command: parses the command line, runs one verb and maps errors to exit statuses.
+//   0 good   1 a check failed   2 wrong use or wrong input   3 an internal error
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <systemc>
+
+#include "base/error.h"
+#include "cli/verbs.h"
+
+namespace pmusim::cli {
+namespace {
+
+constexpr int kWrongUse = 2;
+constexpr int kInternalError = 3;
+
+const CLI::App& deepest(const CLI::App& app) {
+  for (const CLI::App* sub : app.get_subcommands()) return deepest(*sub);
+  return app;
+}
+
+// The options and verbs that could have been meant.
+std::vector<std::string> names_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
+int wrong_use(const CLI::App& app, const std::string& reason) {
+  fmt::print(stderr, "pmusim: {}\nTry '{} --help'.\n", reason,
+             app.get_parent() ? "pmusim " + app.get_name() : "pmusim");
+  return kWrongUse;
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app("Cycle-level simulator of x86 PMUs under virtualization, and its conformance suite.",
+               "pmusim");
+  app.set_version_flag("--version", std::string("pmusim ") + PMUSIM_VERSION);
+  app.require_subcommand(1);
+  Action action;
+  add_list(app, action);
+  add_run(app, action);
+  add_conform(app, action);
+  add_build(app, action);
+  add_bugs(app, action);
+  add_trace(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    const CLI::App& verb = deepest(app);
+    std::string extra = "argument";
+    for (const std::string& text : app.remaining(true)) {
+      extra = text;
+      break;
+    }
+    const std::string wanted = extra.substr(0, extra.find('='));
+    const std::string near = nearest_name(wanted, names_of(verb));
+    return wrong_use(
+        verb, "unknown argument '" + extra + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+  } catch (const CLI::RequiredError& error) {
+    // Without a verb that is known, the first word is what was meant as one.
+    const CLI::App& verb = deepest(app);
+    if (argc > 1 && verb.get_parent() == nullptr) {
+      const std::string word = argv[1];
+      return wrong_use(app, "unknown verb '" + word + "', expected " + expected_one_of(word, names_of(app)));
+    }
+    return wrong_use(verb, error.what());
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return wrong_use(deepest(app), error.what());
+  }
+  return action();
+}
+
+int guarded(int argc, char** argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const InputError& error) {
+    fmt::print(stderr, "pmusim: {}\n", error.what());
+    return kWrongUse;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "pmusim: internal error: {}\n", error.what());
+    return kInternalError;
+  }
+}
+
+}  // namespace
+}  // namespace pmusim::cli
+
+extern "C" int sc_main(int argc, char** argv) {
+  return pmusim::cli::guarded(argc, argv);
+}
+
+// SystemC's library has a main() too, which prints a banner before sc_main() could forbid it.
+int main(int argc, char** argv) {
+  ::setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
+  return sc_core::sc_elab_and_sim(argc, argv);
+}

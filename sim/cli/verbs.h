@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of the pmusim command, one file each. A verb declares its options on the command line's parser
+// and leaves in `action` what to do; it returns the exit status: 0 good, 1 a check failed. Errors are thrown:
+// InputError ends with status 2, anything else with 3.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+
+namespace CLI {
+class App;
+}
+
+namespace pmusim::cli {
+
+using Action = std::function<int()>;
+
+void add_list(CLI::App& app, Action& action);
+void add_run(CLI::App& app, Action& action);
+void add_conform(CLI::App& app, Action& action);
+void add_build(CLI::App& app, Action& action);
+void add_bugs(CLI::App& app, Action& action);
+void add_trace(CLI::App& app, Action& action);
+
+}  // namespace pmusim::cli
