@@ -120,16 +120,17 @@ void rt_interrupt(struct rt_frame* f) {
   cpu->fault_vector = (int)f->vector;
   cpu->fault_error = f->error;
   cpu->fault_rip = f->rip;
-  if ((f->cs & 3) == 3) {
-    cpu->fault_value = (u32)f->rax | f->rdx << 32;
-    f->rdi = cpu->fault_value;
-    f->rip = (u64)rt_user_return;
-  } else if (cpu->recover) {
+  if ((f->cs & 3) == 0 && cpu->recover) {
     f->rip = cpu->recover;
     cpu->recover = 0;
     return;
-  } else if (cpu->protected_rsp) {
+  }
+  if (cpu->protected_rsp) {
     f->rip = (u64)rt_protected_return;
+  } else if ((f->cs & 3) == 3) {
+    cpu->fault_value = (u32)f->rax | f->rdx << 32;
+    f->rdi = cpu->fault_value;
+    f->rip = (u64)rt_user_return;
   } else {
     unexpected(f);
   }
