@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of models, policies and kernels, and what they stand for.
+#include "conformance/target_catalog.h"
+
+#include <algorithm>
+
+#include "base/data.h"
+#include "base/json.h"
+#include "models/models.h"
+
+namespace pmusim::conformance {
+namespace {
+
+constexpr const char* kPresets[] = {"emulated", "mediated", "dedicated"};
+
+bool is_path(const std::string& name) {
+  return name.find('/') != std::string::npos ||
+         (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
+}
+
+void add_once(std::vector<std::string>& list, const std::string& name) {
+  if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+}
+
+void check_name(const std::string& name, const std::vector<std::string>& valid, const char* option) {
+  if (is_path(name) || std::find(valid.begin(), valid.end(), name) != valid.end()) return;
+  throw InputError(option, "", "'" + name + "'", expected_one_of(name, valid));
+}
+
+std::string file_stem(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  std::string stem = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (stem.size() > 5 && stem.compare(stem.size() - 5, 5, ".json") == 0) stem.resize(stem.size() - 5);
+  return stem;
+}
+
+}  // namespace
+
+Overrides split_overrides(const std::vector<std::string>& set) {
+  Overrides split;
+  for (const std::string& text : set) {
+    const std::size_t dot = text.find('.');
+    const std::string part = text.substr(0, dot);
+    const std::string rest = dot == std::string::npos ? "" : text.substr(dot + 1);
+    if (rest.empty() || rest.find('=') == std::string::npos)
+      throw InputError("--set", "", "'" + text + "'",
+                       "model.KEY=VALUE, policy.KEY=VALUE or scenario.KEY=VALUE");
+    if (part == "model")
+      split.model.push_back(rest);
+    else if (part == "policy")
+      split.policy.push_back(rest);
+    else if (part == "scenario")
+      split.scenario.push_back(rest);
+    else
+      throw InputError("--set", "", "'" + part + "'", expected_one_of(part, {"model", "policy", "scenario"}));
+  }
+  return split;
+}
+
+std::vector<std::string> policy_ids() {
+  std::vector<std::string> ids;
+  for (const std::string& file : list_files(data_path("policies"), ".json"))
+    if (file != "schema.json") ids.push_back(file_stem(file));
+  return ids;
+}
+
+std::vector<std::string> kernel_names() {
+  return {"6.12", "7.0", "7.2"};
+}
+
+std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option) {
+  std::vector<std::string> list;
+  const std::vector<std::string> valid = models::model_ids();
+  for (const std::string& name : names) {
+    if (name == "all") {
+      for (const std::string& id : valid) add_once(list, id);
+      continue;
+    }
+    check_name(name, valid, option);
+    add_once(list, name);
+  }
+  return list;
+}
+
+std::vector<std::string> policies_from(const std::vector<std::string>& names, const char* option) {
+  std::vector<std::string> list;
+  std::vector<std::string> valid = policy_ids();
+  valid.push_back(kBareMetal);
+  for (const std::string& name : names) {
+    if (name == "all") {
+      add_once(list, kBareMetal);
+      for (const char* preset : kPresets) add_once(list, preset);
+      continue;
+    }
+    check_name(name, valid, option);
+    add_once(list, name);
+  }
+  return list;
+}
+
+pmu::Model model_by_id(const std::string& id, const Overrides& overrides) {
+  return models::load_model(id, overrides.model);
+}
+
+JsonDocument policy_document(const std::string& id, const Overrides& overrides) {
+  JsonDocument document = load_json(is_path(id) ? id : data_path("policies/" + id + ".json"));
+  for (const std::string& assignment : overrides.policy) document.override_value(assignment);
+  return document;
+}
+
+std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& overrides) {
+  if (id == kBareMetal) return std::nullopt;
+  return hv::read_policy(policy_document(id, overrides), file_stem(id));
+}
+
+}  // namespace pmusim::conformance

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The names that a command line may use, and the things they stand for with the user's overrides applied:
+// models, policies, kernel releases. "bare-metal" stands wherever a policy does. A policy may also be the
+// path of a file (it contains '/' or ends in ".json").
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hypervisor/policy.h"
+#include "pmu/model.h"
+
+namespace pmusim::conformance {
+
+inline constexpr const char* kBareMetal = "bare-metal";
+
+// Overrides of --set, by the document that they go to: "model.costs.x=1" -> model, "costs.x=1".
+struct Overrides {
+  std::vector<std::string> model, policy, scenario;
+};
+Overrides split_overrides(const std::vector<std::string>& set);
+
+std::vector<std::string> policy_ids();  // shipped ones, sorted
+std::vector<std::string> kernel_names();
+
+// Lists as the command line gives them. "all": every shipped model; bare metal and the three presets.
+// Unknown names are InputErrors with the nearest valid one; a name given twice counts once.
+std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option);
+std::vector<std::string> policies_from(const std::vector<std::string>& names, const char* option);
+
+pmu::Model model_by_id(const std::string& id, const Overrides& overrides);
+// Nothing for "bare-metal".
+std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& overrides);
+JsonDocument policy_document(const std::string& id, const Overrides& overrides);
+
+}  // namespace pmusim::conformance

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// pmusim list models|policies|events|cases|bugs [--json]: what other verbs accept as names. With --json one
+// array of objects, each with an "id".
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/data.h"
+#include "base/json.h"
+#include "cli/verbs.h"
+#include "conformance/target_catalog.h"
+#include "models/models.h"
+
+namespace pmusim::cli {
+namespace {
+
+using nlohmann::json;
+
+json list_models() {
+  json rows = json::array();
+  for (const std::string& id : models::model_ids()) {
+    const pmu::Model model = models::load_model(id);
+    rows.push_back({{"id", id},
+                    {"title", model.name},
+                    {"vendor", model.vendor == pmu::Vendor::Intel ? "intel" : "amd"},
+                    {"pmu_version", model.caps.version},
+                    {"gp_counters", model.caps.gp_count},
+                    {"fixed_counters", model.caps.fixed_count()},
+                    {"counter_width", model.caps.gp_width},
+                    {"assumed_values", model.assumed.size()}});
+  }
+  return rows;
+}
+
+json list_policies() {
+  json rows = json::array();
+  for (const std::string& id : conformance::policy_ids())
+    rows.push_back({{"id", id}, {"title", conformance::policy_by_id(id, {})->title}});
+  return rows;
+}
+
+// One row per event name; its encodings differ between models.
+json list_events() {
+  std::map<std::string, json> encodings;
+  for (const std::string& id : models::model_ids())
+    for (const pmu::EventInfo& event : models::load_model(id).events)
+      encodings[event.name].push_back({{"model", id},
+                                       {"event", fmt::format("0x{:x}", event.code)},
+                                       {"umask", fmt::format("0x{:x}", event.umask)},
+                                       {"counted", event.kinds != 0}});
+  json rows = json::array();
+  for (const auto& [name, list] : encodings) {
+    std::string models;
+    for (const json& e : list)
+      if (e["counted"]) models += (models.empty() ? "" : " ") + e["model"].get<std::string>();
+    rows.push_back(
+        {{"id", name},
+         {"title", models.empty() ? "known, not counted by the simulator" : "counted on " + models},
+         {"encodings", list}});
+  }
+  return rows;
+}
+
+json list_described(const char* folder) {
+  json rows = json::array();
+  const std::string root = data_path(folder);
+  for (const std::string& file : list_files(root, ".json")) {
+    const JsonDocument document = load_json(root + "/" + file);
+    const JsonView view = document.root();
+    rows.push_back(
+        {{"id", view.at("id").as_string()}, {"title", view.at("title").as_string()}, {"file", file}});
+  }
+  std::sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["id"] < b["id"]; });
+  return rows;
+}
+
+json rows_of(const std::string& what) {
+  if (what == "models") return list_models();
+  if (what == "policies") return list_policies();
+  if (what == "events") return list_events();
+  if (what == "cases") return list_described("conformance/cases");
+  if (what == "bugs") return list_described("conformance/bugs");
+  throw InputError("list", "", "'" + what + "'",
+                   expected_one_of(what, {"models", "policies", "events", "cases", "bugs"}));
+}
+
+int list(const std::string& what, bool as_json) {
+  const json rows = rows_of(what);
+  if (as_json) {
+    fmt::print("{}\n", rows.dump(2));
+    return 0;
+  }
+  std::size_t width = 0;
+  for (const json& row : rows) width = std::max(width, row["id"].get<std::string>().size());
+  for (const json& row : rows)
+    fmt::print("{:<{}}  {}\n", row["id"].get<std::string>(), width, row["title"].get<std::string>());
+  return 0;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("list", "List models, policies, events, cases or bugs");
+  auto what = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  verb->add_option("WHAT", *what, "models, policies, events, cases or bugs")->required();
+  verb->add_flag("--json", *as_json, "print one JSON array of objects");
+  verb->callback([=, &action] { action = [=] { return list(*what, *as_json); }; });
+}
+
+}  // namespace pmusim::cli
