@@ -189,7 +189,14 @@ void deliver_through_idt(Exec& x, const PendingEvent& event) {
     deliver_real(x, event);
 }
 
+// INT3, INTO and INT1 are exceptions to the exception bitmap, INT n is not (SDM Vol. 3, "Exception Bitmap").
 void software_interrupt(Exec& x, u8 vector, EventType type) {
+  if (type != EventType::SoftwareInterrupt && x.intercepts && x.intercepts->exception(vector, 0)) {
+    ExitRequest request;
+    request.exit.kind = ExitKind::Exception;
+    request.exit.qualification = vector;
+    throw request;
+  }
   PendingEvent e;
   e.valid = true;
   e.vector = vector;

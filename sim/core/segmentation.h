@@ -59,8 +59,11 @@ class StackCursor {
   u64 pop(unsigned size);
   void skip(u64 bytes) { sp_ = moved(bytes); }
   u64 sp() const { return sp_; }
-  // `old` RSP with this pointer in the part that the stack's size covers.
-  u64 merged(u64 old) const { return (old & ~width_mask()) | (sp_ & width_mask()); }
+  // The new RSP: a 16-bit stack keeps the rest of `old`, a 32-bit one clears it.
+  u64 merged(u64 old) const {
+    const u64 kept = width_mask() == 0xffff ? old & ~u64{0xffff} : 0;
+    return kept | (sp_ & width_mask());
+  }
 
  private:
   u64 width_mask() const { return code64_ ? ~u64{0} : ss_.big() ? 0xffffffff : 0xffff; }
