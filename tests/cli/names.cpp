@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names and wrong use: what is listed, and how a mistake is answered.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/cli/program.h"
+
+using pmusim::test::pmusim_command;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::set<std::string> listed(const std::string& what) {
+  const auto output = pmusim_command("list " + what + " --json");
+  REQUIRE(output.status == 0);
+  std::set<std::string> ids;
+  for (const auto& row : nlohmann::json::parse(output.out)) CHECK(ids.insert(row.at("id")).second);
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("list prints one array of objects with distinct ids") {
+  CHECK(listed("models").count("spr") == 1);
+  CHECK(listed("models").count("zen4") == 1);
+  const auto policies = listed("policies");
+  for (const char* id : {"emulated", "mediated", "dedicated"}) CHECK(policies.count(id) == 1);
+  CHECK_FALSE(listed("cases").empty());
+  CHECK_FALSE(listed("bugs").empty());
+  CHECK_FALSE(listed("events").empty());
+}
+
+TEST_CASE("a misspelt name ends with status 2 and the nearest valid name") {
+  const struct {
+    const char* arguments;
+    const char* answer;
+  } wrong[] = {
+      {"lst", "'list'"},
+      {"list modles", "'models'"},
+      {"list models --jsno", "'--json'"},
+      {"conform --modle spr", "'--model'"},
+      {"conform --model sprr --policy all", "'spr'"},
+      {"conform --model spr --policy mediatd", "'mediated'"},
+      {"conform --model spr --policy all --kernel 7.1", "7.2"},
+      {"conform --model spr --policy all --format jsn", "'json'"},
+      {"conform --model spr --policy all --target kwm", "'kvm'"},
+      {"conform --model spr --policy all --color sometimes", "auto"},
+      {"conform --model spr --policy all --bug nothing-like-it", "one of"},
+      {"conform no-such-case* --model spr --policy all", "no-such-case*"},
+      {"conform --model spr --policy all --set modle.x=1", "'model'"},
+      {"run image.elf --model spr --policy bare-mettal", "'bare-metal'"},
+      {"bugs check no-such-bug", "no-such-bug"},
+  };
+  for (const auto& w : wrong) {
+    CAPTURE(w.arguments);
+    const auto output = pmusim_command(w.arguments);
+    CHECK(output.status == 2);
+    CAPTURE(output.err);
+    CHECK(has(output.err, w.answer));
+    CHECK(output.out.empty());
+  }
+}
+
+TEST_CASE("a timing model that does not exist yet is refused") {
+  const auto output = pmusim_command("run image.elf --model spr --policy bare-metal --timing cycle");
+  CHECK(output.status == 2);
+  CHECK(has(output.err, "functional"));
+}
+
+TEST_CASE("help and version end with status 0") {
+  CHECK(pmusim_command("--help").status == 0);
+  CHECK(has(pmusim_command("run --help").out, "--policy"));
+  CHECK(has(pmusim_command("--version").out, "pmusim "));
+  CHECK(pmusim_command("").status == 2);
+}

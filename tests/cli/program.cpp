@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the pmusim command through the shell.
+#include "tests/cli/program.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/json.h"
+
+namespace pmusim::test {
+
+std::string Output::last_line() const {
+  std::string text = out;
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+Output shell(const std::string& command) {
+  const std::string base = build("test_cli_output." + std::to_string(::getpid()));
+  const int status =
+      std::system(("(" + command + ") >" + base + ".out 2>" + base + ".err </dev/null").c_str());
+  Output output;
+  output.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  output.out = read_file(base + ".out");
+  output.err = read_file(base + ".err");
+  std::filesystem::remove(base + ".out");
+  std::filesystem::remove(base + ".err");
+  return output;
+}
+
+Output pmusim_command(const std::string& arguments) {
+  return shell(std::string(PMUSIM_PROGRAM) + " " + arguments);
+}
+
+std::string fresh_folder(const std::string& name) {
+  const std::string path = build("test_cli_" + name);
+  std::filesystem::remove_all(path);
+  std::filesystem::create_directories(path);
+  return path;
+}
+
+std::string source(const std::string& relative) {
+  return std::string(PMUSIM_SOURCE_DIR) + "/" + relative;
+}
+std::string build(const std::string& relative) {
+  return std::string(PMUSIM_BINARY_DIR) + "/" + relative;
+}
+
+}  // namespace pmusim::test

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// From records to verdicts: what passes, what a documented divergence excuses, and what it does not.
+#include <doctest/doctest.h>
+
+#include "conformance/verdict_judge.h"
+
+using namespace pmusim;
+using namespace pmusim::conformance;
+
+namespace {
+
+Case case_with(std::vector<Divergence> divergences) {
+  Case c;
+  c.id = "counters.sample";
+  c.sources = {"SDM 20.2"};
+  c.step_pointers = {"/guest/0", "/guest/1", "/guest/2"};
+  c.divergences = std::move(divergences);
+  c.document = std::make_shared<JsonDocument>(parse_json("{}", "sample.json"));
+  return c;
+}
+
+Divergence divergence(const char* policy, bool has_value = true, const char* vendor = "") {
+  Divergence d;
+  d.policy = policy;
+  d.vendor = vendor;
+  d.check = "exact";
+  d.has_value = has_value;
+  d.reason = "documented";
+  return d;
+}
+
+CaseResult run(const Case& c, const std::string& records, const char* policy = "emulated") {
+  Observation seen;
+  seen.serial = "@case counters.sample\n" + records + "@end x\n";
+  seen.exited = true;
+  CaseResult result;
+  judge(c, {"spr", "intel", policy, "kvm", "7.2"}, seen, result);
+  return result;
+}
+
+const std::string kPass = "@check 1 pass got=0x4 op=eq want=0x4 at=- exact\n";
+const std::string kFail = "@check 1 fail got=0x5 op=eq want=0x4 at=- exact\n";
+
+}  // namespace
+
+TEST_CASE("a case passes when every check passes, and fails with place, expected and got when one does not") {
+  CHECK(run(case_with({}), kPass).verdict == Verdict::Pass);
+  const CaseResult failed = run(case_with({}), kPass + kFail);
+  CHECK(failed.verdict == Verdict::Fail);
+  CHECK(failed.checks == 2);
+  REQUIRE(failed.findings.size() == 1);
+  CHECK(failed.findings[0].place == "/guest/1");
+  CHECK(failed.findings[0].expected == "4");
+  CHECK(failed.findings[0].got == "5");
+  CHECK(failed.findings[0].source == "SDM 20.2");
+}
+
+TEST_CASE("a documented divergence excuses its value only, and only where it is documented") {
+  const Case c = case_with({divergence("emulated")});
+  const std::string alternative = "@alt 1 0 0x5 at=-\n", other = "@alt 1 0 0x6 at=-\n";
+  const CaseResult excused = run(c, kFail + alternative);
+  CHECK(excused.verdict == Verdict::Pass);
+  CHECK(excused.divergences.size() == 1);
+  CHECK(run(c, kFail + other).verdict == Verdict::Fail);
+  CHECK(run(c, kFail + alternative, "mediated").verdict == Verdict::Fail);
+  CHECK(run(case_with({divergence("emulated", true, "amd")}), kFail + alternative).verdict == Verdict::Fail);
+  CHECK(run(case_with({divergence("emulated", true, "intel")}), kFail + alternative).verdict ==
+        Verdict::Pass);
+}
+
+TEST_CASE("a divergence for every policy does not excuse bare metal") {
+  const Case c = case_with({divergence("*")});
+  CHECK(run(c, kFail + "@alt 1 0 0x5 at=-\n", "dedicated").verdict == Verdict::Pass);
+  CHECK(run(c, kFail + "@alt 1 0 0x5 at=-\n", "bare-metal").verdict == Verdict::Fail);
+}
+
+TEST_CASE("a documented divergence that no longer occurs fails") {
+  CHECK(run(case_with({divergence("emulated")}), kPass + "@alt 1 0 0x5 at=-\n").verdict == Verdict::Fail);
+  CHECK(run(case_with({divergence("emulated", false)}), kPass).verdict == Verdict::Fail);
+  CHECK(run(case_with({divergence("emulated", false)}), kFail).verdict == Verdict::Pass);
+  // Nothing is known where the check was not made.
+  CHECK(run(case_with({divergence("emulated", false)}),
+            "@check 1 skip got=- op=- want=- at=- exact\n@check 2 pass got=0x1 op=true want=0x1 at=- other\n")
+            .verdict == Verdict::Pass);
+}
+
+TEST_CASE("a case skips when a requirement is not met or no check could be made") {
+  const CaseResult unmet = run(case_with({}), "@skip case at=- needs version >= 2, have 0\n");
+  CHECK(unmet.verdict == Verdict::Skip);
+  CHECK(unmet.reason == "needs version >= 2, have 0");
+  CHECK(run(case_with({}), "@check 1 skip got=- op=- want=- at=- exact\n").verdict == Verdict::Skip);
+}
+
+TEST_CASE("a guest that does not finish, gives up or loses records is an error") {
+  const Case c = case_with({});
+  CHECK(run(c, kPass + "@abort #PF\n").verdict == Verdict::Error);
+  CHECK(run(c, kPass + "@lost 1\n").verdict == Verdict::Error);
+  CHECK(run(c, kPass + "@nonsense\n").verdict == Verdict::Error);
+  Observation seen;
+  seen.serial = "@case counters.sample\n" + kPass;
+  CaseResult result;
+  judge(c, {"spr", "intel", "emulated", "kvm", "7.2"}, seen, result);
+  CHECK(result.verdict == Verdict::Error);
+  seen.serial += "@end pass\n";
+  seen.stopped = "limit of 10 cycles reached";
+  judge(c, {"spr", "intel", "emulated", "kvm", "7.2"}, seen, result);
+  CHECK(result.reason == "limit of 10 cycles reached");
+}
