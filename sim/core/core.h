@@ -47,6 +47,8 @@ struct CoreConfig {
   bool amd = false;        // vendor differences: SYSCALL in compatibility mode, RDPMC fault order, ...
   bool has_1g_pages = true;
   bool has_rdtscp = true;
+  bool has_bmi1 = false;   // else TZCNT's encoding executes as BSF
+  bool has_lzcnt = false;  // else LZCNT's encoding executes as BSR
 };
 
 class Core final : public CodeWatcher {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of Core: run loop, retirement, time accounting and event delivery. Only core's own files include it.
+//
+// One rule serves faults, limits and stepping: `block_`, `done_` and the current micro-op say which
+// instructions of the block have executed but are not retired yet; retire_range() retires some of them.
+#pragma once
+
+#include "core/block_cache.h"
+
+namespace pmusim::core {
+
+struct Core::Impl {
+  Impl(Core& owner, Ram& ram, CoreEnv& env, Timing& timing);
+
+  // --- run.cpp
+  Stop run(const Limit& limit);
+  Stop deliver(const PendingEvent& event);
+  void bind_state(CpuState* state);
+  void code_written(u64 page);
+  void record_branch(u64 from, u64 to) {
+    branches_[branch_count_++ % kBranchRecords] = {from, to};
+  }
+
+  // --- account.cpp
+  void retire_range(unsigned from, unsigned to);
+  void retire_repeat(bool finished);
+  void happened(Count kind, u64 n);
+  void flush_time() {
+    if (pending_) {
+      timing.retire(pending_);
+      pending_ = 0;
+    }
+  }
+  void commit();
+  void synchronize();
+  void account_time(unsigned context);
+  void discard_time();
+  void update_levels();
+  void report_retired(const MicroOp& op);
+  bool fine() const { return levels_ & (Observer::kBranch | Observer::kRetire | Observer::kCycle); }
+
+  static constexpr unsigned kBranchRecords = 8;
+
+  Core& core;
+  Ram& ram;
+  CoreEnv& env;
+  Timing& timing;
+  Mmu mmu;
+  BlockCache cache;
+  CoreConfig config;
+  CpuState initial;
+  Executor x;
+  bool step_ = false;
+  bool fresh_ = true;     // state or world has changed: let the MMU notice before blocks are looked up
+  u16 tag_ = 0;
+  u8 context_ = 0;        // context of the instructions executing
+  const SecondStage* second_ = nullptr;
+
+  Block* block_ = nullptr;
+  unsigned done_ = 0;     // instructions of block_ retired
+  u64 iterations_ = 0;    // of a repeated string instruction, not retired yet
+  u64 pending_ = 0;       // slots not yet given to timing
+
+  u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
+  u64 accounted_ = 0;     // cycle up to which time is accounted
+  std::vector<Observer*> observers_;
+  u8 levels_ = 0;
+  CountVector cycle_counts_{};  // happenings in the cycle not complete yet, for kCycle observers
+
+  BranchRecord branches_[kBranchRecords] = {};
+  u64 branch_count_ = 0;
+
+ private:
+  Stop execute(const Limit& limit, u64& remaining);
+  u64 allowance(const Limit& limit, u64 remaining) const;
+  void prepare();
+  Block* find();
+  u64 execute_some(Block& block, u64 allowed);
+  u64 execute_repeat(Block& block, u64 allowed);
+  u64 execute_single(u64 allowed, Stop& stop, bool& stopped);
+  void retire_after(Block& block, unsigned executed);
+  void abandon();
+  void finish();
+  Stop slice_stop() const;
+  Stop deliver_event(PendingEvent event, const Fault* fault);
+  Stop triple_fault();
+  [[noreturn]] void rethrow(const Unimplemented& e);
+};
+
+}  // namespace pmusim::core

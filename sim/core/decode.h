@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoder: instruction bytes to micro-ops. An undefined encoding becomes a micro-op that raises #UD, one that
+// is defined but not implemented a micro-op that throws Unimplemented; both only when executed.
+#pragma once
+
+#include "core/execute.h"
+
+namespace pmusim::core {
+
+inline constexpr unsigned kMaxInstructionBytes = 15;
+
+struct DecodedInstruction {
+  MicroOp op;              // with the exact-flags handler
+  Handler fast = nullptr;  // may be used while the flags it writes are dead
+};
+
+struct DecodeOptions {
+  bool bmi1 = false;   // else TZCNT's encoding is BSF
+  bool lzcnt = false;  // else LZCNT's encoding is BSR
+};
+
+// mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code). False: more bytes are needed.
+bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const DecodeOptions& options,
+            DecodedInstruction& to);
+
+}  // namespace pmusim::core

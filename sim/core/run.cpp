@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run loop. Whole blocks execute in the fast loop while the limits allow; everything else (limits inside
+// a block, REP, single stepping, RF, the interrupt shadow, observers) executes a prefix of a block.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bits.h"
+#include "core/core_impl.h"
+#include "core/string_ops.h"
+
+namespace pmusim::core {
+
+Core::Impl::Impl(Core& owner, Ram& r, CoreEnv& e, Timing& t)
+    : core(owner), ram(r), env(e), timing(t), mmu(r, e), cache(r, mmu, owner.counts_) {
+  x.mmu = &mmu;
+  x.env = &env;
+  x.timing = &timing;
+  x.config = &config;
+  x.core = this;
+  x.sync = [](void* self) { static_cast<Impl*>(self)->synchronize(); };
+  x.commit = [](void* self) { static_cast<Impl*>(self)->commit(); };
+  mmu.set_mmio_hook(
+      [](void* self) {
+        Impl& impl = *static_cast<Impl*>(self);
+        impl.commit();
+        impl.x.stall(Cost::Mmio);
+        impl.synchronize();
+        impl.x.slice = true;
+        if (impl.x.op) impl.x.stop_after_this();
+      },
+      this);
+  accounted_ = timing.cycle();
+}
+
+void Core::Impl::bind_state(CpuState* state) {
+  core.state_ = state;
+  x.s = state;
+  mmu.set_state(state);
+  fresh_ = true;
+}
+
+u64 Core::Impl::allowance(const Limit& limit, u64 remaining) const {
+  if (limit.cycle == kNever) return remaining;
+  if (timing.cycle() >= limit.cycle) return 0;
+  const u64 before = timing.instructions_before(limit.cycle);
+  return std::min(remaining, before ? before : 1);
+}
+
+// Mode, context and address space for the next instructions.
+void Core::Impl::prepare() {
+  CpuState& s = *x.s;
+  const u8 now = static_cast<u8>(core.context());
+  if (now != context_) {
+    account_time(context_);
+    context_ = now;
+  }
+  x.code64 = s.code64();
+  const u64 cs_base = x.code64 ? 0 : s.seg[CS].base;
+  if (fresh_) {
+    x.op = nullptr;
+    mmu.fetch(x.code64 ? s.rip : static_cast<u32>(cs_base + s.rip));
+    fresh_ = false;
+  }
+  cache.enter(x.code64 ? 8 : s.seg[CS].big() ? 4 : 2, context_, tag_, cs_base);
+}
+
+Block* Core::Impl::find() {
+  if (Block* block = cache.find(x.s->rip)) return block;
+  x.op = nullptr;  // a fault now is the fetch's
+  return cache.find_slow(x.s->rip);
+}
+
+// After a run that was not the whole block, or that must be looked at.
+void Core::Impl::retire_after(Block& block, unsigned executed) {
+  const MicroOp& last = block.ops[executed - 1];
+  retire_range(done_, executed);
+  done_ = executed;
+  if (!(last.flags & kOpSetsRip))
+    x.s->rip = last.next_rip;
+  else if (x.s->rip != last.next_rip)
+    record_branch(last.rip(), x.s->rip);
+}
+
+u64 Core::Impl::execute_some(Block& block, u64 allowed) {
+  if (block.repeat) return execute_repeat(block, allowed);
+  block_ = &block;
+  done_ = 0;
+  const MicroOp* op = block.ops.data();
+  const Handler* handler = block.precise.data();
+  x.end = op + std::min<u64>(block.count, allowed);
+  do {
+    x.op = op;
+    (*handler++)(x, *op);
+  } while (++op != x.end);
+  const unsigned executed = static_cast<unsigned>(op - block.ops.data());
+  retire_after(block, executed);
+  if (levels_)
+    for (Observer* o : observers_)
+      if (o->levels() & Observer::kBlock) o->on_block(block.key.rip, executed);
+  return executed;
+}
+
+// Each iteration is a slot of time and counts against the limit. Between iterations RIP stays and RF is set, so
+// that an interrupt taken there pushes it (SDM Vol. 3, "Restart flag").
+u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
+  block_ = &block;
+  done_ = 0;
+  iterations_ = 0;
+  const MicroOp& op = block.ops[0];
+  x.op = &op;
+  bool finished = repeat_count(x, op) == 0;
+  u64 used = finished;
+  while (!finished && used < allowed && !x.slice && !x.recheck) {
+    op.run(x, op);
+    ++iterations_;
+    ++used;
+    finished = repeat_done(x, op);
+  }
+  retire_repeat(finished);
+  if (finished) {
+    x.s->rip = op.next_rip;
+    x.s->rflags &= ~kRF;
+  } else {
+    x.s->rip = op.rip();
+    x.s->rflags |= kRF;
+  }
+  return used;
+}
+
+// One instruction under stepping, TF, RF or an interrupt shadow.
+u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
+  CpuState& s = *x.s;
+  const bool trap = s.rflags & kTF, shadow = s.interrupt_shadow, resume = s.rflags & kRF;
+  Block& block = *find();
+  const bool many = block.repeat && !trap && !fine();
+  s.interrupt_shadow = false;
+  u64 used;
+  try {
+    used = execute_some(block, many ? allowed : 1);
+  } catch (...) {
+    s.interrupt_shadow = shadow;
+    throw;
+  }
+  const MicroOp& op = *x.op;
+  const bool complete = !block.repeat || s.rip == op.next_rip;
+  if (resume && complete && op.run != op::iret) s.rflags &= ~kRF;
+  if (shadow) x.slice = true;
+  if (fine() && complete) report_retired(op);
+  if (trap && !(op.flags & kOpSoftInterrupt) && !s.interrupt_shadow) {
+    s.dr[6] |= bit(14);
+    x.op = nullptr;
+    flush_time();
+    account_time(context_);
+    PendingEvent event;
+    event.valid = true;
+    event.vector = kDB;
+    event.type = EventType::HardwareException;
+    stop = deliver_event(event, nullptr);
+    stopped = true;
+  }
+  return used;
+}
+
+Stop Core::Impl::slice_stop() const {
+  switch (x.s->activity) {
+    case Activity::Running: return Stop::SliceEnd;
+    case Activity::Shutdown: return Stop::Shutdown;
+    default: return Stop::Halted;
+  }
+}
+
+Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
+  CpuState& s = *x.s;
+  for (;;) {
+    flush_time();
+    if (s.activity != Activity::Running) return slice_stop();
+    u64 allowed = allowance(limit, remaining);
+    if (!allowed) return Stop::Limit;
+    cache.collect();
+    block_ = nullptr;
+    x.recheck = false;
+    prepare();
+    if (step_ || fine() || (s.rflags & (kTF | kRF)) || s.interrupt_shadow) {
+      Stop stop = Stop::SliceEnd;
+      bool stopped = false;
+      remaining -= execute_single(allowed, stop, stopped);
+      if (stopped) return stop;
+      if (x.slice) return slice_stop();
+      continue;
+    }
+    while (allowed) {
+      Block& block = *find();
+      if (__builtin_expect(block.count > allowed || block.repeat, 0)) {
+        remaining -= execute_some(block, allowed);
+        break;
+      }
+      block_ = &block;
+      done_ = 0;
+      const MicroOp* op = block.ops.data();
+      x.end = op + block.count;
+      do {
+        x.op = op;
+        op->run(x, *op);
+      } while (++op != x.end);
+      if (__builtin_expect(x.slice | x.recheck, 0)) {
+        const unsigned executed = static_cast<unsigned>(op - block.ops.data());
+        remaining -= executed;
+        retire_after(block, executed);
+        break;
+      }
+      cache.count_run(block, x.taken);
+      pending_ += block.count;
+      allowed -= block.count;
+      remaining -= block.count;
+      if (!block.branches)
+        s.rip = block.end_rip;
+      else if (s.rip != block.end_rip)
+        record_branch(op[-1].rip(), s.rip);
+      if (__builtin_expect(levels_ != 0, 0))
+        for (Observer* o : observers_) o->on_block(block.key.rip, block.count);
+    }
+    if (x.slice) return slice_stop();
+  }
+}
+
+// The current instruction did not complete: those before it retire and RIP is at it.
+void Core::Impl::abandon() {
+  if (x.op) {
+    commit();
+    x.s->rip = x.op->rip();
+    x.op = nullptr;
+  }
+  block_ = nullptr;
+  flush_time();
+  account_time(context_);
+}
+
+void Core::Impl::finish() {
+  x.op = nullptr;
+  block_ = nullptr;
+  flush_time();
+  cache.fold();
+  account_time(context_);
+}
+
+Stop Core::Impl::run(const Limit& limit) {
+  mmu.cpl_changed();
+  x.slice = false;
+  u64 remaining = limit.instructions;
+  Stop stop;
+  try {
+    stop = execute(limit, remaining);
+  } catch (const Fault& thrown) {
+    const Fault fault = thrown;
+    abandon();
+    stop = deliver_event(event_of(fault), &fault);
+  } catch (const ExitRequest& request) {
+    core.exit_ = request.exit;
+    core.exit_.instruction_length = x.op ? x.op->length : 0;
+    abandon();
+    stop = Stop::VmExit;
+  } catch (const Unimplemented& e) {
+    rethrow(e);
+  }
+  finish();
+  return stop;
+}
+
+void Core::Impl::rethrow(const Unimplemented& e) {
+  abandon();
+  finish();
+  const u64 rip = x.s->rip, linear = x.s->code64() ? rip : static_cast<u32>(x.s->seg[CS].base + rip);
+  std::string bytes;
+  for (unsigned i = 0; i < kMaxInstructionBytes; ++i) {
+    u8 byte;
+    if (!core.read_linear(linear + i, &byte, 1)) break;
+    bytes += fmt::format("{:02x} ", byte);
+  }
+  throw Unimplemented(rip, fmt::format("{} at {:#x}: bytes {}\n{}", e.what(), rip, bytes, core.disassemble(rip, 1)));
+}
+
+Stop Core::Impl::deliver(const PendingEvent& event) {
+  mmu.cpl_changed();
+  context_ = static_cast<u8>(core.context());
+  x.op = nullptr;
+  x.slice = false;
+  x.code64 = x.s->code64();
+  x.next_rip = x.s->rip + event.instruction_length;
+  const Stop stop = deliver_event(event, nullptr);
+  finish();
+  return stop;
+}
+
+Stop Core::Impl::triple_fault() {
+  if (x.intercepts) {
+    core.exit_ = {};
+    core.exit_.kind = ExitKind::TripleFault;
+    return Stop::VmExit;
+  }
+  x.s->activity = Activity::Shutdown;
+  return Stop::Shutdown;
+}
+
+// Delivers an event; a fault on the way becomes the next event by the contributory rules. An exception that
+// the control block intercepts exits before CR2 changes.
+Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault) {
+  PendingEvent vectoring;
+  Fault second{};
+  for (;;) {
+    if (x.intercepts && event.type == EventType::HardwareException &&
+        x.intercepts->exception(event.vector, event.error_code)) {
+      VmExit& exit = core.exit_;
+      exit = {};
+      exit.kind = ExitKind::Exception;
+      exit.qualification = event.vector;
+      exit.value = exit.error_code = event.error_code;
+      exit.has_error_code = event.has_error_code;
+      if (fault && fault->sets_cr2) exit.guest_linear = fault->cr2;
+      exit.vectoring = vectoring;
+      return Stop::VmExit;
+    }
+    if (fault) set_cr2(*x.s, *fault);
+    try {
+      deliver_through_idt(x, event);
+      return Stop::SliceEnd;
+    } catch (const Fault& thrown) {
+      second = thrown;
+    } catch (const ExitRequest& request) {
+      core.exit_ = request.exit;
+      core.exit_.vectoring = event;
+      return Stop::VmExit;
+    }
+    vectoring = event;
+    switch (escalate(event.vector, event.type == EventType::HardwareException, second.vector)) {
+      case Escalation::Serial:
+        event = event_of(second);
+        fault = &second;
+        break;
+      case Escalation::DoubleFault:
+        event = event_of(Fault{kDF, true, 0});
+        fault = nullptr;
+        break;
+      case Escalation::TripleFault: return triple_fault();
+    }
+  }
+}
+
+}  // namespace pmusim::core
