@@ -8,9 +8,9 @@ namespace pmusim {
 namespace {
 
 constexpr const char* kNames[] = {
-    "cycles",      "ref_cycles",    "bus_cycles",  "slots",         "instructions", "cond_taken",
-    "cond_not_taken", "direct_jump", "indirect_jump", "direct_call", "indirect_call", "return",
-    "far_branch",  "loads",         "stores",      "locked_loads",  "interrupts",
+    "cycles",         "ref_cycles",  "bus_cycles",    "slots",        "instructions",  "cond_taken",
+    "cond_not_taken", "direct_jump", "indirect_jump", "direct_call",  "indirect_call", "return",
+    "far_branch",     "loads",       "stores",        "locked_loads", "interrupts",
 };
 static_assert(sizeof(kNames) / sizeof(*kNames) == kCounts, "every count has a name");
 

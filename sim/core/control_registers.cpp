@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // MOV to and from control and debug registers, CLTS, LMSW (SDM Vol. 2, those instructions; Vol. 3, "Control
-// Registers", "Activating IA-32e Mode", "Debug Registers"). Not modelled: PCIDs, PDPTE registers (a CR3 load does
-// not check PAE's PDPTEs), DR7.GD (an access while it is set is reported as Unimplemented).
+// Registers", "Activating IA-32e Mode", "Debug Registers"). Not modelled: PCIDs, PDPTE registers (a CR3 load
+// does not check PAE's PDPTEs), DR7.GD (an access while it is set is reported as Unimplemented).
 #include "base/bits.h"
 #include "core/exec.h"
 
 namespace pmusim::core {
 namespace {
 
-constexpr u64 kCr0Writable = kCr0Pe | kCr0Mp | kCr0Em | kCr0Ts | kCr0Ne | kCr0Wp | kCr0Am | kCr0Nw | kCr0Cd | kCr0Pg;
-constexpr u64 kCr4Supported = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce | kCr4Osfxsr |
-                              kCr4Osxmmexcpt | kCr4Umip | kCr4Fsgsbase;
+constexpr u64 kCr0Writable =
+    kCr0Pe | kCr0Mp | kCr0Em | kCr0Ts | kCr0Ne | kCr0Wp | kCr0Am | kCr0Nw | kCr0Cd | kCr0Pg;
+constexpr u64 kCr4Supported = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce |
+                              kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Umip | kCr4Fsgsbase;
 constexpr u64 kDr6Fixed = 0xffff0ff0, kDr6Writable = 0xe00f, kDr7Fixed = 0x400, kDr7Writable = 0xffff23ff;
 constexpr u64 kDr7Gd = 1 << 13;
 
@@ -77,10 +78,14 @@ u64 mov_from_cr(Exec& x, unsigned cr, unsigned gpr) {
   check_cr(s, cr);
   check_intercept(x, ExitKind::CrAccess, cr | u64{gpr} << 16);
   switch (cr) {
-    case 0: return s.cr0;
-    case 2: return s.cr2;
-    case 3: return s.cr3;
-    case 4: return s.cr4;
+    case 0:
+      return s.cr0;
+    case 2:
+      return s.cr2;
+    case 3:
+      return s.cr3;
+    case 4:
+      return s.cr4;
     default:
       x.synchronize();
       return x.env->read_cr8();
@@ -93,10 +98,15 @@ void mov_to_cr(Exec& x, unsigned cr, u64 value, unsigned gpr) {
   if (!s.code64()) value &= 0xffffffff;
   check_intercept(x, ExitKind::CrAccess, cr | 1 << 8 | u64{gpr} << 16, value);
   switch (cr) {
-    case 0: return write_cr0(x, value);
-    case 2: s.cr2 = value; return;
-    case 3: return write_cr3(x, value);
-    case 4: return write_cr4(x, value);
+    case 0:
+      return write_cr0(x, value);
+    case 2:
+      s.cr2 = value;
+      return;
+    case 3:
+      return write_cr3(x, value);
+    case 4:
+      return write_cr4(x, value);
     default:
       x.synchronize();
       if (!x.env->write_cr8(value)) raise_gp(0);
@@ -120,7 +130,9 @@ void lmsw(Exec& x, u16 value) {
   write_cr0(x, next);
 }
 
-u64 mov_from_dr(Exec& x, unsigned dr) { return x.s->dr[check_dr(x, dr, false)]; }
+u64 mov_from_dr(Exec& x, unsigned dr) {
+  return x.s->dr[check_dr(x, dr, false)];
+}
 
 void mov_to_dr(Exec& x, unsigned dr, u64 value) {
   CpuState& s = *x.s;

@@ -5,7 +5,9 @@
 
 namespace pmusim::core {
 
-bool canonical(u64 linear) { return sign_extend(linear, 48) == linear; }
+bool canonical(u64 linear) {
+  return sign_extend(linear, 48) == linear;
+}
 
 Segment decode_descriptor(u64 raw, u16 selector) {
   Segment s;
@@ -48,7 +50,9 @@ Segment null_segment(u16 selector, u8 dpl) {
   return s;
 }
 
-void commit_rip(Exec& x, u64 rip) { x.s->rip = x.next_rip = rip; }
+void commit_rip(Exec& x, u64 rip) {
+  x.s->rip = x.next_rip = rip;
+}
 
 void set_cpl(Exec& x, u8 cpl) {
   x.s->cpl = cpl;
@@ -67,7 +71,8 @@ u64 StackCursor::linear(u64 offset, unsigned size) const {
   offset &= width_mask();
   const u64 last = offset + size - 1;
   const bool expand_down = (ss_.access & (kCodeOrData | kCode | kExpandDown)) == (kCodeOrData | kExpandDown);
-  const bool inside = expand_down ? offset > ss_.limit && last <= (ss_.big() ? 0xffffffff : 0xffff) : last <= ss_.limit;
+  const bool inside =
+      expand_down ? offset > ss_.limit && last <= (ss_.big() ? 0xffffffff : 0xffff) : last <= ss_.limit;
   if (ss_.unusable() || !inside) raise(kSS, error_);
   return (ss_.base + offset) & 0xffffffff;
 }

@@ -27,7 +27,8 @@ Descriptor return_code(Exec& x, u16 selector) {
   if (is_null(selector)) raise_gp(0);
   Descriptor d = read_descriptor(x, selector, kGP);
   const u8 dpl = d.segment.dpl();
-  if (rpl < x.s->cpl || !d.is_code() || (d.is_conforming() ? dpl > rpl : dpl != rpl)) raise_gp(selector_error(selector));
+  if (rpl < x.s->cpl || !d.is_code() || (d.is_conforming() ? dpl > rpl : dpl != rpl))
+    raise_gp(selector_error(selector));
   if (x.s->long_mode() && d.segment.long_mode() && d.segment.big()) raise_gp(selector_error(selector));
   if (!d.present()) raise(kNP, selector_error(selector));
   return d;
@@ -42,7 +43,8 @@ Descriptor return_stack(Exec& x, u16 selector, u8 cs_rpl, bool to64) {
     return d;
   }
   d = read_descriptor(x, selector, kGP);
-  if ((selector & 3) != cs_rpl || !d.is_writable_data() || d.segment.dpl() != cs_rpl) raise_gp(selector_error(selector));
+  if ((selector & 3) != cs_rpl || !d.is_writable_data() || d.segment.dpl() != cs_rpl)
+    raise_gp(selector_error(selector));
   if (!d.present()) raise(kSS, selector_error(selector));
   return d;
 }

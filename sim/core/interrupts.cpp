@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery of interrupts and exceptions (SDM Vol. 3, "Interrupt and Exception Handling": "Exception- or
-// Interrupt-Handler Procedures", "Error Code", "64-Bit Mode Stack Frame", "Interrupt Stack Table"; Vol. 2, INT n).
-// Not modelled: task gates (Unimplemented), virtual-8086 mode.
+// Interrupt-Handler Procedures", "Error Code", "64-Bit Mode Stack Frame", "Interrupt Stack Table"; Vol. 2,
+// INT n). Not modelled: task gates (Unimplemented), virtual-8086 mode.
 #include "base/bits.h"
 #include "core/segmentation.h"
 
@@ -18,12 +18,17 @@ struct Gate {
   unsigned size = 4;  // bytes of each value pushed
 };
 
-bool is_software(EventType t) { return t == EventType::SoftwareInterrupt || t == EventType::SoftwareException; }
-bool is_hardware_interrupt(EventType t) { return t == EventType::ExternalInterrupt || t == EventType::Nmi; }
+bool is_software(EventType t) {
+  return t == EventType::SoftwareInterrupt || t == EventType::SoftwareException;
+}
+bool is_hardware_interrupt(EventType t) {
+  return t == EventType::ExternalInterrupt || t == EventType::Nmi;
+}
 
 // "Returning from a fault": RF is set in the image of fault-class exceptions, #DB excepted.
 u64 flags_image(const CpuState& s, const PendingEvent& e) {
-  const bool fault = e.type == EventType::HardwareException && e.vector != kDB && e.vector != kDF && e.vector != kMC;
+  const bool fault =
+      e.type == EventType::HardwareException && e.vector != kDB && e.vector != kDF && e.vector != kMC;
   return fault ? s.rflags | kRF : s.rflags;
 }
 
@@ -129,7 +134,8 @@ NewStack legacy_inner_stack(Exec& x, u8 cpl, u32 ext) {
   const u16 selector = static_cast<u16>(read_tss(x, at + size, 2, ext));
   if (is_null(selector)) raise(kTS, ext);
   Descriptor d = read_descriptor(x, selector, kTS, ext);
-  if ((selector & 3) != cpl || d.segment.dpl() != cpl || !d.is_writable_data()) raise(kTS, selector_error(selector, ext));
+  if ((selector & 3) != cpl || d.segment.dpl() != cpl || !d.is_writable_data())
+    raise(kTS, selector_error(selector, ext));
   if (!d.present()) raise(kSS, selector_error(selector, ext));
   mark_accessed(x, d);
   n.ss = d.segment;

@@ -77,10 +77,12 @@ void Mmu::settle() {
 }
 
 void Mmu::flush_all() {
+  ++flushes;
   for (Entry& e : tlb_) e.clear();
 }
 
 void Mmu::flush_tag(u16 tag) {
+  ++flushes;
   for (Entry& e : tlb_)
     if (e.tag == tag) e.clear();
 }
@@ -91,12 +93,14 @@ void Mmu::flush_current() {
 }
 
 void Mmu::flush_non_global() {
+  ++flushes;
   for (Entry& e : tlb_)
     if (e.tag == tag_ && !e.global) e.clear();
   remember();
 }
 
 void Mmu::flush_page(u64 linear) {
+  ++flushes;
   Entry& e = tlb_[index(linear)];
   if (e.tag == tag_) e.clear();
 }

@@ -105,6 +105,7 @@ class Mmu final : public CodeWatcher {
   void slot_removed() override { flush_all(); }
 
   u64 page_walks = 0;              // completed walks
+  u64 flushes = 0;                 // whatever dropped entries; caches of translations kept elsewhere compare it
 
  private:
   enum class Access : u8 { Read, Write, Fetch };

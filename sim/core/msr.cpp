@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // RDMSR, WRMSR and the MSRs that are core state (SDM Vol. 2, RDMSR and WRMSR; Vol. 4, "Architectural MSRs").
-// Privilege faults come before the VM-exit, the VM-exit before every other fault (SDM Vol. 3, "Relative Priority
-// of Faults and VM Exits"; APM Vol. 2, 15.11: the map is checked before MSR-specific faults). All other MSRs,
-// those of the PMU among them, are the environment's.
+// Privilege faults come before the VM-exit, the VM-exit before every other fault (SDM Vol. 3, "Relative
+// Priority of Faults and VM Exits"; APM Vol. 2, 15.11: the map is checked before MSR-specific faults). All
+// other MSRs, those of the PMU among them, are the environment's.
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "core/exec.h"
@@ -14,27 +14,47 @@ namespace {
 // Where a core-owned MSR lives; nullptr: not one of them, or without a plain storage place (EFER).
 u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
   switch (index) {
-    case msr::kStar: return &s.star;
-    case msr::kLstar: return &s.lstar;
-    case msr::kCstar: return &s.cstar;
-    case msr::kSfmask: return &s.sfmask;
-    case msr::kFsBase: return &s.seg[FS].base;
-    case msr::kGsBase: return &s.seg[GS].base;
-    case msr::kKernelGsBase: return &s.kernel_gs_base;
-    case msr::kTscAux: return config.has_rdtscp ? &s.tsc_aux : nullptr;
-    case msr::kSysenterCs: return &s.sysenter_cs;
-    case msr::kSysenterEsp: return &s.sysenter_esp;
-    case msr::kSysenterEip: return &s.sysenter_eip;
-    case msr::kPat: return &s.pat;
-    default: return nullptr;
+    case msr::kStar:
+      return &s.star;
+    case msr::kLstar:
+      return &s.lstar;
+    case msr::kCstar:
+      return &s.cstar;
+    case msr::kSfmask:
+      return &s.sfmask;
+    case msr::kFsBase:
+      return &s.seg[FS].base;
+    case msr::kGsBase:
+      return &s.seg[GS].base;
+    case msr::kKernelGsBase:
+      return &s.kernel_gs_base;
+    case msr::kTscAux:
+      return config.has_rdtscp ? &s.tsc_aux : nullptr;
+    case msr::kSysenterCs:
+      return &s.sysenter_cs;
+    case msr::kSysenterEsp:
+      return &s.sysenter_esp;
+    case msr::kSysenterEip:
+      return &s.sysenter_eip;
+    case msr::kPat:
+      return &s.pat;
+    default:
+      return nullptr;
   }
 }
 
 bool needs_canonical(u32 index) {
   switch (index) {
-    case msr::kLstar: case msr::kCstar: case msr::kFsBase: case msr::kGsBase: case msr::kKernelGsBase:
-    case msr::kSysenterEsp: case msr::kSysenterEip: return true;
-    default: return false;
+    case msr::kLstar:
+    case msr::kCstar:
+    case msr::kFsBase:
+    case msr::kGsBase:
+    case msr::kKernelGsBase:
+    case msr::kSysenterEsp:
+    case msr::kSysenterEip:
+      return true;
+    default:
+      return false;
   }
 }
 

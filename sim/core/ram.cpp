@@ -75,7 +75,9 @@ bool Ram::write(u64 address, const void* from, u64 size) {
   });
 }
 
-void Ram::watch(CodeWatcher& watcher) { watchers_.push_back(&watcher); }
+void Ram::watch(CodeWatcher& watcher) {
+  watchers_.push_back(&watcher);
+}
 
 void Ram::unwatch(CodeWatcher& watcher) {
   watchers_.erase(std::remove(watchers_.begin(), watchers_.end(), &watcher), watchers_.end());

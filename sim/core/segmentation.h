@@ -6,14 +6,16 @@
 
 namespace pmusim::core {
 
-// Segment access rights (state.h) and descriptor types (SDM Vol. 3, "Segment Descriptors", "System Descriptor Types").
-inline constexpr u32 kAccessed = 1, kSegWritable = 2, kConforming = 4, kExpandDown = 4, kCode = 8, kCodeOrData = 1 << 4,
-                     kSegPresent = 1 << 7, kLong = 1 << 13, kBig = 1 << 14, kGranular = 1 << 15, kUnusable = 1 << 16;
+// Segment access rights (state.h) and descriptor types (SDM Vol. 3, "Segment Descriptors", "System Descriptor
+// Types").
+inline constexpr u32 kAccessed = 1, kSegWritable = 2, kConforming = 4, kExpandDown = 4, kCode = 8,
+                     kCodeOrData = 1 << 4, kSegPresent = 1 << 7, kLong = 1 << 13, kBig = 1 << 14,
+                     kGranular = 1 << 15, kUnusable = 1 << 16;
 
 struct Descriptor {
   Segment segment;  // as it would be loaded; accessed bit as in memory
   u64 raw = 0;
-  u64 linear = 0;   // of the descriptor, for the accessed and busy bits
+  u64 linear = 0;  // of the descriptor, for the accessed and busy bits
   u64 system_linear = 0;
 
   u8 type() const { return segment.access & 15; }
@@ -27,11 +29,15 @@ struct Descriptor {
   bool present() const { return segment.access & kSegPresent; }
 };
 
-constexpr bool is_null(u16 selector) { return (selector & ~3) == 0; }
-constexpr u32 selector_error(u16 selector, u32 ext = 0) { return (selector & 0xfffcu) | ext; }
+constexpr bool is_null(u16 selector) {
+  return (selector & ~3) == 0;
+}
+constexpr u32 selector_error(u16 selector, u32 ext = 0) {
+  return (selector & 0xfffcu) | ext;
+}
 
-// The descriptor a selector names; a selector outside its table raises `vector` with the selector as error code
-// (plus EXT). size: 8, or 16 for system descriptors of long mode.
+// The descriptor a selector names; a selector outside its table raises `vector` with the selector as error
+// code (plus EXT). size: 8, or 16 for system descriptors of long mode.
 Descriptor read_descriptor(Exec& x, u16 selector, u8 vector, u32 ext = 0, unsigned size = 8);
 Segment decode_descriptor(u64 raw, u16 selector);
 void mark_accessed(Exec& x, Descriptor& d);  // code and data segments
@@ -39,7 +45,8 @@ Segment null_segment(u16 selector, u8 dpl);
 
 // Checks a target of a far transfer without privilege change; returns it with the selector's RPL set to CPL.
 Descriptor far_code_target(Exec& x, u16 selector);
-void check_code_limits(Exec& x, const Segment& cs, u64 rip, u32 error);  // #GP(error) beyond limit, or not canonical
+void check_code_limits(Exec& x, const Segment& cs, u64 rip,
+                       u32 error);  // #GP(error) beyond limit, or not canonical
 void commit_rip(Exec& x, u64 rip);
 void set_cpl(Exec& x, u8 cpl);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Privileged and system instructions other than MSR and control-register moves (SDM Vol. 2, each instruction).
-// Order of checks: #UD and privilege faults, then the VM-exit, then everything else (SDM Vol. 3, "Relative
-// Priority of Faults and VM Exits"); RDPMC and the I/O bitmap are the exceptions, see there.
-// Not modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME, PVI).
+// Privileged and system instructions other than MSR and control-register moves (SDM Vol. 2, each
+// instruction). Order of checks: #UD and privilege faults, then the VM-exit, then everything else (SDM Vol.
+// 3, "Relative Priority of Faults and VM Exits"); RDPMC and the I/O bitmap are the exceptions, see there. Not
+// modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME, PVI).
 #include <utility>
 
 #include "base/bits.h"
@@ -16,7 +16,9 @@ void need_cpl0(const Exec& x) {
   if (x.s->cpl != 0) raise_gp(0);
 }
 
-u8 iopl(const CpuState& s) { return static_cast<u8>(bits(s.rflags, 13, 12)); }
+u8 iopl(const CpuState& s) {
+  return static_cast<u8>(bits(s.rflags, 13, 12));
+}
 
 // I/O permission bitmap of the TSS (SDM Vol. 1, "I/O Permission Bit Map"); its #GP precedes the VM-exit.
 void check_io_permission(Exec& x, u16 port, unsigned size) {
@@ -30,7 +32,9 @@ void check_io_permission(Exec& x, u16 port, unsigned size) {
   if (x.mmu->read_system(tr.base + offset, 2) >> (port & 7) & mask(size)) raise_gp(0);
 }
 
-u64 io_qualification(u16 port, unsigned size, bool in) { return port | u64{size} << 16 | u64{in} << 24; }
+u64 io_qualification(u16 port, unsigned size, bool in) {
+  return port | u64{size} << 16 | u64{in} << 24;
+}
 
 void set_edx_eax(CpuState& s, u64 value) {
   s.gpr[RAX] = value & 0xffffffff;
@@ -54,11 +58,21 @@ void check_intercept(Exec& x, ExitKind kind, u64 qualification, u64 value) {
   const u32 low = static_cast<u32>(qualification);
   bool exits = false;
   switch (kind) {
-    case ExitKind::Rdmsr: exits = i.msr(low, false); break;
-    case ExitKind::Wrmsr: exits = i.msr(low, true); break;
-    case ExitKind::Io: exits = i.io(static_cast<u16>(low), low >> 16 & 0xff); break;
-    case ExitKind::CrAccess: exits = i.cr(low & 0xff, low >> 8 & 1, value); break;
-    default: exits = i.instruction(kind); break;
+    case ExitKind::Rdmsr:
+      exits = i.msr(low, false);
+      break;
+    case ExitKind::Wrmsr:
+      exits = i.msr(low, true);
+      break;
+    case ExitKind::Io:
+      exits = i.io(static_cast<u16>(low), low >> 16 & 0xff);
+      break;
+    case ExitKind::CrAccess:
+      exits = i.cr(low & 0xff, low >> 8 & 1, value);
+      break;
+    default:
+      exits = i.instruction(kind);
+      break;
   }
   if (!exits) return;
   ExitRequest request;
@@ -69,7 +83,8 @@ void check_intercept(Exec& x, ExitKind kind, u64 qualification, u64 value) {
 }
 
 // VMX exits before any fault of the counter number or of CR4.PCE; SVM checks them first. (The SDM puts faults
-// based on privilege level before the exit; KVM's handler repeats the CR4.PCE check, so a guest sees the same.)
+// based on privilege level before the exit; KVM's handler repeats the CR4.PCE check, so a guest sees the
+// same.)
 void rdpmc(Exec& x) {
   CpuState& s = *x.s;
   const u32 ecx = static_cast<u32>(s.gpr[RCX]);
@@ -140,7 +155,9 @@ void popf_value(Exec& x, u64 value, unsigned operand_size) {
   s.rflags = (s.rflags & ~changed) | (value & changed) | kFixed1;
 }
 
-u64 pushf_value(Exec& x) { return x.s->rflags & ~(kRF | kVM); }
+u64 pushf_value(Exec& x) {
+  return x.s->rflags & ~(kRF | kVM);
+}
 
 void load_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned operand_size) {
   CpuState& s = *x.s;
@@ -227,8 +244,8 @@ void syscall(Exec& x) {
   commit_rip(x, target);
 }
 
-// AMD leaves the hidden part of SS as it is; here both vendors load it as Intel does (not observable in 64-bit code).
-// The canonical check of RCX is Intel's; on AMD the fetch after SYSRET faults.
+// AMD leaves the hidden part of SS as it is; here both vendors load it as Intel does (not observable in
+// 64-bit code). The canonical check of RCX is Intel's; on AMD the fetch after SYSRET faults.
 void sysret(Exec& x, unsigned operand_size) {
   CpuState& s = *x.s;
   if (!(s.efer & kEferSce) || !s.protected_mode()) raise(kUD);

@@ -67,14 +67,15 @@ struct FakeIntercepts : Intercepts {
 
 // Selectors of the GDT that Machine builds.
 inline constexpr u16 kCode64 = 0x08, kData = 0x10, kCode32 = 0x18, kUserData = 0x20, kUserCode64 = 0x28,
-                     kUserCode32 = 0x30, kAbsentData = 0x38, kTss = 0x40, kReadOnly = 0x50, kConformingCode = 0x58,
-                     kExecuteOnly = 0x60, kAbsentCode = 0x68, kShortCode = 0x70, kBothLD = 0x78, kGate = 0x80,
-                     kGdtEnd = 0x88;
+                     kUserCode32 = 0x30, kAbsentData = 0x38, kTss = 0x40, kReadOnly = 0x50,
+                     kConformingCode = 0x58, kExecuteOnly = 0x60, kAbsentCode = 0x68, kShortCode = 0x70,
+                     kBothLD = 0x78, kGate = 0x80, kGdtEnd = 0x88;
 
 struct Machine {
   static constexpr u64 kSize = 4 << 20, kGdt = 0x1000, kIdt = 0x2000, kTssAt = 0x4000, kTables = 0x10000,
                        kStack = 0x8000, kInnerStack = 0x9000, kIstStack = 0xa000;
-  static constexpr u64 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kPs = 0x80, kG = 0x100, kNx = u64{1} << 63;
+  static constexpr u64 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kPs = 0x80, kG = 0x100,
+                       kNx = u64{1} << 63;
 
   std::vector<u8> memory = std::vector<u8>(kSize);
   Ram ram;
@@ -187,16 +188,15 @@ struct Machine {
   void map(u64 linear, u64 physical, u64 flags, int level = 1) {
     put(entry_at(linear, level), physical | flags);
   }
-  void user() {
-    segments(s.long_mode() ? kUserCode64 | 3 : kUserCode32 | 3, kUserData | 3);
-  }
+  void user() { segments(s.long_mode() ? kUserCode64 | 3 : kUserCode32 | 3, kUserData | 3); }
   void gate64(u8 vector, u16 selector, u64 offset, u8 type_and_p = 0x8e, u8 ist = 0) {
     put(kIdt + vector * 16, (offset & 0xffff) | u64{selector} << 16 | u64{ist} << 32 | u64{type_and_p} << 40 |
                                 (offset >> 16 & 0xffff) << 48);
     put(kIdt + vector * 16 + 8, offset >> 32);
   }
   void gate32(u8 vector, u16 selector, u32 offset, u8 type_and_p = 0x8e) {
-    put(kIdt + vector * 8, (offset & 0xffff) | u64{selector} << 16 | u64{type_and_p} << 40 | u64{offset >> 16} << 48);
+    put(kIdt + vector * 8,
+        (offset & 0xffff) | u64{selector} << 16 | u64{type_and_p} << 40 | u64{offset >> 16} << 48);
   }
   void load_tss() {
     s.tr = segment(kTss);

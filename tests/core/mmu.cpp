@@ -26,7 +26,8 @@ bool page_fault(Machine& m, u64 linear, char access, u32 error) {
     if (access == 'w') m.mmu.write<u32>(linear, 1);
     if (access == 'x') m.mmu.fetch(linear);
   });
-  return fault && fault->vector == kPF && fault->error_code == error && fault->sets_cr2 && fault->cr2 == linear;
+  return fault && fault->vector == kPF && fault->error_code == error && fault->sets_cr2 &&
+         fault->cr2 == linear;
 }
 bool allowed(Machine& m, u64 linear, char access) {
   return !fault_of([&] {
@@ -65,7 +66,10 @@ TEST_CASE("every combination of U/S, R/W and CR0.WP allows what the access-right
     for (const bool rw : {false, true})
       for (const bool wp : {false, true})
         for (const bool user : {false, true}) {
-          CAPTURE(us); CAPTURE(rw); CAPTURE(wp); CAPTURE(user);
+          CAPTURE(us);
+          CAPTURE(rw);
+          CAPTURE(wp);
+          CAPTURE(user);
           Machine m;
           m.long_mode();
           m.map(kAt, 0x6000, kP | (us ? kU : 0) | (rw ? kW : 0));
@@ -195,7 +199,8 @@ TEST_CASE("a faulting access sets no flag") {
   CHECK((m.get(m.entry_at(kAt, 1)) & (kA | kD)) == 0);
 }
 
-TEST_CASE("an access across pages uses both mappings, and a write that would fault in the second changes nothing") {
+TEST_CASE(
+    "an access across pages uses both mappings, and a write that would fault in the second changes nothing") {
   Machine m;
   m.long_mode();
   m.map(kAt, 0x6000, kP | kW);
@@ -445,7 +450,9 @@ TEST_CASE("page tables too go through the second stage") {
   CHECK(exit->write);
 }
 
-TEST_CASE("an emulator sees what the second stage does not map as memory-mapped I/O at the guest-physical address") {
+TEST_CASE(
+    "an emulator sees what the second stage does not map as memory-mapped I/O at the guest-physical "
+    "address") {
   Machine m;
   PageMap second;
   m.long_mode();
