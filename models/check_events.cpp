@@ -18,27 +18,33 @@ bool same_counters(const EventInfo& a, const EventInfo& b) {
 
 void check_counters(const JsonView& json, const EventInfo& event, const Caps& caps) {
   if (!event.unit.empty()) {
-    if (event.kinds) json.at("counts").fail("counts of unit " + event.unit, "none: only core counters are simulated");
+    if (event.kinds)
+      json.at("counts").fail("counts of unit " + event.unit, "none: only core counters are simulated");
     return;
   }
   if (event.fixed >= 0 && !(caps.fixed_mask >> event.fixed & 1))
     json.at("fixed").fail(std::to_string(event.fixed), "a fixed counter that the CPU has");
-  if (event.fixed >= 0 && json.has("counters")) json.at("counters").fail("\"counters\" of a fixed event", "none");
-  if (event.fixed < 0 && !json.has("counters")) json.fail("neither \"counters\" nor \"fixed\"", "one of them");
+  if (event.fixed >= 0 && json.has("counters"))
+    json.at("counters").fail("\"counters\" of a fixed event", "none");
+  if (event.fixed < 0 && !json.has("counters"))
+    json.fail("neither \"counters\" nor \"fixed\"", "one of them");
   if (event.fixed < 0 && (event.counters & ~caps.gp_bits() || !event.counters))
-    json.at("counters").fail(json.at("counters").as_string(),
-                             "a mask of the " + std::to_string(caps.gp_count) + " counters of the CPU");
+    json.at("counters")
+        .fail(json.at("counters").as_string(),
+              "a mask of the " + std::to_string(caps.gp_count) + " counters of the CPU");
 }
 
 void check_arch_bit(const JsonView& json, const EventInfo& event, const Caps& caps) {
   if (event.arch_bit < 0) return;
   const bool reported = caps.arch_events >> event.arch_bit & 1;
   if (reported && !event.kinds)
-    json.at("arch_bit").fail("an architectural event that CPUID 0AH reports available and nothing counts",
-                             "its bit set in EBX, or \"counts\"");
+    json.at("arch_bit")
+        .fail("an architectural event that CPUID 0AH reports available and nothing counts",
+              "its bit set in EBX, or \"counts\"");
   if (!reported && event.kinds)
-    json.at("arch_bit").fail("an architectural event that is counted and CPUID 0AH reports unavailable",
-                             "its bit clear in EBX and below the vector length");
+    json.at("arch_bit")
+        .fail("an architectural event that is counted and CPUID 0AH reports unavailable",
+              "its bit clear in EBX and below the vector length");
 }
 
 }  // namespace
@@ -51,7 +57,8 @@ void check_events(const JsonView& root, const Caps& caps, const std::vector<Even
     const EventInfo& event = events[i];
     const auto [seen, fresh] = names.emplace(event.name, i);
     if (!fresh)
-      list[i].at("name").fail("\"" + event.name + "\" again", "each name once (first at " + list[seen->second].place() + ")");
+      list[i].at("name").fail("\"" + event.name + "\" again",
+                              "each name once (first at " + list[seen->second].place() + ")");
     check_counters(list[i], event, caps);
     check_arch_bit(list[i], event, caps);
     if (!event.unit.empty()) continue;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a model file to pmu::Model.
+#include <sys/stat.h>
 #include <algorithm>
 #include <numeric>
-#include <sys/stat.h>
 
-#include "models/amd/amd.h"
 #include "base/data.h"
 #include "base/schema.h"
+#include "models/amd/amd.h"
 #include "models/check.h"
 #include "models/intel/intel.h"
 #include "models/models.h"
@@ -61,7 +61,8 @@ EventInfo read_event(const JsonView& json, bool amd) {
   if (!json.has("counts")) return event;
   for (const JsonView& name : json.at("counts").items()) {
     const Count count = count_by_name(name.as_string().c_str());
-    if (count == Count::Number) name.fail("\"" + name.as_string() + "\"", "the name of a count of the simulator");
+    if (count == Count::Number)
+      name.fail("\"" + name.as_string() + "\"", "the name of a count of the simulator");
     event.kinds |= mask_of(count);
   }
   return event;
@@ -137,12 +138,13 @@ Model load_model_json(const JsonDocument& document) {
   }
   model.caps = model.rules->caps_from(model.cpuid, model.perf_capabilities);
   check_cpuid(root, model.caps);
-  check_registers(root, model.caps);
+  check_registers(root, model.rules->hardware(), model.caps);
 
   for (const JsonView& event : root.at("events").items())
     model.events.push_back(read_event(event, model.vendor == pmu::Vendor::Amd));
   check_events(root, model.caps, model.events);
-  for (const JsonView& row : root.at("constraints").items()) model.constraints.push_back(read_constraint(row));
+  for (const JsonView& row : root.at("constraints").items())
+    model.constraints.push_back(read_constraint(row));
 
   read_clocks(root.at("clocks"), model);
   model.width = static_cast<unsigned>(root.at("width").as_u64());

@@ -8,10 +8,11 @@
 namespace pmusim::models::amd {
 
 // PERF_CTLn
-inline constexpr unsigned kUsr = 16, kOs = 17, kEdge = 18, kInt = 20, kEnable = 22, kInv = 23, kGuestOnly = 40,
-                          kHostOnly = 41;
+inline constexpr unsigned kUsr = 16, kOs = 17, kEdge = 18, kInt = 20, kEnable = 22, kInv = 23,
+                          kGuestOnly = 40, kHostOnly = 41;
 // Event 35:32 and 7:0, umask, flags, CMASK, GuestOnly, HostOnly. PREC_RET (43) is on none of the models.
-inline constexpr u64 kSelectorBits = (mask(32) & ~(bit(19) | bit(21))) | 0xf00000000u | bit(kGuestOnly) | bit(kHostOnly);
+inline constexpr u64 kSelectorBits =
+    (mask(32) & ~(bit(19) | bit(21))) | 0xf00000000u | bit(kGuestOnly) | bit(kHostOnly);
 // PerfCntrGlobalStatus
 inline constexpr unsigned kLbrFrozen = 58, kCountersFrozen = 59;
 // DEBUGCTL

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What RDMSR and WRMSR of PMU registers do on AMD hardware. Reserved bits of selects read as zero and those of
-// the global registers are ignored; only registers that the CPU does not have give #GP.
-// Not modelled: northbridge/DF, L3 and UMC counters, IRPerf, LBR, IBS.
+// What RDMSR and WRMSR of PMU registers do on AMD hardware. Reserved bits of selects read as zero and those
+// of the global registers are ignored; only registers that the CPU does not have give #GP. Not modelled:
+// northbridge/DF, L3 and UMC counters, IRPerf, LBR, IBS.
+#include "base/bits.h"
 #include "models/amd/amd.h"
 #include "models/amd/fields.h"
-#include "base/bits.h"
 
 namespace pmusim::models {
 namespace {
@@ -23,14 +23,23 @@ void add_counters(RuleLayer& layer) {
 
   Rule& selector = layer[Reg::GpSelector];
   selector.exists = extended;
-  selector.check = [](const Access&, const Registers&, u64& v) { v &= kSelectorBits; return Outcome::Ok; };
-  selector.read = [](const Access& a, const Registers& r, u64& v) { v = r.selector[a.index]; return Outcome::Ok; };
+  selector.check = [](const Access&, const Registers&, u64& v) {
+    v &= kSelectorBits;
+    return Outcome::Ok;
+  };
+  selector.read = [](const Access& a, const Registers& r, u64& v) {
+    v = r.selector[a.index];
+    return Outcome::Ok;
+  };
   selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
   selector.source = "pmu-hardware B PERF_CTL: other bits read as zero (APM Vol. 2 rev 3.44 Figure 13-11)";
 
   Rule& counter = layer[Reg::GpCounter];
   counter.exists = extended;
-  counter.read = [](const Access& a, const Registers& r, u64& v) { v = r.gp[a.index]; return Outcome::Ok; };
+  counter.read = [](const Access& a, const Registers& r, u64& v) {
+    v = r.gp[a.index];
+    return Outcome::Ok;
+  };
   counter.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v & mask(a.caps.gp_width); };
   counter.source = "pmu-hardware B: 48 bits wide; that higher bits are dropped is KVM's rule (kvm-vpmu 1.5)";
 
@@ -47,15 +56,24 @@ void add_global(RuleLayer& layer) {
 
   Rule& control = layer[Reg::GlobalCtrl];
   control.exists = v2;
-  control.check = [](const Access& a, const Registers&, u64& v) { v &= a.caps.gp_bits(); return Outcome::Ok; };
-  control.read = [](const Access&, const Registers& r, u64& v) { v = r.global_ctrl; return Outcome::Ok; };
+  control.check = [](const Access& a, const Registers&, u64& v) {
+    v &= a.caps.gp_bits();
+    return Outcome::Ok;
+  };
+  control.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.global_ctrl;
+    return Outcome::Ok;
+  };
   control.change = [](const Access&, Registers& r, u64 v) { r.global_ctrl = v; };
   control.source = "pmu-hardware B: writes to reserved bits of the global registers are ignored";
 
   Rule& status = layer[Reg::GlobalStatus];
   status.exists = v2;
   status.check = [](const Access&, const Registers&, u64&) { return Outcome::Ignored; };
-  status.read = [](const Access&, const Registers& r, u64& v) { v = r.global_status; return Outcome::Ok; };
+  status.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.global_status;
+    return Outcome::Ok;
+  };
   status.source = "pmu-hardware B: read-only, a write is ignored";
 
   Rule& clear = layer[Reg::GlobalStatusReset];
@@ -66,8 +84,10 @@ void add_global(RuleLayer& layer) {
   Rule& set = layer[Reg::GlobalStatusSet];
   set.exists = v2;
   set.change = [](const Access& a, Registers& r, u64 v) { r.global_status |= v & status_bits(a.caps); };
-  set.source = "APM Vol. 2 rev 3.44 13.2.1, Figure 13-14 (pmu-hardware A5.6): overflow bits have no side effect, 58 and "
-               "59 freeze at once; reads 0 (kvm-vpmu 1.5)";
+  set.source =
+      "APM Vol. 2 rev 3.44 13.2.1, Figure 13-14 (pmu-hardware A5.6): overflow bits have no side effect, 58 "
+      "and "
+      "59 freeze at once; reads 0 (kvm-vpmu 1.5)";
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counting rules of AMD's core PMU: enable equation with HostOnly and GuestOnly, overflow and freeze, RDPMC
-// indices, reset. Not modelled: the merge event 0xFFF of large increments, late overflow interrupts, PREC_RET.
+// indices, reset. Not modelled: the merge event 0xFFF of large increments, late overflow interrupts,
+// PREC_RET.
+#include "base/bits.h"
 #include "models/amd/amd.h"
 #include "models/amd/fields.h"
-#include "base/bits.h"
 
 namespace pmusim::models {
 namespace {
@@ -15,8 +16,8 @@ using pmu::EventInfo;
 using pmu::OverflowEffect;
 using pmu::Registers;
 
-// pmu-hardware B "Guest/host filter": both clear, always; SVME = 0 and either set, never; SVME = 1 and one set,
-// only there; both set, always. A nested guest is guest mode too.
+// pmu-hardware B "Guest/host filter": both clear, always; SVME = 0 and either set, never; SVME = 1 and one
+// set, only there; both set, always. A nested guest is guest mode too.
 bool counts_in(World world, bool guest_only, bool host_only, bool svme) {
   if (!guest_only && !host_only) return true;
   if (!svme) return false;
@@ -39,15 +40,15 @@ class AmdRules final : public pmu::VendorRules {
   pmu::Vendor vendor() const override { return pmu::Vendor::Amd; }
   const pmu::RuleLayer& hardware() const override { return layer_; }
 
-  // pmu-hardware B: 80000022H EAX[0] PerfMonV2 with the count in EBX[3:0]; 80000001H ECX[23] six counters; else
-  // the four legacy ones.
+  // pmu-hardware B: 80000022H EAX[0] PerfMonV2 with the count in EBX[3:0]; 80000001H ECX[23] six counters;
+  // else the four legacy ones.
   Caps caps_from(const CpuidTable& cpuid, u64) const override {
     Caps caps;
     caps.vendor = pmu::Vendor::Amd;
     const CpuidRegs perfmon = cpuid.read(0x80000022, 0);
     caps.perfctr_core = cpuid.read(0x80000001, 0).ecx >> 23 & 1;
     caps.version = perfmon.eax & 1 ? 2 : 1;
-    caps.gp_count = caps.version == 2 ? static_cast<u8>(perfmon.ebx & 0xf)
+    caps.gp_count = caps.version == 2   ? static_cast<u8>(perfmon.ebx & 0xf)
                     : caps.perfctr_core ? 6
                                         : static_cast<u8>(kLegacyCounters);
     caps.gp_width = kCounterWidth;
@@ -55,8 +56,8 @@ class AmdRules final : public pmu::VendorRules {
     return caps;
   }
 
-  CounterSetup setup(const Caps& caps, const Registers& regs, const std::vector<EventInfo>& events, unsigned counter,
-                     bool svme) const override {
+  CounterSetup setup(const Caps& caps, const Registers& regs, const std::vector<EventInfo>& events,
+                     unsigned counter, bool svme) const override {
     CounterSetup setup;
     if (caps.version >= 2 && !test_bit(regs.global_ctrl, counter)) return setup;
     if (caps.version >= 2 && test_bit(regs.global_status, kCountersFrozen)) return setup;
@@ -66,7 +67,8 @@ class AmdRules final : public pmu::VendorRules {
     if (!setup.contexts) return setup;
     setup.enabled = true;
     const u16 code = static_cast<u16>(bits(selector, 35, 32) << 8 | bits(selector, 7, 0));
-    const EventInfo* event = pmu::find_gp_event(events, code, static_cast<u8>(bits(selector, 15, 8)), counter);
+    const EventInfo* event =
+        pmu::find_gp_event(events, code, static_cast<u8>(bits(selector, 15, 8)), counter);
     setup.unavailable = !event || !event->kinds;
     if (setup.unavailable) return setup;
     setup.kinds = event->kinds;
@@ -89,8 +91,8 @@ class AmdRules final : public pmu::VendorRules {
     return effect;
   }
 
-  // Indices 0-5 are core counters. 6 and above are DF and L3 counters on hardware; this simulator has none and
-  // gives the #GP of an index out of range.
+  // Indices 0-5 are core counters. 6 and above are DF and L3 counters on hardware; this simulator has none
+  // and gives the #GP of an index out of range.
   int rdpmc_counter(const Caps& caps, u32 ecx) const override {
     return ecx < caps.gp_count ? static_cast<int>(ecx) : -1;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What RDMSR and WRMSR of PMU registers do on Intel hardware, versions 1 to 5. Reserved bits and read-only
 // registers give #GP. Numbers in `source` are sections of pmu-hardware and rows of the SDM named there.
-// Not modelled: PEBS, PERF_METRICS and BTS: their registers keep what is written where the CPU enumerates them.
-// Version 6 (UMASK2, EQ, the 1900H block) is not modelled.
+// Not modelled: PEBS, PERF_METRICS and BTS: their registers keep what is written where the CPU enumerates
+// them. Version 6 (UMASK2, EQ, the 1900H block) is not modelled.
 #include "base/bits.h"
 #include "models/intel/fields.h"
 #include "models/intel/intel.h"
@@ -19,13 +19,17 @@ using pmu::Registers;
 using pmu::Rule;
 using pmu::RuleLayer;
 
-Outcome faults_if(bool reserved) { return reserved ? Outcome::Fault : Outcome::Ok; }
+Outcome faults_if(bool reserved) {
+  return reserved ? Outcome::Fault : Outcome::Ok;
+}
 
 pmu::Rule::Check within(u64 (*allowed)(const Access&)) {
   return [allowed](const Access& a, const Registers&, u64& value) { return faults_if(value & ~allowed(a)); };
 }
 
-Outcome read_only(const Access&, const Registers&, u64&) { return Outcome::Fault; }
+Outcome read_only(const Access&, const Registers&, u64&) {
+  return Outcome::Fault;
+}
 
 u64 selector_bits(const Access& a) {
   u64 allowed = mask(32);
@@ -59,7 +63,9 @@ u64 status_reset_bits(const Access& a) {
   return allowed;
 }
 
-u64 status_set_bits(const Access& a) { return status_reset_bits(a) & ~bit(kCondChanged); }
+u64 status_set_bits(const Access& a) {
+  return status_reset_bits(a) & ~bit(kCondChanged);
+}
 
 u64 pebs_enable_bits(const Access& a) {
   return a.caps.gp_bits() | (a.caps.pebs_baseline() ? u64{a.caps.fixed_mask} << 32 : 0);
@@ -85,13 +91,20 @@ void add_counters(RuleLayer& layer) {
   Rule& selector = layer[Reg::GpSelector];
   selector.exists = has_gp;
   selector.check = within(selector_bits);
-  selector.read = [](const Access& a, const Registers& r, u64& v) { v = r.selector[a.index]; return Outcome::Ok; };
+  selector.read = [](const Access& a, const Registers& r, u64& v) {
+    v = r.selector[a.index];
+    return Outcome::Ok;
+  };
   selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
-  selector.source = "pmu-hardware A3 PERFEVTSELx: unsupported bits are reserved, WRMSR with them set gives #GP";
+  selector.source =
+      "pmu-hardware A3 PERFEVTSELx: unsupported bits are reserved, WRMSR with them set gives #GP";
 
   Rule& counter = layer[Reg::GpCounter];
   counter.exists = has_gp;
-  counter.read = [](const Access& a, const Registers& r, u64& v) { v = r.gp[a.index]; return Outcome::Ok; };
+  counter.read = [](const Access& a, const Registers& r, u64& v) {
+    v = r.gp[a.index];
+    return Outcome::Ok;
+  };
   counter.change = [](const Access& a, Registers& r, u64 v) {
     r.gp[a.index] = sign_extend(v, 32) & mask(a.caps.gp_width);
   };
@@ -106,90 +119,131 @@ void add_counters(RuleLayer& layer) {
 
   Rule& fixed = layer[Reg::FixedCounter];
   fixed.exists = [](const Access& a) { return a.caps.version >= 2 && (a.caps.fixed_mask >> a.index & 1); };
-  fixed.read = [](const Access& a, const Registers& r, u64& v) { v = r.fixed[a.index]; return Outcome::Ok; };
-  fixed.change = [](const Access& a, Registers& r, u64 v) { r.fixed[a.index] = v & mask(a.caps.fixed_width); };
-  fixed.source = "pmu-hardware A3; that bits above the width are dropped is assumed (no source states it for hardware)";
+  fixed.read = [](const Access& a, const Registers& r, u64& v) {
+    v = r.fixed[a.index];
+    return Outcome::Ok;
+  };
+  fixed.change = [](const Access& a, Registers& r, u64 v) {
+    r.fixed[a.index] = v & mask(a.caps.fixed_width);
+  };
+  fixed.source =
+      "pmu-hardware A3; that bits above the width are dropped is assumed (no source states it for hardware)";
 }
 
 void add_control(RuleLayer& layer) {
-  const auto since = [](u8 version) { return [version](const Access& a) { return a.caps.version >= version; }; };
+  const auto since = [](u8 version) {
+    return [version](const Access& a) { return a.caps.version >= version; };
+  };
 
   Rule& fixed_ctrl = layer[Reg::FixedCtrl];
   fixed_ctrl.exists = [](const Access& a) { return a.caps.version >= 2 && a.caps.fixed_mask; };
   fixed_ctrl.check = within(fixed_ctrl_bits);
-  fixed_ctrl.read = [](const Access&, const Registers& r, u64& v) { v = r.fixed_ctrl; return Outcome::Ok; };
+  fixed_ctrl.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.fixed_ctrl;
+    return Outcome::Ok;
+  };
   fixed_ctrl.change = [](const Access&, Registers& r, u64 v) { r.fixed_ctrl = v; };
   fixed_ctrl.source = "pmu-hardware A3 FIXED_CTR_CTRL";
 
   Rule& global = layer[Reg::GlobalCtrl];
   global.exists = since(2);
   global.check = within(global_bits);
-  global.read = [](const Access&, const Registers& r, u64& v) { v = r.global_ctrl; return Outcome::Ok; };
+  global.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.global_ctrl;
+    return Outcome::Ok;
+  };
   global.change = [](const Access&, Registers& r, u64 v) { r.global_ctrl = v; };
   global.source = "pmu-hardware A3 GLOBAL_CTRL: an enable bit of a missing counter gives #GP";
 
   Rule& capabilities = layer[Reg::PerfCapabilities];
   capabilities.exists = [](const Access& a) { return a.caps.pdcm; };
   capabilities.check = read_only;
-  capabilities.read = [](const Access& a, const Registers&, u64& v) { v = a.caps.perf_capabilities; return Outcome::Ok; };
+  capabilities.read = [](const Access& a, const Registers&, u64& v) {
+    v = a.caps.perf_capabilities;
+    return Outcome::Ok;
+  };
   capabilities.source = "pmu-hardware A3 PERF_CAPABILITIES: read-only, exists with CPUID.1:ECX.PDCM";
 }
 
 void add_status(RuleLayer& layer) {
-  const auto since = [](u8 version) { return [version](const Access& a) { return a.caps.version >= version; }; };
+  const auto since = [](u8 version) {
+    return [version](const Access& a) { return a.caps.version >= version; };
+  };
 
   Rule& status = layer[Reg::GlobalStatus];
   status.exists = since(2);
   status.check = read_only;
-  status.read = [](const Access&, const Registers& r, u64& v) { v = r.global_status; return Outcome::Ok; };
+  status.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.global_status;
+    return Outcome::Ok;
+  };
   status.source = "pmu-hardware A3 GLOBAL_STATUS: read-only, WRMSR gives #GP";
 
   Rule& reset = layer[Reg::GlobalStatusReset];
   reset.exists = since(2);
   reset.check = within(status_reset_bits);
   reset.change = [](const Access&, Registers& r, u64 v) { r.global_status &= ~v; };
-  reset.source = "manual-sections rows 19, 31, 108: 390H clears by writing ones; 60:56 reserved before version 4, 61 "
-                 "reserved before version 3; reads 0 (write-only style)";
+  reset.source =
+      "manual-sections rows 19, 31, 108: 390H clears by writing ones; 60:56 reserved before version 4, 61 "
+      "reserved before version 3; reads 0 (write-only style)";
 
   Rule& set = layer[Reg::GlobalStatusSet];
   set.exists = since(4);
   set.check = within(status_set_bits);
   set.change = [](const Access&, Registers& r, u64 v) { r.global_status |= v; };
-  set.source = "pmu-hardware A3, A5.6: 391H sets by writing ones; bit 63 reserved; no PMI (not stated by Intel)";
+  set.source =
+      "pmu-hardware A3, A5.6: 391H sets by writing ones; bit 63 reserved; no PMI (not stated by Intel)";
 
   Rule& use = layer[Reg::GlobalInuse];
   use.exists = since(4);
   use.check = read_only;
-  use.read = [](const Access& a, const Registers& r, u64& v) { v = inuse(a.caps, r); return Outcome::Ok; };
+  use.read = [](const Access& a, const Registers& r, u64& v) {
+    v = inuse(a.caps, r);
+    return Outcome::Ok;
+  };
   use.source = "pmu-hardware A3 GLOBAL_INUSE";
 }
 
 void add_unmodelled(RuleLayer& layer) {
   Rule& metrics = layer[Reg::PerfMetrics];
   metrics.exists = [](const Access& a) { return a.caps.metrics(); };
-  metrics.read = [](const Access&, const Registers& r, u64& v) { v = r.perf_metrics; return Outcome::Ok; };
+  metrics.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.perf_metrics;
+    return Outcome::Ok;
+  };
   metrics.change = [](const Access&, Registers& r, u64 v) { r.perf_metrics = v; };
-  metrics.source = "pmu-hardware A3 PERF_METRICS: exists with PERF_CAPABILITIES[15]; its fields are not computed here";
+  metrics.source =
+      "pmu-hardware A3 PERF_METRICS: exists with PERF_CAPABILITIES[15]; its fields are not computed here";
 
   Rule& pebs = layer[Reg::PebsEnable];
   pebs.exists = [](const Access& a) { return a.caps.ds && a.caps.pebs_format(); };
   pebs.check = within(pebs_enable_bits);
-  pebs.read = [](const Access&, const Registers& r, u64& v) { v = r.pebs_enable; return Outcome::Ok; };
+  pebs.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.pebs_enable;
+    return Outcome::Ok;
+  };
   pebs.change = [](const Access&, Registers& r, u64 v) { r.pebs_enable = v; };
   pebs.source = "pmu-hardware A7 Enable";
 
   Rule& data = layer[Reg::PebsDataCfg];
   data.exists = [](const Access& a) { return a.caps.ds && a.caps.pebs_baseline(); };
-  data.read = [](const Access&, const Registers& r, u64& v) { v = r.pebs_data_cfg; return Outcome::Ok; };
+  data.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.pebs_data_cfg;
+    return Outcome::Ok;
+  };
   data.change = [](const Access&, Registers& r, u64 v) { r.pebs_data_cfg = v; };
   data.source = "pmu-hardware A7: PEBS_DATA_CFG selects groups (PEBS baseline)";
 
   Rule& area = layer[Reg::DsArea];
   area.exists = [](const Access& a) { return a.caps.ds; };
   area.check = [](const Access&, const Registers&, u64& v) { return faults_if(sign_extend(v, 48) != v); };
-  area.read = [](const Access&, const Registers& r, u64& v) { v = r.ds_area; return Outcome::Ok; };
+  area.read = [](const Access&, const Registers& r, u64& v) {
+    v = r.ds_area;
+    return Outcome::Ok;
+  };
   area.change = [](const Access&, Registers& r, u64 v) { r.ds_area = v; };
-  area.source = "pmu-models IA32_DS_AREA: linear address, canonical (48 bits: 5-level paging is not modelled)";
+  area.source =
+      "pmu-models IA32_DS_AREA: linear address, canonical (48 bits: 5-level paging is not modelled)";
 }
 
 }  // namespace

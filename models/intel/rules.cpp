@@ -62,16 +62,16 @@ class IntelRules final : public pmu::VendorRules {
     return caps;
   }
 
-  CounterSetup setup(const Caps& caps, const Registers& regs, const std::vector<EventInfo>& events, unsigned counter,
-                     bool) const override {
+  CounterSetup setup(const Caps& caps, const Registers& regs, const std::vector<EventInfo>& events,
+                     unsigned counter, bool) const override {
     CounterSetup setup;
     if (caps.version >= 2 && !test_bit(regs.global_ctrl, counter)) return setup;
     if (caps.version >= 4 && test_bit(regs.global_status, kCountersFrozen)) return setup;
     return counter < kFixedBase ? general(regs, events, counter) : fixed(regs, events, counter - kFixedBase);
   }
 
-  // Freeze happens only on the overflow of a counter whose PMI enable is set (pmu-hardware A5.4): up to version 3
-  // it clears GLOBAL_CTRL, from version 4 it sets the frozen bits in GLOBAL_STATUS.
+  // Freeze happens only on the overflow of a counter whose PMI enable is set (pmu-hardware A5.4): up to
+  // version 3 it clears GLOBAL_CTRL, from version 4 it sets the frozen bits in GLOBAL_STATUS.
   OverflowEffect overflow(const Caps& caps, const Registers& regs, unsigned counter) const override {
     OverflowEffect effect;
     effect.pmi = counter < kFixedBase ? test_bit(regs.selector[counter], kInt)

@@ -6,7 +6,8 @@ namespace pmusim::pmu {
 
 const EventInfo* find_gp_event(const std::vector<EventInfo>& events, u16 code, u8 umask, unsigned gp) {
   for (const EventInfo& e : events)
-    if (e.code == code && e.umask == umask && e.fixed < 0 && e.unit.empty() && (e.counters >> gp & 1)) return &e;
+    if (e.code == code && e.umask == umask && e.fixed < 0 && e.unit.empty() && (e.counters >> gp & 1))
+      return &e;
   return nullptr;
 }
 

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far the core may run before a counter can overflow: after that many instructions or cycles, and not
-// earlier, a wrap is possible, so a core that stops there and syncs never sees one late. An upper bound of what
-// one instruction (or REP iteration) adds keeps the distance safe; the caller asks again until it is reached.
-// Interrupt delivery is not an instruction: the caller syncs after it.
+// earlier, a wrap is possible, so a core that stops there and syncs never sees one late. An upper bound of
+// what one instruction (or REP iteration) adds keeps the distance safe; the caller asks again until it is
+// reached. Interrupt delivery is not an instruction: the caller syncs after it.
 #include "base/bits.h"
 #include "pmu/pmu.h"
 
 namespace pmusim::pmu {
 namespace {
 
-constexpr CountMask kBranches = mask_of(Count::CondTaken) | mask_of(Count::CondNotTaken) | mask_of(Count::DirectJump) |
-                                mask_of(Count::IndirectJump) | mask_of(Count::DirectCall) |
-                                mask_of(Count::IndirectCall) | mask_of(Count::Return) | mask_of(Count::FarBranch);
+constexpr CountMask kBranches = mask_of(Count::CondTaken) | mask_of(Count::CondNotTaken) |
+                                mask_of(Count::DirectJump) | mask_of(Count::IndirectJump) |
+                                mask_of(Count::DirectCall) | mask_of(Count::IndirectCall) |
+                                mask_of(Count::Return) | mask_of(Count::FarBranch);
 
 // Most memory operations of one kind in an instruction: PUSHA and POPA have eight. ENTER with a nesting level
 // above eight has more and may carry a wrap past the horizon by its own excess.
 constexpr u64 kMostAccesses = 8;
 
-u64 ceil_div(u64 a, u64 b) { return (a + b - 1) / b; }
+u64 ceil_div(u64 a, u64 b) {
+  return (a + b - 1) / b;
+}
 
 // Fewest cycles in which a clock of num/den ticks per cycle, at any phase, can tick `ticks` times.
 u64 cycles_for(u64 ticks, u64 num, u64 den) {
@@ -56,7 +59,8 @@ Horizon Pmu::horizon() const {
     if (!setup.enabled || !setup.kinds) continue;
     u64 distance = mask(model_->caps.width_of(counter.id)) - regs_.counter(counter.id);  // to all ones
     const u64 pending = total(counter) - counter.last;
-    distance = distance > pending ? distance - pending + 1 : 1;  // to the wrap; a wrap not yet taken in is due now
+    distance =
+        distance > pending ? distance - pending + 1 : 1;  // to the wrap; a wrap not yet taken in is due now
     u64 instructions = kNever, cycles = kNever;
     if (setup.threshold()) {
       cycles = distance;  // at most one per cycle

@@ -15,22 +15,23 @@ namespace pmusim::pmu {
 
 struct EventInfo {
   std::string name;
-  u16 code = 0;           // event select; AMD: 12 bits
+  u16 code = 0;  // event select; AMD: 12 bits
   u8 umask = 0;
   u8 cmask = 0;
   bool inv = false, edge = false;
-  int fixed = -1;         // exists only on this fixed counter
-  u32 counters = ~0u;     // GP counters that can count it
-  int arch_bit = -1;      // index in CPUID 0AH EBX
-  CountMask kinds = 0;    // what it counts here; 0: not available in this simulator
-  bool per_cycle = false; // has a per-cycle value, so CMASK, INV and EDGE work on it
+  int fixed = -1;          // exists only on this fixed counter
+  u32 counters = ~0u;      // GP counters that can count it
+  int arch_bit = -1;       // index in CPUID 0AH EBX
+  CountMask kinds = 0;     // what it counts here; 0: not available in this simulator
+  bool per_cycle = false;  // has a per-cycle value, so CMASK, INV and EDGE work on it
   std::string source;
-  std::string unit;       // not a core counter's event ("L3PMC", "PERF_METRICS", ...); empty: a core event
-  std::string note;       // in what the simulated count differs from the vendor's description, if in anything
+  std::string unit;  // not a core counter's event ("L3PMC", "PERF_METRICS", ...); empty: a core event
+  std::string note;  // in what the simulated count differs from the vendor's description, if in anything
 };
 
-// The event that a GP counter's event select and umask name: the first entry of that encoding (the loader makes
-// sure that all entries of one encoding count the same). nullptr: unknown, or not countable on that counter.
+// The event that a GP counter's event select and umask name: the first entry of that encoding (the loader
+// makes sure that all entries of one encoding count the same). nullptr: unknown, or not countable on that
+// counter.
 const EventInfo* find_gp_event(const std::vector<EventInfo>& events, u16 code, u8 umask, unsigned gp);
 const EventInfo* find_fixed_event(const std::vector<EventInfo>& events, unsigned fixed);
 
@@ -53,13 +54,13 @@ struct CounterSetup {
   bool threshold() const { return cmask != 0 || edge; }  // counts cycles that meet a condition
 };
 
-// The CMASK, INV and EDGE part of a setup, the same for both vendors: INV alone has no effect, EDGE alone acts as
-// CMASK 1 with EDGE (pmu-hardware A4). An event without a per-cycle value cannot be thresholded here.
+// The CMASK, INV and EDGE part of a setup, the same for both vendors: INV alone has no effect, EDGE alone
+// acts as CMASK 1 with EDGE (pmu-hardware A4). An event without a per-cycle value cannot be thresholded here.
 void apply_threshold(CounterSetup& setup, u8 cmask, bool inv, bool edge, bool per_cycle);
 
 struct OverflowEffect {
   bool pmi = false;
-  u64 status = 0;       // bits to set in GLOBAL_STATUS (0 where the register does not exist)
+  u64 status = 0;  // bits to set in GLOBAL_STATUS (0 where the register does not exist)
   bool freeze_clears_global_ctrl = false;  // legacy freeze-on-PMI
 };
 
@@ -88,18 +89,18 @@ struct AssumedValue {
 struct Model {
   std::string id, name;
   Vendor vendor = Vendor::Intel;
-  CpuidTable cpuid;                 // as the CPU reports it on bare metal
+  CpuidTable cpuid;  // as the CPU reports it on bare metal
   u64 perf_capabilities = 0;
-  Caps caps;                        // of the hardware
+  Caps caps;  // of the hardware
   std::vector<EventInfo> events;
   std::vector<ScheduleConstraint> constraints;
   std::shared_ptr<const VendorRules> rules;
-  unsigned width = 4;               // pipeline slots per cycle
-  u64 tsc_num = 1, tsc_den = 1;     // TSC ticks per core cycle
-  u64 bus_num = 1, bus_den = 1;     // event 0x3c/0x01 ticks per core cycle
+  unsigned width = 4;            // pipeline slots per cycle
+  u64 tsc_num = 1, tsc_den = 1;  // TSC ticks per core cycle
+  u64 bus_num = 1, bus_den = 1;  // event 0x3c/0x01 ticks per core cycle
   u64 core_khz = 0, tsc_khz = 0;
-  unsigned pmi_skid = 0;            // cycles from overflow to recognition
-  unsigned ipi_latency = 200;       // cycles
+  unsigned pmi_skid = 0;                           // cycles from overflow to recognition
+  unsigned ipi_latency = 200;                      // cycles
   std::vector<std::pair<std::string, u32>> costs;  // core::Cost names, cycles
   bool save_global_ctrl_on_exit = false;           // VMX exit control 30
   bool pmc_virtualization = false;                 // Zen 5

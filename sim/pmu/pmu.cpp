@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters as differences of totals. Every access to a register first takes in what was counted under the old
 // programming; overflow, freeze and PMI are decided by the vendor's rules.
-// Not modelled: PEBS, LBR, IBS, AnyThread (one thread per core, so the union is the thread's own count), values
-// of PERF_METRICS.
+// Not modelled: PEBS, LBR, IBS, AnyThread (one thread per core, so the union is the thread's own count),
+// values of PERF_METRICS.
 #include "pmu/pmu.h"
 
 #include <stdexcept>
@@ -34,9 +34,13 @@ void Pmu::reset() {
   reprogram();
 }
 
-const Caps& Pmu::caps() const { return model_->caps; }
+const Caps& Pmu::caps() const {
+  return model_->caps;
+}
 
-bool Pmu::owns(u32 msr) const { return find_register(model_->vendor, msr).has_value(); }
+bool Pmu::owns(u32 msr) const {
+  return find_register(model_->vendor, msr).has_value();
+}
 
 bool Pmu::rdmsr(u32 msr, u64& value) {
   sync();
@@ -60,7 +64,7 @@ bool Pmu::wrmsr(u32 msr, u64 value) {
       set_active();
       break;
     case Reg::PebsEnable:
-      if (value && on_unavailable) on_unavailable(kMetricsBit, value);
+      if (value && on_unavailable) on_unavailable(kPebsBit, value);
       break;
     case Reg::GlobalCtrl:
       if (test_bit(regs_.global_ctrl, kMetricsBit) && on_unavailable) on_unavailable(kMetricsBit, value);
@@ -76,11 +80,14 @@ bool Pmu::rdpmc(u32 ecx, u64& value) {
   const int counter = model_->rules->rdpmc_counter(model_->caps, ecx);
   if (counter < 0) return false;
   sync();
-  value = counter == static_cast<int>(kMetricsBit) ? regs_.perf_metrics : regs_.counter(static_cast<unsigned>(counter));
+  value = counter == static_cast<int>(kMetricsBit) ? regs_.perf_metrics
+                                                   : regs_.counter(static_cast<unsigned>(counter));
   return true;
 }
 
-void Pmu::set_debugctl(u64 value) { regs_.debugctl = value; }
+void Pmu::set_debugctl(u64 value) {
+  regs_.debugctl = value;
+}
 
 void Pmu::set_svme(bool svme) {
   if (svme == svme_) return;
@@ -93,8 +100,8 @@ void Pmu::program(Counter& counter) {
   const CounterSetup before = counter.setup;
   counter.setup = model_->rules->setup(model_->caps, regs_, model_->events, counter.id, svme_);
   const CounterSetup& now = counter.setup;
-  const bool goes_on = before.enabled && now.enabled && before.kinds == now.kinds && before.cmask == now.cmask &&
-                       before.contexts == now.contexts && before.inv == now.inv;
+  const bool goes_on = before.enabled && now.enabled && before.kinds == now.kinds &&
+                       before.cmask == now.cmask && before.contexts == now.contexts && before.inv == now.inv;
   if (!goes_on) counter.edge_state = false;
   counter.last = total(counter);
   if (counter.setup.enabled && counter.setup.unavailable && on_unavailable) {
@@ -120,7 +127,8 @@ void Pmu::set_active() {
 
 u64 Pmu::total(const Counter& counter) const {
   if (!counter.setup.enabled) return 0;
-  return counter.setup.threshold() ? counter.threshold : counts_->sum(counter.setup.kinds, counter.setup.contexts);
+  return counter.setup.threshold() ? counter.threshold
+                                   : counts_->sum(counter.setup.kinds, counter.setup.contexts);
 }
 
 void Pmu::sync() {
@@ -160,7 +168,8 @@ void Pmu::on_cycle(unsigned context, const CountVector& delta, u64 repeat) {
     bool condition = false;
     if (setup.contexts >> context & 1) {
       u64 happenings = 0;
-      for (CountMask k = setup.kinds; k; k &= k - 1) happenings += delta[static_cast<unsigned>(__builtin_ctzll(k))];
+      for (CountMask k = setup.kinds; k; k &= k - 1)
+        happenings += delta[static_cast<unsigned>(__builtin_ctzll(k))];
       condition = setup.inv ? happenings < setup.cmask : happenings >= setup.cmask;
     }
     if (condition) counter.threshold += setup.edge ? (counter.edge_state ? 0 : 1) : repeat;

@@ -29,16 +29,18 @@ class Pmu {
   // Called when a counter wraps (counter index) and when a PMI is requested.
   std::function<void(unsigned counter)> on_overflow;
   std::function<void()> on_pmi;
-  // Programming an event that the simulator does not count, with the selector's value.
+  // Something that the simulator does not count was programmed, with the selector's value (fixed counter: of
+  // FIXED_CTR_CTRL). kMetricsBit, kPebsBit: PERF_METRICS or PEBS was enabled, with the enabling register's
+  // value.
   std::function<void(unsigned counter, u64 selector)> on_unavailable;
 
   // True if the MSR is a PMU register address of this vendor (then read/write decide).
   bool owns(u32 msr) const;
-  bool rdmsr(u32 msr, u64& value);        // false: #GP
+  bool rdmsr(u32 msr, u64& value);  // false: #GP
   bool wrmsr(u32 msr, u64 value);
   bool rdpmc(u32 ecx, u64& value);
-  void set_debugctl(u64 value);           // freeze bits
-  void set_svme(bool svme);               // EFER.SVME: AMD's HostOnly/GuestOnly
+  void set_debugctl(u64 value);  // freeze bits
+  void set_svme(bool svme);      // EFER.SVME: AMD's HostOnly/GuestOnly
 
   Horizon horizon() const;
   // Takes in what the core has counted since the last call; overflows are handled in counter order.
@@ -71,7 +73,7 @@ class Pmu {
     u64 last = 0;       // total() at the last sync
     u64 threshold = 0;  // cycles that met the condition
     bool edge_state = false;
-    u64 reported = 0;   // selector last reported as unavailable; 0: none
+    u64 reported = 0;  // selector last reported as unavailable; 0: none
   };
   void program(Counter& counter);
   void reprogram();  // recompute every setup from the registers

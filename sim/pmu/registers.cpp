@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of PMU registers. Addresses: Intel SDM Vol. 4, "Architectural MSRs"; AMD APM Vol. 2, "Performance
-// Monitoring Counters" and "MSR Cross-Reference".
+// The one table of PMU registers. Addresses: Intel SDM Vol. 4, "Architectural MSRs"; AMD APM Vol. 2,
+// "Performance Monitoring Counters" and "MSR Cross-Reference".
 #include "pmu/registers.h"
 
 #include <stdexcept>
@@ -20,11 +20,11 @@ constexpr RegDescription kRegisters[] = {
     {Reg::GlobalStatus, Vendor::Intel, "IA32_PERF_GLOBAL_STATUS", "global_status", msr::kGlobalStatus, 1, 1},
     {Reg::GlobalStatusReset, Vendor::Intel, "IA32_PERF_GLOBAL_STATUS_RESET", "global_status_reset",
      msr::kGlobalStatusReset, 1, 1},
-    {Reg::GlobalStatusSet, Vendor::Intel, "IA32_PERF_GLOBAL_STATUS_SET", "global_status_set", msr::kGlobalStatusSet,
-     1, 1},
+    {Reg::GlobalStatusSet, Vendor::Intel, "IA32_PERF_GLOBAL_STATUS_SET", "global_status_set",
+     msr::kGlobalStatusSet, 1, 1},
     {Reg::GlobalInuse, Vendor::Intel, "IA32_PERF_GLOBAL_INUSE", "global_inuse", msr::kGlobalInuse, 1, 1},
-    {Reg::PerfCapabilities, Vendor::Intel, "IA32_PERF_CAPABILITIES", "perf_capabilities", msr::kPerfCapabilities, 1,
-     1},
+    {Reg::PerfCapabilities, Vendor::Intel, "IA32_PERF_CAPABILITIES", "perf_capabilities",
+     msr::kPerfCapabilities, 1, 1},
     {Reg::PerfMetrics, Vendor::Intel, "MSR_PERF_METRICS", "perf_metrics", msr::kPerfMetrics, 1, 1},
     {Reg::PebsEnable, Vendor::Intel, "IA32_PEBS_ENABLE", "pebs_enable", msr::kPebsEnable, 1, 1},
     {Reg::PebsDataCfg, Vendor::Intel, "MSR_PEBS_DATA_CFG", "pebs_data_cfg", msr::kPebsDataCfg, 1, 1},
@@ -37,8 +37,8 @@ constexpr RegDescription kRegisters[] = {
     {Reg::GlobalStatus, Vendor::Amd, "PerfCntrGlobalStatus", "global_status", msr::kAmdGlobalStatus, 1, 1},
     {Reg::GlobalStatusReset, Vendor::Amd, "PerfCntrGlobalStatusClr", "global_status_reset",
      msr::kAmdGlobalStatusClr, 1, 1},
-    {Reg::GlobalStatusSet, Vendor::Amd, "PerfCntrGlobalStatusSet", "global_status_set", msr::kAmdGlobalStatusSet, 1,
-     1},
+    {Reg::GlobalStatusSet, Vendor::Amd, "PerfCntrGlobalStatusSet", "global_status_set",
+     msr::kAmdGlobalStatusSet, 1, 1},
 };
 
 const RegDescription& describe(Vendor vendor, Reg reg) {
@@ -60,7 +60,8 @@ std::optional<RegRef> find_register(Vendor vendor, u32 msr) {
   for (const RegDescription& d : kRegisters) {
     if (d.vendor != vendor || msr < d.address) continue;
     const u32 offset = msr - d.address;
-    if (offset % d.stride == 0 && offset / d.stride < d.count) return RegRef{d.reg, static_cast<u8>(offset / d.stride)};
+    if (offset % d.stride == 0 && offset / d.stride < d.count)
+      return RegRef{d.reg, static_cast<u8>(offset / d.stride)};
   }
   return std::nullopt;
 }
@@ -83,9 +84,9 @@ bool operator==(const Registers& a, const Registers& b) {
     if (a.selector[i] != b.selector[i] || a.gp[i] != b.gp[i]) return false;
   for (unsigned i = 0; i < kMaxFixed; ++i)
     if (a.fixed[i] != b.fixed[i]) return false;
-  return a.fixed_ctrl == b.fixed_ctrl && a.global_ctrl == b.global_ctrl && a.global_status == b.global_status &&
-         a.debugctl == b.debugctl && a.pebs_enable == b.pebs_enable && a.pebs_data_cfg == b.pebs_data_cfg &&
-         a.ds_area == b.ds_area && a.perf_metrics == b.perf_metrics;
+  return a.fixed_ctrl == b.fixed_ctrl && a.global_ctrl == b.global_ctrl &&
+         a.global_status == b.global_status && a.debugctl == b.debugctl && a.pebs_enable == b.pebs_enable &&
+         a.pebs_data_cfg == b.pebs_data_cfg && a.ds_area == b.ds_area && a.perf_metrics == b.perf_metrics;
 }
 
 }  // namespace pmusim::pmu

@@ -17,17 +17,18 @@ enum class Vendor : u8 { Intel, Amd };
 inline constexpr unsigned kMaxGp = 16;
 inline constexpr unsigned kMaxFixed = 16;
 inline constexpr unsigned kFixedBase = 32;  // counter index of fixed counter 0, also its bit in GLOBAL_*
+inline constexpr unsigned kPebsBit = 62;    // "counter index" of PEBS, the bit of its buffer in GLOBAL_STATUS
 inline constexpr unsigned kMetricsBit = 48;  // "counter index" of IA32_PERF_METRICS, its bit in GLOBAL_*
 
 enum class Reg : u8 {
-  GpSelector,         // IA32_PERFEVTSELn, PERF_CTLn
-  GpCounter,          // IA32_PERFCTRn, PERF_CTRn
-  GpCounterFull,      // IA32_A_PMCn: alias of GpCounter
-  K7Selector,         // EVNTSELn: alias of GpSelector 0-3
-  K7Counter,          // PERFCTRn (K7): alias of GpCounter 0-3
+  GpSelector,     // IA32_PERFEVTSELn, PERF_CTLn
+  GpCounter,      // IA32_PERFCTRn, PERF_CTRn
+  GpCounterFull,  // IA32_A_PMCn: alias of GpCounter
+  K7Selector,     // EVNTSELn: alias of GpSelector 0-3
+  K7Counter,      // PERFCTRn (K7): alias of GpCounter 0-3
   FixedCounter,
   FixedCtrl,
-  GlobalCtrl,         // also PerfCntrGlobalCtl
+  GlobalCtrl,  // also PerfCntrGlobalCtl
   GlobalStatus,
   GlobalStatusReset,  // GLOBAL_OVF_CTRL, PerfCntrGlobalStatusClr
   GlobalStatusSet,
@@ -44,11 +45,11 @@ inline constexpr unsigned kRegs = static_cast<unsigned>(Reg::Number);
 struct RegDescription {
   Reg reg;
   Vendor vendor;
-  const char* name;   // as the manual prints it, "n" standing for the index
-  const char* id;     // as cases and policies print it: "gp_selector"
-  u32 address;        // of index 0
+  const char* name;  // as the manual prints it, "n" standing for the index
+  const char* id;    // as cases and policies print it: "gp_selector"
+  u32 address;       // of index 0
   u32 stride;
-  u32 count;          // most that the architecture has room for here
+  u32 count;  // most that the architecture has room for here
 };
 
 struct RegRef {
@@ -67,24 +68,25 @@ std::string name_of(Vendor vendor, RegRef ref);  // "IA32_PERFEVTSEL2"
 // What a CPU or a vCPU says it has: from CPUID (0AH, 1, 80000001H, 80000022H) and IA32_PERF_CAPABILITIES.
 struct Caps {
   Vendor vendor = Vendor::Intel;
-  u8 version = 0;            // Intel: leaf 0AH; AMD: 2 with PerfMonV2, else 1; 0: no PMU
+  u8 version = 0;  // Intel: leaf 0AH; AMD: 2 with PerfMonV2, else 1; 0: no PMU
   u8 gp_count = 0;
   u8 gp_width = 0;
   u8 fixed_width = 0;
   u32 fixed_mask = 0;
-  u32 arch_events = 0;       // available architectural events (positive logic)
+  u32 arch_events = 0;  // available architectural events (positive logic)
   bool anythread_deprecated = false;
-  bool pdcm = false;         // IA32_PERF_CAPABILITIES exists
+  bool pdcm = false;  // IA32_PERF_CAPABILITIES exists
   u64 perf_capabilities = 0;
-  bool perfctr_core = false; // AMD: six counters at C001_0200h
-  bool rtm = false;          // IN_TX bits exist
+  bool perfctr_core = false;  // AMD: six counters at C001_0200h
+  bool rtm = false;           // IN_TX bits exist
   u8 slots_width = 0;
-  bool ds = false;           // Intel: debug store, IA32_DS_AREA exists
-  bool pmc_freeze = false;   // AMD: DEBUGCTL[12] freezes core counters (80000022H EAX[2])
+  bool ds = false;          // Intel: debug store, IA32_DS_AREA exists
+  bool pmc_freeze = false;  // AMD: DEBUGCTL[12] freezes core counters (80000022H EAX[2])
 
   unsigned fixed_count() const { return static_cast<unsigned>(__builtin_popcount(fixed_mask)); }
   bool has_counter(unsigned counter) const {
-    return counter < kFixedBase ? counter < gp_count : counter < kFixedBase + 32 && fixed_mask >> (counter - kFixedBase) & 1;
+    return counter < kFixedBase ? counter < gp_count
+                                : counter < kFixedBase + 32 && fixed_mask >> (counter - kFixedBase) & 1;
   }
   u8 width_of(unsigned counter) const { return counter < kFixedBase ? gp_width : fixed_width; }
   u8 pebs_format() const { return pdcm ? perf_capabilities >> 8 & 0xf : 0; }
@@ -103,11 +105,11 @@ struct Registers {
   u64 fixed_ctrl = 0;
   u64 global_ctrl = 0;
   u64 global_status = 0;
-  u64 debugctl = 0;        // freeze bits; the MSR itself belongs to the CPU
+  u64 debugctl = 0;  // freeze bits; the MSR itself belongs to the CPU
   u64 pebs_enable = 0;
   u64 pebs_data_cfg = 0;
   u64 ds_area = 0;
-  u64 perf_metrics = 0;    // as written; its fields are not computed
+  u64 perf_metrics = 0;  // as written; its fields are not computed
 
   u64& counter(unsigned index) { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
   u64 counter(unsigned index) const { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }

@@ -11,7 +11,8 @@ Outcome absent_outcome(const RuleLayer& layer, u32 msr, const Caps& caps, bool w
 
 }  // namespace
 
-Outcome RuleLayer::read(u32 msr, const Caps& caps, const Registers& regs, bool host_initiated, u64& value) const {
+Outcome RuleLayer::read(u32 msr, const Caps& caps, const Registers& regs, bool host_initiated,
+                        u64& value) const {
   value = 0;
   const std::optional<RegRef> ref = find_register(caps.vendor, msr);
   if (!ref) return absent_outcome(*this, msr, caps, false);

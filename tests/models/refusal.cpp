@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wrong model files are refused at the place that is wrong.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/models.h"
+
+using namespace pmusim;
+using nlohmann::json;
+
+namespace {
+
+// The error of a shipped model after a change, or "".
+template <class Change>
+std::string error_after(const char* id, Change change) {
+  json value = models::model_document(id).value();
+  change(value);
+  try {
+    models::load_model_json(parse_json(value.dump(1), "test.json"));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  CAPTURE(text);
+  CHECK(text.find(part) != std::string::npos);
+  return text.find(part) != std::string::npos;
+}
+
+json& block(json& model, const char* name) {
+  for (json& b : model["pmu"]["registers"])
+    if (b["register"] == name) return b;
+  throw std::logic_error("no such block");
+}
+
+json entry(const char* name, const char* code, const char* umask, json counts) {
+  return {{"name", name},      {"event", code},    {"umask", umask},
+          {"counters", "0x1"}, {"counts", counts}, {"source", "test"}};
+}
+
+}  // namespace
+
+TEST_CASE("an unchanged model is accepted after a round trip") {
+  CHECK(error_after("spr", [](json&) {}).empty());
+  CHECK(error_after("zen4", [](json&) {}).empty());
+}
+
+TEST_CASE("an unknown id is refused with the nearest one") {
+  CHECK_THROWS_WITH_AS(models::load_model("sprr"), doctest::Contains("spr"), InputError);
+  CHECK_THROWS_AS(models::load_model("./no-such-file.json"), InputError);
+}
+
+TEST_CASE("overlapping register blocks are refused") {
+  contains(error_after("spr", [](json& m) { block(m, "gp_counter_full")["address"] = "0xc8"; }),
+           "gp_counter_full 0 at 0xc8, where gp_counter 7 is");
+  contains(error_after("spr", [](json& m) { block(m, "global_ctrl")["address"] = "0x38e"; }),
+           "/pmu/registers/6");
+  contains(error_after("zen4", [](json& m) { block(m, "gp_counter")["address"] = "0xc0010202"; }),
+           "do not overlap");
+}
+
+TEST_CASE("a register at another address, another distance, or a missing one is refused") {
+  contains(error_after("spr", [](json& m) { block(m, "gp_counter")["address"] = "0xc2"; }), "expected 0xc1");
+  contains(error_after("zen4", [](json& m) { block(m, "gp_selector")["stride"] = 4; }), "/stride");
+  contains(error_after("spr", [](json& m) { m["pmu"]["registers"].erase(0); }), "gp_counter");
+  contains(error_after("spr", [](json& m) { block(m, "global_ctrl")["register"] = "global_control"; }),
+           "global_ctrl");
+}
+
+TEST_CASE("one encoding with two meanings is refused, with one meaning accepted") {
+  contains(error_after("spr", [](json& m) { m["events"].push_back(entry("X", "0xc0", "0x0", {"loads"})); }),
+           "INST_RETIRED.ANY_P");
+  CHECK(error_after("spr", [](json& m) {
+          json alias = entry("X", "0xc0", "0x0", {"instructions"});
+          alias["per_cycle"] = true;
+          m["events"].push_back(alias);
+        }).empty());
+}
+
+TEST_CASE("a name that occurs twice is refused") {
+  contains(error_after("zen4", [](json& m) { m["events"].push_back(m["events"][0]); }), "each name once");
+}
+
+TEST_CASE("counts and widths that CPUID does not report are refused") {
+  contains(error_after("spr", [](json& m) { m["pmu"]["gp"]["count"] = 4; }),
+           "/pmu/gp/count: found 4, expected 8");
+  contains(error_after("spr", [](json& m) { m["pmu"]["gp"]["width"] = 40; }), "/pmu/gp/width");
+  contains(error_after("spr", [](json& m) { m["pmu"]["version"] = 2; }), "/pmu/version");
+  contains(error_after("spr", [](json& m) { m["pmu"]["fixed"]["mask"] = "0x7"; }), "/pmu/fixed/mask");
+  contains(error_after("zen4", [](json& m) { m["pmu"]["gp"]["count"] = 4; }), "/pmu/gp/count");
+  contains(error_after("spr", [](json& m) { m["pmu"].erase("perf_capabilities"); }), "PDCM");
+}
+
+TEST_CASE("an event on a counter that does not exist is refused") {
+  contains(error_after("skx", [](json& m) { m["events"][1]["counters"] = "0x1f"; }), "/events/1/counters");
+  contains(error_after("skx",
+                       [](json& m) {
+                         json e = entry("X", "0x0", "0x4", {"slots"});
+                         e.erase("counters");
+                         e["fixed"] = 3;
+                         m["events"].push_back(e);
+                       }),
+           "/fixed");
+}
+
+TEST_CASE("an architectural event that CPUID reports and nothing counts is refused") {
+  contains(error_after("spr",
+                       [](json& m) {
+                         for (json& leaf : m["cpuid"]["leaves"])
+                           if (leaf["leaf"] == "0x0000000a") leaf["ebx"] = "0x0";
+                       }),
+           "/arch_bit");
+}
+
+TEST_CASE("an unknown count, an unknown key and a missing key are refused") {
+  contains(error_after("spr", [](json& m) { m["events"][1]["counts"] = {"instruction"}; }),
+           "/events/1/counts/0");
+  contains(error_after("spr", [](json& m) { m["widht"] = 4; }), "widht");
+  contains(error_after("spr", [](json& m) { m["costs"].erase("rdpmc"); }), "rdpmc");
+}
+
+TEST_CASE("limits hold at and beyond their ends") {
+  CHECK(error_after("spr", [](json& m) { m["width"] = 16; }).empty());
+  contains(error_after("spr", [](json& m) { m["width"] = 17; }), "/width");
+  contains(error_after("spr", [](json& m) { m["width"] = 0; }), "/width");
+  contains(error_after("spr", [](json& m) { m["clocks"]["core_khz"] = 0; }), "/clocks/core_khz");
+}
+
+TEST_CASE("an assumed value must exist, and an assumed cost must be listed") {
+  contains(error_after("spr",
+                       [](json& m) {
+                         m["assumed"].push_back({{"path", "/costs/nothing"}, {"rule", "x"}});
+                       }),
+           "/costs/nothing");
+  contains(error_after("spr", [](json& m) { m["costs"]["vm_exit"]["mark"] = "assumed"; }), "/costs/vm_exit");
+}
+
+TEST_CASE("a leaf that occurs twice is refused") {
+  contains(error_after("spr", [](json& m) { m["cpuid"]["leaves"].push_back(m["cpuid"]["leaves"][0]); }),
+           "each leaf and subleaf once");
+}
+
+TEST_CASE("overrides change a model and are checked like the file") {
+  CHECK(models::load_model("spr", {"width=4", "pmi.skid_cycles=0"}).width == 4);
+  CHECK_THROWS_WITH_AS(models::load_model("spr", {"width=99"}), doctest::Contains("--set width"), InputError);
+}
