@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of the operations that have a cost, as model files write them, and the table built from a model.
+#pragma once
+
+#include "core/timing.h"
+#include "pmu/model.h"
+
+namespace pmusim::platform {
+
+const char* cost_name(core::Cost cost);
+// Unknown names throw InputError with the model's file. Costs that the model does not name are 0.
+core::CostTable cost_table(const pmu::Model& model);
+
+}  // namespace pmusim::platform

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+// A CPU's life: reset, thread, bare-metal slices, interrupts, idling.
+#include "platform/cpu.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "arch/msr.h"
+#include "platform/cost_names.h"
+#include "platform/cpu_parts.h"
+
+namespace pmusim::platform {
+using core::Activity;
+using core::Stop;
+
+namespace {
+constexpr u64 kStackBytes = 1 << 20;
+}
+
+Cpu::Cpu(sc_core::sc_module_name name, unsigned id, core::Ram& ram, CpuFabric& fabric)
+    : sc_module(name), ports("ports"), memory("memory"), id_(id), ram_(ram), fabric_(fabric),
+      clock_(std::make_unique<Clock>(*this)), ipi_port_(std::make_unique<IpiPort>(*this)),
+      env_(std::make_unique<Env>(*this)), cycle_feed_(std::make_unique<CycleFeed>(*this)),
+      apic_(*ipi_port_, *clock_) {
+  SC_HAS_PROCESS(Cpu);
+  SC_THREAD(thread);
+  set_stack_size(kStackBytes);
+}
+
+Cpu::~Cpu() = default;
+
+void Cpu::reset(const CpuConfig& config) {
+  config_ = config;
+  const pmu::Model& m = *config.model;
+  timing_ = config.make_timing ? config.make_timing(m) : std::make_unique<core::FunctionalTiming>(m.width);
+  core_.reset();  // before what it refers to
+  state_ = {};
+  core::reset(state_);
+  core_ = std::make_unique<core::Core>(ram_, *env_, *timing_);
+  costs_ = cost_table(m);
+  core::CoreConfig core_config;
+  core_config.costs = costs_;
+  core_config.amd = m.vendor == pmu::Vendor::Amd;
+  const u32 sizes = m.cpuid.read(0x80000008, 0).eax;
+  if (sizes & 0xff) core_config.physical_bits = sizes & 0xff;
+  core_config.has_1g_pages = m.cpuid.read(0x80000001, 0).edx >> 26 & 1;
+  core_config.has_rdtscp = m.cpuid.read(0x80000001, 0).edx >> 27 & 1;
+  core_->configure(core_config);
+  core_->set_step(config.step);
+  core_->set_state(&state_);
+  core_->set_world(World::Host, nullptr, nullptr, 0);
+  core_->set_clocks(m.tsc_num, m.tsc_den, m.bus_num, m.bus_den);
+
+  pmu_ = std::make_unique<pmu::Pmu>(core_->counts());
+  pmu_->on_overflow = [this](unsigned counter) { emit(EventKind::Overflow, counter, 0, ""); };
+  pmu_->on_pmi = [this] {
+    const u64 due = cycle() + model().pmi_skid;
+    pmi_due_.insert(std::upper_bound(pmi_due_.begin(), pmi_due_.end(), due), due);
+  };
+  pmu_->on_unavailable = [this](unsigned counter, u64 selector) {
+    const std::string text = fmt::format("event {:#x} on counter {} is not counted by this simulator", selector, counter);
+    emit(EventKind::Gap, counter, selector, text.c_str());
+  };
+  pmu_->configure(m);
+
+  ApicFeatures features;
+  features.x2apic = m.cpuid.read(1, 0).ecx >> 21 & 1;
+  features.tsc_deadline = m.cpuid.read(1, 0).ecx >> 24 & 1;
+  features.masks_lvtpc_on_pmi = m.rules->masks_lvtpc_on_pmi();
+  features.physical_bits = core_config.physical_bits;
+  apic_.power_on(id_, config.bootstrap, features);
+
+  tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = 0;
+  const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
+  misc_enable_ = 1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12);
+  pmi_due_.clear();
+  inbox_.clear();
+  host_if_ = in_nmi_ = false;
+  handled_ = 0;
+  guest_tsc_offset_ = 0;
+  entry_failure_.clear();
+  observing_cycles_ = false;
+  vcpu_ = -1;
+  handler_ = nullptr;
+  bound_ = 0;
+  idle_ = parked_ = abandon_ = false;
+  finished_ = !config.active;
+  if (!config.bootstrap) state_.activity = Activity::WaitForSipi;
+}
+
+void Cpu::suspend() {
+  wait(go_);
+  if (abandon_) throw Abandoned{};
+}
+
+// Nothing may wait inside a catch block: exceptions in flight belong to the OS thread, not to this coroutine.
+void Cpu::thread() {
+  for (;;) {
+    wait(go_);
+    if (abandon_ || !program_ || finished_) continue;
+    std::exception_ptr error;
+    in_program_ = true;
+    try {
+      program_->run(*this);
+      finished_ = true;
+      fabric_.yield(*this);
+    } catch (const Abandoned&) {
+    } catch (const sc_core::sc_unwind_exception&) {
+      throw;
+    } catch (...) {
+      error = std::current_exception();
+    }
+    if (error) {
+      finished_ = true;
+      fabric_.failed(*this, error);
+      error = nullptr;
+      try {
+        fabric_.yield(*this);
+      } catch (const Abandoned&) {
+      }
+    }
+    in_program_ = false;
+  }
+}
+
+u64 Cpu::tsc() const { return scale(cycle(), model().tsc_num, model().tsc_den) + tsc_offset_; }
+
+void Cpu::park() {
+  parked_ = true;
+  core_->account_time();
+  fabric_.yield(*this);
+  timing_->advance_to(wake_cycle_);
+  core_->discard_time();
+}
+
+u64 Cpu::next_event() const {
+  u64 next = apic_.next_deadline();
+  if (!pmi_due_.empty()) next = std::min(next, pmi_due_.front());
+  if (!inbox_.empty()) next = std::min(next, inbox_.front().cycle);
+  return next;
+}
+
+u64 Cpu::next_action() const {
+  if (finished_ || parked_ || !program_) return kNever;
+  if (!idle_) return cycle();
+  const u64 event = next_event();
+  return event == kNever ? kNever : std::max(event, cycle());
+}
+
+void Cpu::post(u64 arrival, unsigned from, const ApicMessage& message) {
+  if (!config_.active) return;
+  auto later = [](const Arrival& a, const Arrival& b) {
+    return a.cycle != b.cycle ? a.cycle < b.cycle : a.from < b.from;
+  };
+  const Arrival entry{arrival, from, message};
+  inbox_.insert(std::upper_bound(inbox_.begin(), inbox_.end(), entry, later), entry);
+}
+
+void Cpu::raise_pmi() {
+  const u32 entry = apic_.lvt(apic::kLvtPc);
+  const LocalApic::Local result = apic_.pmi();
+  emit(EventKind::Pmi, result == LocalApic::Local::Nmi ? u64{kNMI} : entry & 0xff, entry,
+       result == LocalApic::Local::Masked ? "drop" : "raise");
+}
+
+void Cpu::take_due() {
+  const u64 now = cycle();
+  while (!pmi_due_.empty() && pmi_due_.front() <= now) {
+    pmi_due_.erase(pmi_due_.begin());
+    raise_pmi();
+  }
+  apic_.update();
+  while (!inbox_.empty() && inbox_.front().cycle <= now) {
+    const ApicMessage message = inbox_.front().message;
+    inbox_.erase(inbox_.begin());
+    if (apic_.accepts(message)) apic_.receive(message);
+  }
+}
+
+// INIT takes the CPU to wait-for-SIPI from anywhere; a SIPI means something only there. The bootstrap CPU would
+// restart at the reset vector after INIT (SDM, "MP Initialization"); there is no firmware, so it waits as well.
+bool Cpu::start_up() {
+  if (apic_.init_pending()) {
+    apic_.init();
+    core::reset(state_);
+    core_->set_state(&state_);
+    state_.activity = Activity::WaitForSipi;
+  }
+  if (state_.activity != Activity::WaitForSipi) {
+    apic_.take_sipi();
+    return false;
+  }
+  const int vector = apic_.sipi_vector();
+  apic_.take_sipi();
+  if (vector >= 0) {
+    core::Segment& cs = state_.seg[core::CS];
+    cs.selector = static_cast<u16>(vector << 8);
+    cs.base = static_cast<u64>(vector) << 12;
+    state_.rip = 0;
+    state_.activity = Activity::Running;
+    core_->set_state(&state_);
+    return false;
+  }
+  sleep();
+  return true;
+}
+
+void Cpu::count_interrupt() {
+  core_->mutable_counts().at[core_->context()][static_cast<unsigned>(Count::Interrupts)] += 1;
+}
+
+bool Cpu::deliver_pending() {
+  PendingEvent event;
+  event.valid = true;
+  const int vector = apic_.pending();
+  if (apic_.nmi_pending() && core_->can_take_nmi()) {
+    apic_.take_nmi();
+    event.vector = kNMI;
+    event.type = EventType::Nmi;
+  } else if (vector >= 0 && core_->can_take_interrupt()) {
+    apic_.acknowledge(static_cast<u8>(vector));
+    event.vector = static_cast<u8>(vector);
+    event.type = EventType::ExternalInterrupt;
+  } else {
+    return false;
+  }
+  state_.activity = Activity::Running;
+  core_->account_time();
+  const Stop stop = core_->deliver(event);
+  count_interrupt();
+  after_run();
+  if (stop == Stop::Shutdown) state_.activity = Activity::Shutdown;
+  return true;
+}
+
+core::Limit Cpu::limit() const {
+  const pmu::Horizon h = pmu_->horizon();
+  core::Limit limit;
+  limit.instructions = std::max<u64>(h.instructions, 1);
+  limit.cycle = std::min(next_event(), bound_);
+  if (h.cycles < kNever - cycle()) limit.cycle = std::min(limit.cycle, cycle() + std::max<u64>(h.cycles, 1));
+  if (limit.cycle <= cycle()) limit.cycle = cycle() + 1;
+  // An interrupt shadow ends after one instruction; what waits behind it must be looked at then.
+  if (core_->state().interrupt_shadow) limit.instructions = 1;
+  return limit;
+}
+
+void Cpu::follow_pmu() {
+  if (pmu_->wants_cycles() == observing_cycles_) return;
+  observing_cycles_ = !observing_cycles_;
+  if (observing_cycles_)
+    core_->attach(*cycle_feed_);
+  else
+    core_->detach(*cycle_feed_);
+}
+
+void Cpu::after_run() {
+  pmu_->sync();
+  follow_pmu();
+}
+
+void Cpu::sleep() {
+  core_->account_time();
+  idle_ = true;
+  fabric_.yield(*this);
+  idle_ = false;
+  const u64 next = next_event();
+  if (next == kNever) return;
+  timing_->advance_to(next);
+  core_->discard_time();
+}
+
+void Cpu::slice() {
+  boundary();
+  take_due();
+  if (start_up()) return;
+  if (deliver_pending()) return;
+  if (state_.activity == Activity::Halted) return sleep();
+  if (state_.activity == Activity::Shutdown) {
+    fabric_.triple_fault(*this);
+    fabric_.yield(*this);
+    return;
+  }
+  const u64 before = timing_->save();
+  core::Limit l = limit();
+  Stop stop = core_->run(l);
+  if (stop == Stop::Limit && timing_->save() == before) {
+    // The next instruction may not end before the limit: it is the one that crosses it.
+    l.instructions = 1;
+    l.cycle = kNever;
+    stop = core_->run(l);
+  }
+  after_run();
+  if (stop == Stop::Shutdown) state_.activity = Activity::Shutdown;
+}
+
+std::string Cpu::waits_for() const {
+  if (!config_.active) return "inactive";
+  if (finished_) return "its program has ended";
+  if (parked_) return "parked by its program until woken";
+  const u64 event = next_event();
+  std::string text;
+  if (!idle_)
+    text = "running";
+  else if (state_.activity == Activity::WaitForSipi)
+    text = "waits for a start-up IPI";
+  else
+    text = fmt::format("halted with interrupts {}", (handler_ ? host_if_ : (state_.rflags & core::kIF) != 0) ? "enabled" : "disabled");
+  if (event != kNever) text += fmt::format(", next event at cycle {}", event);
+  if (apic_.pending() >= 0) text += fmt::format(", interrupt {} pending", apic_.pending());
+  if (apic_.nmi_pending()) text += ", NMI pending";
+  return text;
+}
+
+void Cpu::emit(EventKind kind, u64 a, u64 b, const char* text) {
+  EventSink* sink = fabric_.sink();
+  if (!sink) return;
+  Event e = {};
+  e.kind = kind;
+  e.cpu = static_cast<u8>(id_);
+  e.vcpu = vcpu_;
+  e.cycle = cycle();
+  e.tsc = tsc();
+  e.a = a;
+  e.b = b;
+  e.text = text;
+  sink->on_event(e);
+}
+
+}  // namespace pmusim::platform

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a CPU needs from the machine around it, and what may run on a CPU's thread.
+#pragma once
+
+#include <exception>
+
+#include "base/event.h"
+#include "platform/local_apic.h"
+
+namespace pmusim::platform {
+
+class Cpu;
+
+// Runs on a CPU's own thread. Returning means the CPU is finished until the machine's next reset. Machine::reset()
+// and Machine::save() users beware: an Abandoned exception then passes through run(), so nothing may swallow
+// unknown exceptions (`catch (...)` must rethrow).
+class CpuProgram {
+ public:
+  virtual ~CpuProgram() = default;
+  virtual void run(Cpu& cpu) = 0;
+};
+
+struct Abandoned {};  // thrown out of a suspended CPU to unwind its program
+
+class CpuFabric {
+ public:
+  virtual ~CpuFabric() = default;
+  virtual void send_ipi(Cpu& from, const ApicMessage& message) = 0;
+  // The CPU has reached its bound, is idle until its next event, or is finished; returns when it may go on, with
+  // a new bound set. The only place where a CPU's thread is suspended.
+  virtual void yield(Cpu& cpu) = 0;
+  virtual EventSink* sink() = 0;
+  // Ends the current run; the CPU is suspended at its next yield.
+  virtual void triple_fault(Cpu& cpu) = 0;
+  virtual void failed(Cpu& cpu, std::exception_ptr error) = 0;
+  virtual void pause(Cpu& cpu) = 0;
+};
+
+}  // namespace pmusim::platform

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which CPU runs, and how far. Rule: CPUs act in the order (window of their next action, CPU number). A CPU
+// may run up to the start of the window in which another acts next, or to the end of its own window if that is
+// the same one. An idle CPU does nothing until its next event, so skipping its windows changes nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "platform/machine.h"
+
+namespace pmusim::platform {
+namespace {
+
+constexpr u64 kPollCycles = 1 << 20;        // wall clock and Ctrl-C
+constexpr u64 kPredicateCycles = 10000;
+
+}  // namespace
+
+Cpu* Machine::pick() {
+  Cpu* best = nullptr;
+  u64 window = kNever;
+  for (auto& cpu : cpus_) {
+    const u64 action = cpu->next_action();
+    if (action == kNever || action / config_.sync_window >= window) continue;
+    window = action / config_.sync_window;
+    best = cpu.get();
+  }
+  return best;
+}
+
+u64 Machine::bound_for(const Cpu& cpu) const {
+  const u64 w = config_.sync_window;
+  u64 others = kNever;
+  for (const auto& other : cpus_) {
+    if (other.get() == &cpu) continue;
+    others = std::min(others, other->next_action());
+  }
+  u64 bound = kNever;
+  if (others != kNever) bound = std::max(others / w * w, (cpu.next_action() / w + 1) * w);
+  return std::min(std::min(bound, limits_.max_cycles), std::min(next_poll_, next_quantum_));
+}
+
+void Machine::send_ipi(Cpu& from, const ApicMessage& message) {
+  const u64 arrival = from.cycle() + config_.ipi_latency;
+  ApicMessage m = message;
+  if (m.delivery == ApicDelivery::Lowest) {
+    // Lowest priority is arbitrated when the message is sent; ties go to the lowest CPU number.
+    Cpu* best = nullptr;
+    for (auto& cpu : cpus_)
+      if (cpu->id() < config_.cpus && cpu->apic().accepts(m) &&
+          (!best || cpu->apic().processor_priority() < best->apic().processor_priority()))
+        best = cpu.get();
+    if (!best) return;
+    m.delivery = ApicDelivery::Fixed;
+    best->post(arrival, from.id(), m);
+  } else {
+    for (auto& cpu : cpus_)
+      if (cpu->id() < config_.cpus) cpu->post(arrival, from.id(), m);
+  }
+  if (current_) current_->set_bound(std::min(current_->bound(), bound_for(*current_)));
+}
+
+void Machine::attention() {
+  if (current_) current_->set_bound(0);
+}
+
+void Machine::stop(StopKind kind, unsigned cpu) {
+  if (pending_ == StopKind::None) {
+    pending_ = kind;
+    stop_cpu_ = cpu;
+  }
+  attention();
+}
+
+void Machine::pause(Cpu& cpu) { stop(StopKind::Requested, cpu.id()); }
+
+void Machine::failed(Cpu& cpu, std::exception_ptr error) {
+  error_ = error;
+  try {
+    std::rethrow_exception(error);
+  } catch (const core::Unimplemented&) {
+    stop(StopKind::Unimplemented, cpu.id());
+  } catch (...) {
+    stop(StopKind::Requested, cpu.id());
+  }
+}
+
+// SystemC time = cycles of the core clock, rounded down to its resolution of 1 ps; only user modules look at it.
+void Machine::follow_time(u64 cycle) {
+  while (next_quantum_ <= cycle) next_quantum_ += config_.quantum;
+  const u64 khz = config_.model->core_khz ? config_.model->core_khz : 1000000;
+  const u64 target = time_base_ + static_cast<u64>(static_cast<u128>(cycle) * 1000000000 / khz);
+  const u64 now = sc_core::sc_time_stamp().value();
+  if (target > now) sc_core::wait(sc_core::sc_time::from_value(target - now));
+}
+
+void Machine::yield(Cpu& cpu) {
+  for (;;) {
+    if (cpu.cycle() >= next_quantum_ && pending_ == StopKind::None) follow_time(cpu.cycle());
+    if (cpu.cycle() >= next_poll_) {
+      next_poll_ = cpu.cycle() + (predicate_ ? kPredicateCycles : kPollCycles);
+      poll();
+    } else if (predicate_) {
+      poll();
+    }
+    Cpu* next = pending_ == StopKind::None ? pick() : nullptr;
+    if (pending_ == StopKind::None) {
+      if (!next)
+        stop(StopKind::Stall, cpu.id());
+      else if (next->next_action() >= limits_.max_cycles)
+        stop(StopKind::MaxCycles, next->id());
+    }
+    if (pending_ != StopKind::None) {
+      stopped_ = true;
+      sc_core::sc_pause();
+      cpu.suspend();
+    } else if (next != &cpu) {
+      current_ = next;
+      next->set_bound(bound_for(*next));
+      next->resume();
+      cpu.suspend();
+    } else {
+      current_ = &cpu;
+      cpu.set_bound(bound_for(cpu));
+    }
+    // Resumed: somebody chose this CPU, and set its bound and next event. Idle CPUs go on only when they have one.
+    if (cpu.next_action() != kNever && current_ == &cpu && pending_ == StopKind::None) return;
+  }
+}
+
+}  // namespace pmusim::platform
