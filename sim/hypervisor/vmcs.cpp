@@ -107,6 +107,10 @@ Vmcs::Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64
               vmx::kCr8Load | vmx::kCr8Store | vmx::kUnconditionalIo | vmx::kUseMsrBitmaps;
   entry_controls = vmx::kEntryLoadDebug;
   exit_controls = vmx::kExitSaveDebug;
+  // KVM with EPT lets the guest own CR0.TS and CR4's DE, PCE, OSFXSR, OSXMMEXCPT, TSD, PGE and FSGSBASE.
+  cr0_guest_host_mask = ~static_cast<u64>(core::kCr0Ts);
+  cr4_guest_host_mask = ~static_cast<u64>(core::kCr4De | core::kCr4Pce | core::kCr4Osfxsr | core::kCr4Osxmmexcpt |
+                                          core::kCr4Tsd | core::kCr4Pge | core::kCr4Fsgsbase);
 }
 
 bool Vmcs::instruction(ExitKind kind) const {
@@ -130,8 +134,8 @@ bool Vmcs::exception(u8 vector, u32) const { return test_bit(exception_bitmap, v
 
 bool Vmcs::cr(unsigned number, bool write, u64 value) const {
   switch (number) {
-    case 0: return write && ((value ^ cr0_read_shadow) & cr0_guest_host_mask);
-    case 4: return write && ((value ^ cr4_read_shadow) & cr4_guest_host_mask);
+    case 0: return write && ((value ^ state_->cr0) & cr0_guest_host_mask);
+    case 4: return write && ((value ^ state_->cr4) & cr4_guest_host_mask);
     case 8: return cpu_based & (write ? vmx::kCr8Load : vmx::kCr8Store);
     default: return false;  // CR3 exiting is off with EPT
   }

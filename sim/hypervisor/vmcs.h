@@ -61,7 +61,8 @@ class Vmcs final : public GuestControl {
   // Fields, in hardware encoding; plain so that tests and handlers can see the whole block.
   u32 pin_based = 0, cpu_based = 0, entry_controls = 0, exit_controls = 0, exception_bitmap = 0;
   u64 guest_perf_global_ctrl = 0, host_perf_global_ctrl = 0, guest_debugctl = 0;
-  u64 cr0_guest_host_mask = 0, cr4_guest_host_mask = 0, cr0_read_shadow = 0, cr4_read_shadow = 0;
+  // Host-owned bits; the read shadows always equal the guest's values, so the guest state serves as shadow.
+  u64 cr0_guest_host_mask = 0, cr4_guest_host_mask = 0;
   u64 tsc_offset_field = 0;
   u32 entry_interruption_info = 0, entry_error_code = 0, entry_instruction_length = 0;
   u32 exit_reason_field = 0, idt_vectoring_info = 0, idt_vectoring_error_code = 0;

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ports, memory-mapped devices and the emulator: what the kernel's own devices do not answer goes out to user space
+// and is completed at the next KVM_RUN.
+#include <cstring>
+
+#include "base/bits.h"
+#include "hypervisor/host_kernel.h"
+#include "hypervisor/vcpu.h"
+#include "hypervisor/vm.h"
+#include "hypervisor/vpmu.h"
+
+namespace pmusim::hv {
+
+namespace {
+
+u64 load_bytes(const u8* data, unsigned size) {
+  u64 value = 0;
+  std::memcpy(&value, data, size);
+  return value;
+}
+
+}  // namespace
+
+int Vcpu::exit_for_access(const DeviceAccess& access) {
+  if (access.port) {
+    run_.exit_reason = kvm::ExitReason::Io;
+    run_.io.direction = access.write;
+    run_.io.size = static_cast<u8>(access.size);
+    run_.io.port = static_cast<u16>(access.address);
+    run_.io.count = 1;
+    std::memcpy(run_.io.data, &access.value, access.size);
+  } else {
+    run_.exit_reason = kvm::ExitReason::Mmio;
+    run_.mmio.phys_addr = access.address;
+    run_.mmio.len = access.size;
+    run_.mmio.is_write = access.write;
+    std::memcpy(run_.mmio.data, &access.value, access.size);
+  }
+  return 0;
+}
+
+int Vcpu::handle_io(HostKernel& kernel) {
+  const u16 port = static_cast<u16>(exit_.qualification);
+  const unsigned size = exit_.qualification >> 16 & 0xff;
+  const bool in = test_bit(exit_.qualification, 24), string = test_bit(exit_.qualification, 25);
+  if (string) return emulate(kernel, 0);
+  kernel.work(Path::PortIo);
+  const u64 value = state_.gpr[core::RAX] & mask(size * 8);
+  // In-kernel interrupt controllers' mask registers; the rest of the PIC is not modelled.
+  if (vm_.irqchip() && ((port & 0xfffe) == platform::kPicPort0 || (port & 0xfffe) == platform::kPicPort1)) {
+    platform::PicMask& pic = vm_.pic((port & 0xfffe) == platform::kPicPort1);
+    if (in) {
+      state_.gpr[core::RAX] = (state_.gpr[core::RAX] & ~mask(size * 8)) | (pic.read(port & 1, size) & mask(size * 8));
+    } else {
+      pic.write(port & 1, value, size);
+    }
+    return skip_instruction(exit_.instruction_length);
+  }
+  const unsigned length = exit_.instruction_length;
+  if (in) {
+    completion_ = [this, size, length](HostKernel&) {
+      const u64 result_value = load_bytes(run_.io.data, size);
+      u64& rax = state_.gpr[core::RAX];
+      rax = size == 4 ? result_value : (rax & ~mask(size * 8)) | result_value;
+      return skip_instruction(length);
+    };
+  } else {
+    completion_ = [this, length](HostKernel&) { return skip_instruction(length); };
+  }
+  return exit_for_access({true, !in, port, size, in ? 0 : value});
+}
+
+int Vcpu::emulate(HostKernel& kernel, unsigned skip_prefix) {
+  state_.rip += skip_prefix;
+  answers_.clear();
+  return continue_emulation(kernel);
+}
+
+int Vcpu::continue_emulation(HostKernel& kernel) {
+  kernel.work(Path::Emulate);
+  const bool user = state_.cpl != 0;
+  switch (emulator_->run(state_, answers_)) {
+    case Emulator::Result::NeedsRead: {
+      const DeviceAccess access = emulator_->read();
+      completion_ = [this, access](HostKernel& k) {
+        answers_.push_back(load_bytes(access.port ? run_.io.data : run_.mmio.data, access.size));
+        return continue_emulation(k);
+      };
+      return exit_for_access(access);
+    }
+    case Emulator::Result::Failed: return internal_error(1, emulator_->failure());
+    case Emulator::Result::Done: break;
+  }
+  if (emulator_->retired()) vpmu_->instruction_emulated(emulator_->branch(), user);
+  if (state_.activity == core::Activity::Halted) {
+    state_.activity = core::Activity::Running;
+    halted_ = true;
+    note(EventKind::Halt, 0, 0, "enter");
+  }
+  device_writes_.assign(emulator_->writes().begin(), emulator_->writes().end());
+  return next_device_write(kernel);
+}
+
+int Vcpu::next_device_write(HostKernel&) {
+  if (device_writes_.empty()) return 1;
+  const DeviceAccess access = device_writes_.front();
+  device_writes_.pop_front();
+  completion_ = [this](HostKernel& k) { return next_device_write(k); };
+  return exit_for_access(access);
+}
+
+}  // namespace pmusim::hv

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// VM ioctls and the fabric between virtual APICs.
+#include "hypervisor/vm.h"
+
+#include <cerrno>
+
+#include "hypervisor/event_filter.h"
+#include "hypervisor/host.h"
+#include "hypervisor/host_kernel.h"
+#include "hypervisor/host_perf.h"
+#include "hypervisor/vcpu.h"
+#include "hypervisor/vpmu.h"
+
+namespace pmusim::hv {
+
+Vm::Vm(Host& host) : host_(host), tsc_offset_(-static_cast<s64>(host.cpu(0).tsc())) {}
+
+Vm::~Vm() {
+  for (auto& vcpu : vcpus_) host_.kernel(vcpu->placed_on()).remove_thread(*vcpu);
+  vcpus_.clear();
+  for (const MemoryMap::Slot& slot : memory_.slots()) host_.ram().remove(slot.host_physical);
+  if (owns_pmu_) host_.perf().release_mediated_vm(pmu_denied_);
+}
+
+int Vm::create_irqchip() {
+  if (irqchip_) return -EEXIST;
+  if (!vcpus_.empty()) return -EINVAL;
+  irqchip_ = true;
+  return 0;
+}
+
+// Whether a policy takes the PMU away from host perf is one of its axes; the first vCPU decides (kvm-x86: "all or
+// nothing", and an in-kernel irqchip is required or the VM's PMU is silently gone).
+int Vm::create_vcpu(unsigned id, Vcpu*& vcpu) {
+  vcpu = nullptr;
+  if (id > 254) return -EINVAL;
+  for (const auto& v : vcpus_)
+    if (v->id() == id) return -EEXIST;
+  const Policy& policy = host_.config().policy;
+  if (policy.host_perf != HostPerfUse::Shared && !pmu_disabled_ && !owns_pmu_) {
+    if (!irqchip_) {
+      pmu_disabled_ = true;
+    } else {
+      pmu_denied_ = policy.host_perf == HostPerfUse::Denied;
+      if (const int error = host_.perf().create_mediated_vm(pmu_denied_)) return error;
+      owns_pmu_ = true;
+    }
+  }
+  const unsigned cpu = id % host_.cpu_count();
+  vcpus_.push_back(std::make_unique<Vcpu>(*this, id, cpu));
+  vcpu = vcpus_.back().get();
+  host_.kernel(cpu).add_thread(*vcpu);
+  return 0;
+}
+
+int Vm::set_memory(const kvm::MemoryRegion& region) {
+  constexpr u64 page = core::kPageSize;
+  if (region.guest_phys_addr % page || region.memory_size % page || region.userspace_addr % page) return -EINVAL;
+  if (region.flags) return -EINVAL;  // dirty logging, read-only
+  const MemoryMap::Slot* old = memory_.find_id(region.slot);
+  if (!region.memory_size) {
+    if (!old) return -EINVAL;
+    host_.ram().remove(old->host_physical);
+    memory_.remove(region.slot);
+    return 0;
+  }
+  if (old) return -EINVAL;  // moving or resizing a slot: delete it first
+  if (memory_.overlaps(region.guest_phys_addr, region.memory_size, region.slot)) return -EEXIST;
+  const u64 physical = host_.allocate_physical(region.memory_size);
+  host_.ram().add(physical, region.memory_size, reinterpret_cast<u8*>(region.userspace_addr));
+  memory_.add({region.slot, region.guest_phys_addr, region.memory_size, physical, region.userspace_addr});
+  return 0;
+}
+
+int Vm::enable_cap(const kvm::EnableCap& cap) {
+  if (cap.cap != kvm::kCapPmuCapability) return -EINVAL;
+  if (cap.args[0] & ~kvm::kPmuCapDisable) return -EINVAL;
+  if (!vcpus_.empty() || owns_pmu_) return -EINVAL;
+  pmu_disabled_ = cap.args[0] & kvm::kPmuCapDisable;
+  return 0;
+}
+
+int Vm::set_filter(const kvm::PmuEventFilter& filter) {
+  EventFilterRequest request;
+  request.action = filter.action;
+  request.nevents = filter.nevents;
+  request.fixed_counter_bitmap = filter.fixed_counter_bitmap;
+  request.flags = filter.flags;
+  request.events = filter.events;
+  if (const int error = make_event_filter(request, host_.model().vendor, filter_)) return error;
+  for (auto& vcpu : vcpus_) vcpu->vpmu().set_filter(filter_);
+  return 0;
+}
+
+Vcpu* Vm::by_apic_id(u32 id) {
+  for (auto& vcpu : vcpus_)
+    if (vcpu->apic().id() == id) return vcpu.get();
+  return nullptr;
+}
+
+void Vm::send(const platform::ApicMessage& message) {
+  Vcpu* sender = by_apic_id(message.source);
+  platform::PhysicalCpu* cpu = sender ? sender->cpu() : nullptr;
+  const u64 now = cpu ? cpu->tsc() : host_.cpu(0).tsc();
+  for (auto& target : vcpus_) {
+    if (!target->apic().accepts(message)) continue;
+    target->post_message(message, now);
+    if (cpu && target.get() != sender && target->placed_on() != cpu->id()) host_.kernel(cpu->id()).kick(target->placed_on());
+    if (message.delivery == platform::ApicDelivery::Lowest) break;  // the lowest id of equals
+  }
+}
+
+}  // namespace pmusim::hv
