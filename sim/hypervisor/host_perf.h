@@ -6,7 +6,9 @@
 // physical CPU's port.
 // Not modelled: frequency mode, throttling, the CPU-time limit, PEBS, LBR and extra-register sharing, cgroups,
 // inheritance, exclusive events, SMT sibling limits, PMUs of hybrid hosts, AMD's late-NMI window and its wait for
-// a pending overflow at disable.
+// a pending overflow at disable, the solver's backtracking (family 15h only), the second counter of AMD's large
+// increments, smallest periods of Haswell and Broadwell, the FX alternatives of 0x01c0 (Ice Lake) and 0x013c
+// (Golden Cove), per-counter switching of version-1 PMUs.
 #pragma once
 
 #include <functional>
@@ -56,6 +58,7 @@ class PerfEvent {
   bool running_ = false;                  // started in hardware
   u64 count_ = 0, previous_ = 0;          // folded count, raw value at the last fold
   s64 left_ = 0;                          // period_left
+  u64 period_ = 0;                        // sample period, or the longest one for counting events
   u64 enabled_time_ = 0, running_time_ = 0, stamp_ = 0;
 };
 
@@ -68,9 +71,10 @@ class PerfContext {
   friend class HostPerf;
   bool task_;
   unsigned cpu_ = ~0u;                    // where it is scheduled in; ~0: nowhere
-  bool pinned_active_ = false, flexible_active_ = false, rotate_ = false;
+  bool pinned_active_ = false, flexible_active_set_ = false, rotate_ = false;
   std::vector<std::unique_ptr<PerfEvent>> events_;
   std::vector<PerfEvent*> pinned_, flexible_;  // leaders, by group_index
+  std::vector<PerfEvent*> flexible_active_;    // by time of placement
 };
 
 // One MSR that VM-entry and VM-exit must switch.
@@ -137,42 +141,49 @@ class HostPerf {
 
  private:
   struct Cpu;
+  using Passes = unsigned;  // which classes of a context: pinned, flexible, both
+  static constexpr Passes kPinned = 1, kFlexible = 2;
+
+  Cpu& at(unsigned id) const { return *cpus_.at(id); }
+  bool mediated_capable() const;
   int create(PhysicalCpu* cpu, PerfContext& context, const PerfAttr& attr, PerfEvent** event, PerfEvent* leader);
-  int validate(const PerfAttr& attr, const PerfEvent* leader) const;
-  // Solver: the counter of each event, in list order; false if they do not fit. `now` = current counters (-1 none).
-  bool assign(const std::vector<const PerfAttr*>& attrs, const std::vector<int>& now, std::vector<int>& to) const;
-  Cpu& at(unsigned id);
-  const Cpu& at(unsigned id) const;
-  PerfContext* context_of_cpu(unsigned id);
+  bool fits_alone(const PerfAttr& attr, const PerfEvent* leader) const;
+  // Solver: the counter of each event, in list order; false if they do not fit. `previous`: last counters or -1.
+  bool assign(const std::vector<const PerfEvent*>& events, std::vector<int>& to) const;
+  bool on_cpu(const PhysicalCpu* cpu, const PerfContext& context) const;
 
   // Scheduling (host_perf_schedule.cpp).
-  enum Class : u8 { kPinned = 1, kFlexible = 2 };
-  void reschedule(PhysicalCpu& cpu, PerfContext& context, unsigned classes);
-  void take_off(PhysicalCpu& cpu, PerfContext& context, unsigned classes);
-  void put_on(PhysicalCpu& cpu, PerfContext& context, unsigned classes);
+  void reschedule(PhysicalCpu& cpu, PerfContext& context, Passes of);
+  void take_off(PhysicalCpu& cpu, PerfContext& context, Passes passes);
+  void put_on(PhysicalCpu& cpu, PerfContext& context, Passes passes);
+  void put_on_all(PhysicalCpu& cpu);  // the four passes
   bool group_on(PhysicalCpu& cpu, PerfEvent& leader);
   void group_off(PhysicalCpu& cpu, PerfEvent& leader);
   void event_off(PhysicalCpu& cpu, PerfEvent& event);
-  bool placeable(const Cpu& c, const PerfEvent& leader) const;
-  void account(const PhysicalCpu& cpu, PerfEvent& event);
+  void need_rotation(PhysicalCpu& cpu, PerfContext& context);
+  static void rotate(PerfContext& context, PerfEvent* first, u64 order);
+  void account(const PhysicalCpu* cpu, PerfEvent& event);
+  void account(const PhysicalCpu& cpu, PerfContext& context);
   void set_state(const PhysicalCpu* cpu, PerfEvent& event, PerfState state);
 
   // Registers (host_perf_hw.cpp).
   void pmu_disable(PhysicalCpu& cpu);
   void pmu_enable(PhysicalCpu& cpu);
-  void start(PhysicalCpu& cpu, PerfEvent& event, bool reload);
+  void global_off(PhysicalCpu& cpu);
+  void global_on(PhysicalCpu& cpu);
+  void start(PhysicalCpu& cpu, PerfEvent& event);
   void stop(PhysicalCpu& cpu, PerfEvent& event);  // and fold
-  u64 fold(PhysicalCpu& cpu, PerfEvent& event);   // the difference since the last fold
+  void fold(PhysicalCpu& cpu, PerfEvent& event);
   bool arm(PhysicalCpu& cpu, PerfEvent& event);   // x86_perf_event_set_period; true: report
   u64 hardware_selector(const Cpu& c, const PerfEvent& event) const;
-  u64 fixed_control(const Cpu& c) const;
+  u64 counters_where(const Cpu& c, bool (*which)(const PerfAttr&)) const;
   u64 host_global_ctrl(const Cpu& c) const;
-  u64 guest_mask(const Cpu& c) const;  // counters of exclude_host events
-  u64 host_mask(const Cpu& c) const;   // counters of exclude_guest events
   void write_counter(PhysicalCpu& cpu, int counter, u64 value);
   u64 read_counter(PhysicalCpu& cpu, int counter);
-  unsigned counter_width(int counter) const;
   void write_selector(PhysicalCpu& cpu, int counter, u64 value);
+  bool handle_nmi_intel(PhysicalCpu& cpu);
+  bool handle_nmi_amd(PhysicalCpu& cpu);
+  void overflowed(PhysicalCpu& cpu, PerfEvent& event);
 
   const pmu::Model* model_;
   u64 all_counters_ = 0, max_period_ = 0, mux_interval_ = 0;

@@ -66,4 +66,9 @@ class Vpmu {
   std::unique_ptr<Impl> impl_;
 };
 
+// A VM's claim on the host's PMU, made when its first vCPU is created and given back with the VM: 0, or -EBUSY
+// because of host events (perf_create_mediated_pmu).
+int claim_host_pmu(const Policy& policy, HostPerf& perf);
+void release_host_pmu(const Policy& policy, HostPerf& perf);
+
 }  // namespace pmusim::hv
