@@ -170,7 +170,7 @@ void deliver_protected(Exec& x, const PendingEvent& e) {
   if (e.has_error_code) stack.push(e.error_code, g.size);
   mark_accessed(x, cs);
 
-  s.gpr[RSP] = s.long_mode() || inner ? stack.sp() : stack.merged(s.gpr[RSP]);
+  s.gpr[RSP] = stack.merged(to.rsp);
   s.seg[SS] = to.ss;
   s.seg[CS] = cs.segment;
   if (inner) set_cpl(x, cpl);

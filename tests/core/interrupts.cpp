@@ -48,6 +48,8 @@ TEST_CASE("real mode: the vector table gives CS:IP, three words are pushed, no e
   CHECK(m.get(0x2ffc, 2) == 0x700);
   CHECK(m.get(0x2ffe, 2) == (kFixed1 | kIF | kTF | kCF));
   CHECK((m.s.rflags & (kIF | kTF)) == 0);
+  m.s.idtr.limit = 13 * 4 + 3;
+  CHECK_NOTHROW(deliver_through_idt(m.x, exception(kGP, 0)));
   m.s.idtr.limit = 13 * 4 + 2;
   CHECK(fault_of([&] { deliver_through_idt(m.x, exception(kGP, 0)); })->vector == kGP);
 }
@@ -252,6 +254,8 @@ TEST_CASE("32-bit mode: from CPL 3 the TSS gives SS0:ESP0, which are checked") {
   CHECK(with_ss(0)->vector == kTS);
   CHECK(with_ss(0)->error_code == 1);
   CHECK(with_ss(kUserData | 3)->error_code == (kUserData | 1));
+  CHECK(with_ss(kData | 1)->error_code == (kData | 1));
+  CHECK(with_ss(kUserData)->error_code == (kUserData | 1));
   CHECK(with_ss(kReadOnly)->vector == kTS);
   CHECK(with_ss(kAbsentData)->vector == kSS);
 }
@@ -315,6 +319,7 @@ TEST_CASE("double faults arise as the table of exception classes says") {
     CHECK(is(kDF, v) == Escalation::TripleFault);
   }
   CHECK(is(kPF, kPF) == Escalation::DoubleFault);
+  CHECK(is(20, kPF) == Escalation::DoubleFault);  // virtualization exceptions count as page faults
   CHECK(is(kPF, benign) == Escalation::Serial);
   CHECK(is(kDF, kPF) == Escalation::TripleFault);
   CHECK(is(kDF, benign) == Escalation::Serial);

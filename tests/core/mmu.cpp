@@ -477,3 +477,75 @@ TEST_CASE("a quiet translation neither faults nor sets flags") {
   CHECK_FALSE(m.mmu.translate_quietly(kAt + 0x1000, gpa));
   CHECK_FALSE(m.mmu.translate_quietly(0x800000000000, gpa));
 }
+
+TEST_CASE("a dirty page is still read-only where the second stage says so, also after a read") {
+  Machine m;
+  FakeIntercepts intercepts;
+  PageMap second;
+  m.long_mode();
+  m.map(kAt, 0x6000, kP | kW | kA | kD);
+  second.pages[0x6000] = {true, false, 0x7000};
+  m.mmu.set_world(&second, &intercepts, 3);
+  m.mmu.read<u8>(kAt);
+  CHECK(exit_of([&] { m.mmu.write<u8>(kAt, 1); }));
+  CHECK(m.get(0x7000, 1) == 0);
+}
+
+TEST_CASE("a store to a page that held code before its translation was cached is noticed") {
+  Machine m;
+  m.long_mode();
+  m.map(kAt, 0x6000, kP | kW | kA | kD);
+  m.ram.mark_code(0x6000);
+  m.mmu.read<u8>(kAt);
+  m.mmu.write<u8>(kAt, 1);
+  CHECK_FALSE(m.ram.has_code(0x6000));
+}
+
+TEST_CASE("flushes of one address-space tag leave the others alone") {
+  Machine m;
+  m.long_mode();
+  m.map(kAt, 0x6000, kP);
+  m.mmu.read<u8>(kAt);
+  const u64 walks = m.mmu.page_walks;
+  m.mmu.flush_tag(5);
+  m.mmu.read<u8>(kAt);
+  CHECK(m.mmu.page_walks == walks);
+  m.mmu.set_world(nullptr, nullptr, 5);
+  m.map(kAt + 0x1000, 0x6000, kP);
+  m.mmu.read<u8>(kAt + 0x1000);
+  m.mmu.flush_non_global();
+  m.mmu.set_world(nullptr, nullptr, 0);
+  const u64 before = m.mmu.page_walks;
+  m.mmu.read<u8>(kAt);
+  CHECK(m.mmu.page_walks == before);
+}
+
+TEST_CASE("another second stage under the same tag drops its entries") {
+  Machine m;
+  FakeIntercepts intercepts;
+  PageMap one, two;
+  m.long_mode();
+  m.map(kAt, 0x6000, kP);
+  two.pages[0x6000] = {true, true, 0x7000};
+  m.put(0x7000, 9, 1);
+  m.mmu.set_world(&one, &intercepts, 3);
+  CHECK(m.mmu.read<u8>(kAt) == 0);
+  m.mmu.set_world(&two, &intercepts, 3);
+  CHECK(m.mmu.read<u8>(kAt) == 9);
+}
+
+TEST_CASE("PAE paging reserves bits 62:52, which 4-level paging ignores") {
+  Machine m;
+  m.protected_mode();
+  m.s.cr3 = 0x20000;
+  m.s.cr4 = kCr4Pae;
+  m.s.cr0 |= kCr0Pg;
+  m.put(0x20000, 0x21000 | kP);
+  m.put(0x21000, kP | kPs | u64{1} << 52);
+  m.mmu.set_state(&m.s);
+  CHECK(page_fault(m, 0x6000, 'r', kErrP | kErrRsvd));
+  Machine n;
+  n.long_mode();
+  n.map(kAt, 0x6000, kP | u64{1} << 52 | u64{1} << 62);
+  CHECK(allowed(n, kAt, 'r'));
+}

@@ -337,3 +337,49 @@ TEST_CASE("16-bit IRET in real mode keeps the upper flags") {
   CHECK(m.s.rflags == (kFixed1 | kIF | kCF | kACFlag));
   CHECK(m.s.gpr[RSP] == 0x2006);
 }
+
+TEST_CASE(
+    "SS must have the current privilege as its RPL; a 16-bit TSS is one for LTR outside long mode only") {
+  Machine m;
+  m.protected_mode();
+  CHECK(faults_with([&] { load_segment(m.x, SS, kData | 1); }, kGP, kData));
+  m.put(Machine::kGdt + kTss, Machine::descriptor(Machine::kTssAt, 0x2b, 0x81, 0));
+  CHECK_NOTHROW(load_tr(m.x, kTss));
+  CHECK((m.s.tr.access & 15) == 3);
+  m.long_mode();
+  m.put(Machine::kGdt + kTss, Machine::descriptor(Machine::kTssAt, 0x2b, 0x81, 0));
+  CHECK(faults_with([&] { load_tr(m.x, kTss); }, kGP, kTss));
+}
+
+TEST_CASE("a far return to conforming code needs its DPL at or below the return RPL") {
+  Machine m;
+  m.protected_mode();
+  m.put(Machine::kGdt + kConformingCode, Machine::descriptor(0, 0xfffff, 0xfe, 0xc));  // DPL 3
+  stack_of(m, 4, {0x700, kConformingCode});
+  CHECK(faults_with([&] { far_return(m.x, 4, 0); }, kGP, kConformingCode));
+  m.put(Machine::kGdt + kConformingCode, Machine::descriptor(0, 0xfffff, 0x9e, 0xc));
+  CHECK_NOTHROW(far_return(m.x, 4, 0));
+}
+
+TEST_CASE("a 16-bit stack wraps within 64 KiB and keeps the rest of ESP") {
+  Machine m;
+  m.protected_mode();
+  m.put(Machine::kGdt + kData, Machine::descriptor(0, 0xffff, 0x92, 0));
+  load_segment(m.x, SS, kData);
+  m.s.gpr[RSP] = 0x00ab0000;
+  m.x.next_rip = 0x5007;
+  far_call(m.x, kCode32, 0x1111, 4);
+  CHECK(m.s.gpr[RSP] == 0x00abfff8);
+  CHECK(m.get(0xfff8, 4) == 0x5007);
+}
+
+TEST_CASE("an expand-down stack begins just above its limit") {
+  Machine m;
+  m.protected_mode();
+  m.put(Machine::kGdt + kData, Machine::descriptor(0, 0x6fff, 0x96, 0x4));
+  load_segment(m.x, SS, kData);
+  m.s.gpr[RSP] = 0x7008;
+  CHECK_NOTHROW(far_call(m.x, kCode32, 0x1111, 4));
+  m.s.gpr[RSP] = 0x7007;
+  CHECK(faults_with([&] { far_call(m.x, kCode32, 0x1111, 4); }, kSS, 0));
+}

@@ -133,6 +133,11 @@ TEST_CASE("EFER: LME cannot change under paging, LMA is read-only, SVME is AMD's
   CHECK(m.env.msrs[msr::kEfer] == m.s.efer);
   CHECK(gp([&] { m.wrmsr(msr::kEfer, kEferLme | kEferSvme); }));
   CHECK(gp([&] { m.wrmsr(msr::kEfer, kEferLme | 2); }));
+  Machine unpaged;
+  unpaged.s.gpr[RCX] = msr::kEfer;
+  unpaged.s.gpr[RAX] = kEferLme | kEferLma;
+  core::wrmsr(unpaged.x);
+  CHECK(unpaged.s.efer == kEferLme);
   Cpu amd(true);
   amd.wrmsr(msr::kEfer, kEferLme | kEferSvme);
   CHECK((amd.env.msrs[msr::kEfer] & kEferSvme) != 0);
@@ -413,7 +418,10 @@ TEST_CASE("port I/O above IOPL is decided by the TSS's bitmap, before the exit")
   CHECK(gp([&] { in(m.x, 0x3f8, 1); }));
   m.load_tss();
   m.s.tr.limit = 0x66;  // too short to say where the bitmap is
-  CHECK(gp([&] { in(m.x, 0x3f8, 1); }));
+  m.put(Machine::kTssAt + 0x66, 0, 2);
+  CHECK(gp([&] { in(m.x, 0, 1); }));
+  m.s.tr.limit = 0x67;
+  CHECK_NOTHROW(in(m.x, 0, 1));
   m.s.tr.limit = 0x68 + 0x3ff / 8 + 1;
   m.put(Machine::kTssAt + 0x66, 0x68, 2);
   for (u64 i = 0; i <= 0x80; ++i) m.put(Machine::kTssAt + 0x68 + i, 0, 1);
@@ -453,7 +461,7 @@ TEST_CASE("SYSCALL and SYSRET load fixed segments from STAR and exchange RIP and
   m.s.lstar = 0xffffffff81000000;
   m.s.sfmask = kIF | kTF;
   m.user();
-  m.s.rflags = kFixed1 | kIF | kCF;
+  m.s.rflags = kFixed1 | kIF | kCF | kRF;
   m.x.next_rip = 0x401002;
   syscall(m.x);
   CHECK(m.s.rip == 0xffffffff81000000);
