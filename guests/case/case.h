@@ -22,7 +22,6 @@ void case_forget(struct case_target target);
 
 /* record.c: everything observed is kept and printed at the end. */
 void case_observe(const struct case_op* op, u32 name, u64 index, int has_index, u64 value);
-void case_observe_text(const struct case_op* op, u64 value);
 void case_check(const struct case_op* op, int passed, u64 got, u32 comparison, u64 want);
 void case_skip_check(const struct case_op* op);
 void case_alternative_value(const struct case_op* op, u32 divergence, u64 value);

@@ -137,9 +137,6 @@ static u32 perform(const struct case_op* op, u32 next) {
     case OP_MEASURE: case_measure(op); break;
     case OP_HOST: return host(op) ? next : op->arg[1];
     case OP_CLEAR: case_clear(); break;
-    case OP_OBSERVE:
-      if (value_of(op, op->arg[0], &a)) case_observe_text(op, a);
-      break;
   }
   return next;
 }

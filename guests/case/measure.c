@@ -29,7 +29,6 @@ static int evaluate(const struct case_op* op, u32 expression, u64* value) {
 static int write_or_fail(const struct case_op* op, u32 msr, u64 value) {
   const int vector = rt_wrmsr_safe(msr, value);
   if (vector == RT_NO_FAULT) return 1;
-  case_observe_text(op, msr);
   case_set(CASE_NAME_last_fault, (u64)vector);
   case_check(op, 0, (u64)vector, RPN_EQ, CASE_NO_FAULT);
   return 0;

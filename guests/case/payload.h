@@ -87,7 +87,6 @@ enum case_op_kind {
   OP_MEASURE,       /* target: GLOBAL_STATUS after, 0: index of a struct case_measure */
   OP_HOST,          /* target: status, 0: host step, 1: op index to go on at where nothing answers, -: end */
   OP_CLEAR,         /* stop all counters, zero selectors, counters and status */
-  OP_OBSERVE,       /* 0: expression; text: label */
 };
 
 enum { FAULT_NONE = 0x100, FAULT_ANY = 0x101, FAULT_RECORD = 0x102, FAULT_IMPLICIT_NONE = 0x103 };

@@ -5,7 +5,7 @@
 #include "case.h"
 
 enum { kMaxRecords = 8192 };
-enum kind { OBSERVE, OBSERVE_TEXT, CHECK, CHECK_SKIPPED, ALTERNATIVE, SKIP };
+enum kind { OBSERVE, CHECK, CHECK_SKIPPED, ALTERNATIVE, SKIP };
 
 struct record {
   u32 kind, step;
@@ -41,8 +41,6 @@ void case_observe(const struct case_op* op, u32 name, u64 index, int has_index, 
   r->b = index;
   r->a = value;
 }
-
-void case_observe_text(const struct case_op* op, u64 value) { add(op, OBSERVE_TEXT)->a = value; }
 
 void case_check(const struct case_op* op, int passed, u64 got, u32 comparison, u64 want) {
   struct record* r = add(op, CHECK);
@@ -118,7 +116,6 @@ static void print(const struct record* r) {
       if (r->passed) rt_printf("[%lu]", r->b);
       rt_printf(" 0x%lx\n", r->a);
       break;
-    case OBSERVE_TEXT: rt_printf("@obs %u %s 0x%lx\n", r->step, case_string(r->text), r->a); break;
     case CHECK:
       rt_printf("@check %u %s got=0x%lx op=%s want=0x%lx", r->step, r->passed ? "pass" : "fail", r->a,
                 comparison_name(r->comparison), r->b);

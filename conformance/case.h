@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// A conformance case: a JSON file in the format of docs/case-format.md, checked and compiled. Loading reports every
+// mistake of the file as InputError (file, line, JSON pointer; for an expression also the column).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/types.h"
+
+namespace pmusim::conformance {
+
+// A difference that a policy is known to have. It is asserted: where the policy runs, the check gives `value` (if
+// one is stated) or fails (if not), and a divergence that does not occur is a failure of the case.
+struct Divergence {
+  std::string policy;  // a policy id, "bare-metal", or "*"
+  std::string vendor;  // "intel", "amd" or "" (both)
+  std::string check;   // title of the check
+  bool has_value = false;
+  std::string value;   // expression; the guest evaluates it and prints it as @alt
+  std::string reason;
+};
+
+// A step that the host performs: at the doorbell (in the order of `number`) or, in `setup`, before the guest starts.
+struct HostStep {
+  u32 number = 0;       // what the guest writes to the doorbell port; for setup its index
+  std::string verb;     // "set_filter", "set_msr", ...
+  std::string pointer;  // JSON pointer of the verb's arguments in the document
+};
+
+// What the encoder emitted for a measured program; for tests and for explanations of failures.
+struct ProgramInfo {
+  std::string name;
+  u32 address = 0;  // guest-physical = linear
+  u32 size = 0;
+  unsigned cpl = 0;
+  u32 user_address = 0, landing = 0;         // at CPL 3: where the user part begins and where it leaves to
+  std::map<std::string, u64> expected;       // "instructions", "branches", ..., "at_label", "address_label"
+};
+
+struct Case {
+  std::string path, id, title, area;
+  std::vector<std::string> sources;
+  std::vector<Divergence> divergences;
+  std::vector<HostStep> setup, host_steps;
+  std::vector<std::string> step_pointers;  // by the step number of the line protocol
+  std::vector<std::string> check_titles;   // of all checks, in order of the file
+  std::vector<ProgramInfo> programs;
+  std::shared_ptr<const JsonDocument> document;
+  std::vector<u8> payload;  // compiled, to be loaded at CASE_PAYLOAD_ADDRESS
+
+  // The arguments of a host step as they stand in the file.
+  JsonView arguments(const HostStep& step) const;
+  // The case's "host_expect" object; nullptr JSON (is_null) is never returned: has_host_expect() says if there is one.
+  bool has_host_expect() const;
+  JsonView host_expect() const;
+};
+
+Case load_case(const std::string& path);
+Case parse_case(const std::string& text, const std::string& name);
+
+// Every *.json below the folder (see list_files), sorted; two cases with one id are an InputError.
+std::vector<Case> load_cases(const std::string& folder);
+
+// The complete bootable image: an ELF32 Multiboot container with the guest runtime and this case.
+std::vector<u8> compile_case(const Case& c);
+
+// The values a case's "area" may have.
+const std::vector<std::string>& case_areas();
+
+}  // namespace pmusim::conformance
