@@ -127,6 +127,7 @@ class Mmu final : public CodeWatcher {
     u8 levels = 0, entry_size = 8;
     u8 no_accessed = 0;  // bit i: entry i has no accessed flag (PAE's PDPTEs)
     u64 entry_address[4] = {}, entry[4] = {};
+    bool dirty() const { return levels == 0 || entry[levels - 1] >> 6 & 1; }
   };
   // Where an access goes: host is nullptr for memory-mapped I/O at `physical`.
   struct Target {
