@@ -185,7 +185,8 @@ struct ImulReg {
   }
 };
 
-// The memory operand is always written: with the old value when the comparison fails.
+// A memory operand is always written: with the old value when the comparison fails. A register is then left
+// alone, upper half included, as CPUs do (compared with a host CPU).
 template <bool Memory>
 struct Cmpxchg {
   template <class T>
@@ -198,8 +199,6 @@ struct Cmpxchg {
       x.mmu->write<T>(address, equal ? get<T>(x, op.src) : old);
     else if (equal)
       put<T>(x, op.dst, get<T>(x, op.src));
-    else
-      put<T>(x, op.dst, old);
     if (!equal) put<T>(x, RAX * 8, old);
     alu::subtract<T, true>(accumulator, old, x.s->rflags);
   }
