@@ -25,7 +25,7 @@ TEST_CASE("a counter of instructions or branches bounds instructions by its dist
   }
 }
 
-TEST_CASE("a counter of cycles bounds cycles; of slots, cycles by the width") {
+TEST_CASE("a counter of cycles bounds cycles and one of slots bounds cycles by the width") {
   Bench b("spr");
   b.wr(msr::kPerfEvtSel0, kIntelCycles | kOs | kEn);
   b.wr(msr::kPerfCtr0, 0xffffff9c);

@@ -50,7 +50,7 @@ TEST_CASE("the global registers exist with PerfMonV2 only and drop reserved bits
   CHECK(v2.rd(msr::kAmdGlobalCtl) == 0x3f);
 }
 
-TEST_CASE("a write to the status is ignored; Set sets and Clr clears, each reading zero") {
+TEST_CASE("a write to the status is ignored, Set sets and Clr clears, each reading zero") {
   Bench b("zen4");
   CHECK(b.wr(msr::kAmdGlobalStatus, 1));
   CHECK(b.rd(msr::kAmdGlobalStatus) == 0);

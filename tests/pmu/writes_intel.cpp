@@ -112,7 +112,7 @@ TEST_CASE("the bits that clear status grow with the version") {
   }
 }
 
-TEST_CASE("STATUS_SET and INUSE exist from version 4; STATUS_SET has no bit 63") {
+TEST_CASE("STATUS_SET and INUSE exist from version 4, and STATUS_SET has no bit 63") {
   Bench v3(intel_version(3)), v4("skx");
   CHECK_FALSE(v3.wr(msr::kGlobalStatusSet, 0));
   CHECK_FALSE(v3.readable(msr::kGlobalInuse));
