@@ -243,7 +243,8 @@ void add_unmodelled(RuleLayer& layer) {
   };
   area.change = [](const Access&, Registers& r, u64 v) { r.ds_area = v; };
   area.source =
-      "SDM Vol. 4, IA32_DS_AREA: linear address, canonical (48 bits: 5-level paging is not modelled)";
+      "Linux 7.2 msr-index.h, IA32_DS_AREA: linear address, canonical (48 bits: 5-level paging is not "
+      "modelled)";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of PMU registers. Addresses: Intel SDM Vol. 4, "Architectural MSRs"; AMD APM Vol. 2,
-// "Performance Monitoring Counters" and "MSR Cross-Reference".
+// The one table of PMU registers. Addresses as in Linux 7.2 msr-index.h and perf_event.h (pmu-hardware A3,
+// B).
 #include "pmu/registers.h"
 
 #include <stdexcept>
