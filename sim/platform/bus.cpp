@@ -66,10 +66,10 @@ void Bus::add(Space space, u64 base, u64 size, tlm::tlm_target_socket<>& socket,
   for (const Mapping& m : mappings_)
     if (m.space == space && base < m.base + m.size && m.base < base + size)
       throw std::invalid_argument("bus mapping overlaps another");
-  const std::string name = "out" + std::to_string(mappings_.size());
-  auto out = std::make_unique<tlm_utils::simple_initiator_socket<Bus>>(name.c_str());
-  out->bind(socket);
-  mappings_.push_back({space, base, size, std::move(out), device});
+  const std::string name = "link" + std::to_string(mappings_.size());
+  auto link = std::make_unique<Link>(name.c_str());
+  link->out.bind(socket);
+  mappings_.push_back({space, base, size, std::move(link), device});
 }
 
 void Bus::from_ports(int, tlm::tlm_generic_payload& p, sc_core::sc_time& d) { route(Space::Port, p, d); }
@@ -81,7 +81,7 @@ void Bus::route(Space space, tlm::tlm_generic_payload& payload, sc_core::sc_time
     if (m.space != space || address < m.base || address - m.base >= m.size) continue;
     if (payload.get_data_length() > m.size - (address - m.base)) break;
     payload.set_address(address - m.base);
-    (*m.out)->b_transport(payload, delay);
+    m.link->out->b_transport(payload, delay);
     payload.set_address(address);
     return;
   }

@@ -39,10 +39,15 @@ class Bus : public sc_core::sc_module {
   void archive(Archive& a);
 
  private:
+  // A socket belongs to a module, and only modules can be created after the bus itself.
+  struct Link final : sc_core::sc_module {
+    tlm_utils::simple_initiator_socket<Link> out;
+    explicit Link(sc_core::sc_module_name name) : sc_module(name), out("out") {}
+  };
   struct Mapping {
     Space space;
     u64 base, size;
-    std::unique_ptr<tlm_utils::simple_initiator_socket<Bus>> out;
+    std::unique_ptr<Link> link;
     Device* device;
   };
   void add(Space space, u64 base, u64 size, tlm::tlm_target_socket<>& socket, Device* device);

@@ -145,6 +145,7 @@ StopReport Machine::run_until(const std::function<bool()>& predicate, const RunL
   deadline_ns_ = limits.max_seconds == kNever ? kNever : steady_ns() + limits.max_seconds * 1000000000;
   if (pending_ == StopKind::Requested) pending_ = StopKind::None;
   stopped_ = false;
+  next_poll_ = 0;  // another predicate, another interval
   poll();
   Cpu* next = pending_ == StopKind::None ? pick() : nullptr;
   if (!next) {
