@@ -6,6 +6,7 @@
 
 #include "hypervisor/host_kernel.h"
 #include "hypervisor/host_perf.h"
+#include "hypervisor/kvm_rules.h"
 
 namespace pmusim::hv {
 
@@ -35,6 +36,10 @@ u64 Host::allocate_physical(u64 size) {
   const u64 address = next_physical_;
   next_physical_ += (size + 0x1fffff) & ~u64{0x1fffff};
   return address;
+}
+
+u64 Host::supported_perf_capabilities() const {
+  return kvm_supported_perf_capabilities(model(), config_.policy.counters_in_hardware());
 }
 
 void Host::emit(const platform::PhysicalCpu* cpu, int vcpu, Event event) const {

@@ -60,8 +60,7 @@ class Host {
 
   // Host-physical space for a VM's slot: above the largest machine memory (1 TiB), never reused within a host.
   u64 allocate_physical(u64 size);
-  // IA32_PERF_CAPABILITIES as KVM offers it (vmx_get_perf_capabilities): FW_WRITES on Intel; PEBS and LBR are never offered here.
-  u64 supported_perf_capabilities() const { return intel() ? u64{1} << 13 : 0; }
+  u64 supported_perf_capabilities() const;  // IA32_PERF_CAPABILITIES as KVM offers it
   u16 next_tag() { return ++last_tag_; }  // VPID or ASID
 
   // Completes and hands on an event; free when nobody listens.

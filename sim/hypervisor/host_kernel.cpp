@@ -42,6 +42,7 @@ void HostKernel::remove_thread(Vcpu& vcpu) {
   threads_.erase(std::remove(threads_.begin(), threads_.end(), &vcpu), threads_.end());
   next_thread_ = 0;
   if (current_ == &vcpu) current_ = nullptr;
+  if (running_ == &vcpu) running_ = nullptr;
 }
 
 bool HostKernel::has_work() const {
@@ -87,8 +88,7 @@ void HostKernel::run() {
       cpu_.set_interrupts(true);
       switch_to(next);
       need_resched_ = false;
-      const auto others = std::count_if(threads_.begin(), threads_.end(), [](const Vcpu* v) { return v->posted; });
-      slice_end_ = others > 1 ? cpu_.tsc() + host_.config().time_slice_cycles : kNever;
+      slice_end_ = threads_.size() > 1 ? cpu_.tsc() + host_.config().time_slice_cycles : kNever;
       if (next->run(*this) == Vcpu::Status::Blocked) work(Path::Block);
       continue;
     }

@@ -33,6 +33,7 @@ class HostKernel final : public platform::HostHandler {
   void post(std::function<void()> job) { jobs_.push_back(std::move(job)); }
   // An action of the vCPU's thread, on this CPU.
   void run_as(Vcpu& vcpu, const std::function<void()>& action);
+  void switch_away() { switch_to(nullptr); }
 
   void add_thread(Vcpu& vcpu);
   void remove_thread(Vcpu& vcpu);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VMM: set-up and the loop over exits.
+#include "hypervisor/vmm.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "hypervisor/kvm_state.h"
+#include "platform/multiboot.h"
+
+namespace pmusim::hv {
+
+const char* vmm_end_name(VmmEnd end) {
+  switch (end) {
+    case VmmEnd::Exit: return "exit";
+    case VmmEnd::Shutdown: return "shutdown";
+    case VmmEnd::FailEntry: return "failed VM-entry";
+    case VmmEnd::InternalError: return "internal error";
+    case VmmEnd::Stall: return "stall";
+    case VmmEnd::TimeLimit: return "time limit";
+    case VmmEnd::Refused: break;
+  }
+  return "refused";
+}
+
+Vmm::Vmm(kvm::Hypervisor& hypervisor, VmmConfig config) : hypervisor_(hypervisor), config_(std::move(config)) {}
+Vmm::~Vmm() = default;
+
+bool Vmm::refused(const char* what, int error) {
+  result_.end = VmmEnd::Refused;
+  result_.error = error;
+  result_.detail = std::string(what) + ": " + std::strerror(-error);
+  ended_ = true;
+  return false;
+}
+
+void Vmm::finish(VmmEnd end, const std::string& detail) {
+  if (ended_) return;
+  ended_ = true;
+  result_.end = end;
+  result_.detail = detail;
+}
+
+std::vector<kvm::CpuidEntry2> Vmm::cpuid_for(unsigned id) {
+  std::vector<kvm::CpuidEntry2> entries;
+  if (config_.cpuid == CpuidChoice::Table) entries = config_.table;
+  else if (config_.cpuid == CpuidChoice::Host) hypervisor_.get_host_cpuid(entries);
+  else hypervisor_.get_supported_cpuid(entries);
+  for (kvm::CpuidEntry2& e : entries) {
+    if (e.function == 1) {
+      e.ebx = (e.ebx & 0x0000ffff) | config_.cpus << 16 | id << 24;
+      e.edx = config_.cpus > 1 ? e.edx | 1u << 28 : e.edx & ~(1u << 28);  // HTT
+    }
+    if (e.function == 0xb || e.function == 0x1f) {
+      e.edx = id;
+      if (e.index == 0) e.eax = 0, e.ebx = e.ebx ? 1 : 0;  // one thread per core
+      if (e.index == 1) {
+        unsigned shift = 0;
+        while (1u << shift < config_.cpus) ++shift;
+        e.eax = shift;
+        e.ebx = e.ebx ? config_.cpus : 0;
+      }
+    }
+  }
+  return entries;
+}
+
+bool Vmm::load() {
+  memory_.reset(config_.memory);
+  core::CpuState entry;
+  core::reset(entry);
+  const auto write = [this](u64 address, const void* bytes, u64 size) {
+    const u64 low = std::min(memory_.size(), platform::kLowMemoryEnd);
+    u64 at = address;
+    if (address >= u64{1} << 32) at = address - (u64{1} << 32) + low;
+    else if (address > low || size > low - address) return false;
+    if (at > memory_.size() || size > memory_.size() - at) return false;
+    std::memcpy(memory_.data() + at, bytes, size);
+    return true;
+  };
+  platform::place_image(config_.image, {config_.command_line, config_.module}, config_.memory, write, entry);
+  const u64 low = std::min(memory_.size(), platform::kLowMemoryEnd);
+  kvm::MemoryRegion region;
+  region.memory_size = low;
+  region.userspace_addr = reinterpret_cast<u64>(memory_.data());
+  if (const int error = vm_->set_user_memory_region(region)) return refused("KVM_SET_USER_MEMORY_REGION", error);
+  if (memory_.size() > low) {
+    region.slot = 1;
+    region.guest_phys_addr = u64{1} << 32;
+    region.memory_size = memory_.size() - low;
+    region.userspace_addr += low;
+    if (const int error = vm_->set_user_memory_region(region)) return refused("KVM_SET_USER_MEMORY_REGION", error);
+  }
+  kvm::Regs regs;
+  kvm::Sregs sregs;
+  if (const int error = vcpus_[0]->get_sregs(sregs)) return refused("KVM_GET_SREGS", error);
+  to_kvm(entry, regs, sregs);
+  if (const int error = vcpus_[0]->set_sregs(sregs)) return refused("KVM_SET_SREGS", error);
+  if (const int error = vcpus_[0]->set_regs(regs)) return refused("KVM_SET_REGS", error);
+  return true;
+}
+
+bool Vmm::create() {
+  if (const int error = hypervisor_.create_vm(vm_)) return refused("KVM_CREATE_VM", error);
+  if (config_.disable_pmu) {
+    kvm::EnableCap cap;
+    cap.cap = kvm::kCapPmuCapability;
+    cap.args[0] = kvm::kPmuCapDisable;
+    if (const int error = vm_->enable_cap(cap)) return refused("KVM_ENABLE_CAP(PMU_CAPABILITY)", error);
+  }
+  if (config_.irqchip)
+    if (const int error = vm_->create_irqchip()) return refused("KVM_CREATE_IRQCHIP", error);
+  for (unsigned id = 0; id < config_.cpus; ++id) {
+    kvm::Vcpu* vcpu = nullptr;
+    if (const int error = vm_->create_vcpu(id, vcpu)) return refused("KVM_CREATE_VCPU", error);
+    vcpus_.push_back(vcpu);
+    if (const int error = vcpu->set_cpuid2(cpuid_for(id))) return refused("KVM_SET_CPUID2", error);
+  }
+  if (config_.filter)
+    if (const int error = vm_->set_pmu_event_filter(*config_.filter)) return refused("KVM_SET_PMU_EVENT_FILTER", error);
+  ports_.fw_cfg.cpus = config_.cpus;
+  ports_.debug_exit.on_exit = [this](u32 status) {
+    result_.status = status;
+    finish(VmmEnd::Exit, "");
+  };
+  ports_.doorbell.on_ring = config_.on_doorbell;
+  ports_.serial.on_character = config_.on_character;
+  return load();
+}
+
+void Vmm::port_access(kvm::Run& run) {
+  for (u32 i = 0; i < run.io.count && !ended_; ++i) {
+    u8* data = run.io.data + i * run.io.size;
+    u64 value = 0;
+    if (run.io.direction) {
+      std::memcpy(&value, data, run.io.size);
+      ports_.write(run.io.port, run.io.size, value);
+    } else {
+      ports_.read(run.io.port, run.io.size, value);
+      std::memcpy(data, &value, run.io.size);
+    }
+  }
+}
+
+bool Vmm::handle(kvm::Vcpu& vcpu) {
+  kvm::Run& run = vcpu.run_data();
+  if (const int error = vcpu.run_result(); error && error != -EINTR && error != -EAGAIN) {
+    finish(VmmEnd::InternalError, std::string("KVM_RUN: ") + std::strerror(-error));
+    return false;
+  }
+  switch (run.exit_reason) {
+    case kvm::ExitReason::Io: port_access(run); break;
+    case kvm::ExitReason::Mmio:  // nothing there
+      if (!run.mmio.is_write) std::memset(run.mmio.data, 0xff, sizeof run.mmio.data);
+      break;
+    case kvm::ExitReason::Intr: break;
+    case kvm::ExitReason::Hlt: finish(VmmEnd::Stall, "halted without an interrupt controller"); break;
+    case kvm::ExitReason::Shutdown: finish(VmmEnd::Shutdown, run.detail); break;
+    case kvm::ExitReason::FailEntry:
+      finish(VmmEnd::FailEntry, run.detail.empty() ? "hardware reason " + std::to_string(run.hardware_entry_failure_reason)
+                                                   : run.detail);
+      break;
+    case kvm::ExitReason::InternalError:
+      finish(VmmEnd::InternalError, run.detail.empty() ? "suberror " + std::to_string(run.internal_suberror) : run.detail);
+      break;
+    default: finish(VmmEnd::InternalError, std::string("unexpected ") + kvm::exit_reason_name(run.exit_reason)); break;
+  }
+  return !ended_;
+}
+
+VmmResult Vmm::run() {
+  if (!ended_)
+    for (kvm::Vcpu* vcpu : vcpus_) vcpu->post_run();
+  while (!ended_) {
+    kvm::Vcpu* vcpu = vm_->wait(config_.limit);
+    if (!vcpu) {
+      finish(vm_->stalled() ? VmmEnd::Stall : VmmEnd::TimeLimit,
+             vm_->stalled() ? "no vCPU will ever run again" : "the guest did not end in time");
+      break;
+    }
+    if (handle(*vcpu)) vcpu->post_run();
+  }
+  result_.serial = ports_.serial.output();
+  return result_;
+}
+
+}  // namespace pmusim::hv

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small virtual machine monitor over the KVM API, for the simulated and the real one: loads a multiboot image into
+// guest memory, defines the vCPU model, and serves port devices in user space (serial line, exit port, fw_cfg,
+// doorbell of conformance cases). Ends with the status, what the guest printed, and why.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hypervisor/kvm_api.h"
+#include "platform/guest_memory.h"
+#include "platform/image.h"
+#include "platform/pc_ports.h"
+
+namespace pmusim::hv {
+
+enum class CpuidChoice : u8 {
+  Kvm,    // what KVM offers on this host
+  Host,   // what the CPU reports, whatever KVM offers
+  Table,  // VmmConfig::cpuid
+};
+
+struct VmmConfig {
+  platform::Image image;
+  std::string command_line, module;
+  u64 memory = u64{128} << 20;
+  unsigned cpus = 1;
+  CpuidChoice cpuid = CpuidChoice::Kvm;
+  std::vector<kvm::CpuidEntry2> table;
+  bool irqchip = true;
+  bool disable_pmu = false;              // KVM_CAP_PMU_CAPABILITY
+  std::unique_ptr<kvm::PmuEventFilter> filter;  // installed before the first run
+  kvm::TimeLimit limit;
+  std::function<u32(u32 step)> on_doorbell;  // empty: the port reads all ones
+  std::function<void(char)> on_character;
+};
+
+enum class VmmEnd : u8 {
+  Exit,           // the guest wrote the exit port: status
+  Shutdown,       // triple fault
+  FailEntry, InternalError,
+  Stall,          // no vCPU will ever run again
+  TimeLimit,
+  Refused,        // an ioctl failed while the VM was set up; detail says which, error is the errno
+};
+const char* vmm_end_name(VmmEnd end);
+
+struct VmmResult {
+  VmmEnd end = VmmEnd::Stall;
+  u32 status = 0;  // 2 * value + 1
+  int error = 0;   // negative errno
+  std::string serial;
+  std::string detail;
+};
+
+class Vmm {
+ public:
+  Vmm(kvm::Hypervisor& hypervisor, VmmConfig config);
+  ~Vmm();
+
+  // Creates and configures everything; false: result() says what was refused.
+  bool create();
+  VmmResult run();  // create() first
+
+  const VmmResult& result() const { return result_; }
+  kvm::Vm& vm() { return *vm_; }
+  kvm::Vcpu& vcpu(unsigned id) { return *vcpus_.at(id); }
+  unsigned vcpus() const { return static_cast<unsigned>(vcpus_.size()); }
+  platform::PcPorts& ports() { return ports_; }
+  // The entries a vCPU gets: KVM's or the host's, with the topology of this VM.
+  std::vector<kvm::CpuidEntry2> cpuid_for(unsigned id);
+
+ private:
+  bool refused(const char* what, int error);
+  bool load();
+  // Handles one exit; false ends the run.
+  bool handle(kvm::Vcpu& vcpu);
+  void finish(VmmEnd end, const std::string& detail);
+  void port_access(kvm::Run& run);
+
+  kvm::Hypervisor& hypervisor_;
+  VmmConfig config_;
+  platform::GuestMemory memory_;
+  platform::PcPorts ports_;
+  std::unique_ptr<kvm::Vm> vm_;
+  std::vector<kvm::Vcpu*> vcpus_;
+  VmmResult result_;
+  bool ended_ = false;
+};
+
+}  // namespace pmusim::hv
