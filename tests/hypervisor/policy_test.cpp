@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "vpmu_fixture.h"
+
+using namespace pmusim;
+using namespace pmusim::hv;
+using namespace pmusim::hv::test;
+
+namespace {
+
+std::string text_of(const std::string& id) { return read_file(PMUSIM_SOURCE_DIR "/policies/" + id + ".json"); }
+
+// The shipped policy with one piece of text replaced; the error's place and message.
+std::string refusal(const std::string& id, const std::string& from, const std::string& to) {
+  std::string text = text_of(id);
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, from.size(), to);
+  try {
+    parse_policy(text, "p.json", "p");
+  } catch (const InputError& e) {
+    CHECK(e.file() == "p.json");
+    return e.place() + ": " + e.what();
+  }
+  return "";
+}
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("All shipped policies load, and their id is the file's name") {
+  unsigned count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(PMUSIM_SOURCE_DIR "/policies")) {
+    if (entry.path().filename() == "schema.json") continue;
+    CAPTURE(entry.path().string());
+    CHECK(load_policy(entry.path().string()).id == entry.path().stem().string());
+    ++count;
+  }
+  CHECK(count >= 3);
+}
+
+TEST_CASE("A conditional asset is resolved by the guest's and the host's counts, widths and version") {
+  const Policy p = shipped_policy("mediated");
+  HandlingFacts facts{true, true, true};
+  CHECK(p[Asset::GlobalCtrl].resolve(facts) == Handling::Passthrough);
+  CHECK(p[Asset::Rdpmc].resolve(facts) == Handling::Passthrough);
+  facts.version_above_1 = false;
+  CHECK(p[Asset::GlobalCtrl].resolve(facts) == Handling::Emulated);
+  CHECK(p[Asset::Rdpmc].resolve(facts) == Handling::Passthrough);
+  facts = {true, false, true};
+  CHECK(p[Asset::GlobalCtrl].resolve(facts) == Handling::Passthrough);
+  CHECK(p[Asset::Rdpmc].resolve(facts) == Handling::Emulated);
+}
+
+TEST_CASE("Misspelt and unknown names are errors at their place") {
+  CHECK(contains(refusal("mediated", "\"run-loop\"", "\"run-lop\""), "run-loop"));
+  CHECK(contains(refusal("mediated", "\"lvtpc\"", "\"lvtcp\""), "lvt"));
+  CHECK(contains(refusal("mediated", "\"counts-match\"", "\"count-match\""), "counts-match"));
+}
+
+TEST_CASE("Combinations that cannot work are refused with the reason") {
+  CHECK(contains(refusal("dedicated", "\"gp_counters\": \"passthrough\"", "\"gp_counters\": \"filtered\""), "/assets/gp_counters"));
+  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"", "\"host_perf\": \"shared\""), "never switched"));
+  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"", "\"host_perf\": \"exclude-guest-only\""),
+                 "never switched"));
+  CHECK(contains(refusal("dedicated", "\"pmi\": \"dedicated-vector\"", "\"pmi\": \"direct\""), "/assets/lvtpc"));
+  CHECK(contains(refusal("exitless-pmi", "\"pmi\": \"direct\"", "\"pmi\": \"dedicated-vector\""), "/assets/lvtpc"));
+  CHECK(contains(refusal("mediated", "\"pmi\": \"dedicated-vector\"", "\"pmi\": \"host-nmi\""), "/pmi"));
+  CHECK(contains(refusal("emulated", "\"event_selectors\": \"emulated\"", "\"event_selectors\": \"filtered\""), "host perf events"));
+  CHECK(contains(refusal("emulated", "\"rdpmc\": \"emulated\"", "\"rdpmc\": \"passthrough\""), "host perf events"));
+  CHECK(contains(refusal("mediated", "\"fixed_counters\": \"passthrough\"", "\"fixed_counters\": \"emulated\""), "/assets/fixed_counters"));
+  CHECK(contains(refusal("mediated", "\"event_selectors\": \"filtered\"", "\"event_selectors\": \"emulated\""), "/assets/event_selectors"));
+  CHECK(contains(refusal("mediated-rfc-v1", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"leave-running\""), "/on_exit"));
+  CHECK(contains(refusal("dedicated", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"stop-instructions-and-branches\""), "/on_exit"));
+  CHECK(contains(refusal("mediated", "\"lbr\": \"hidden\"", "\"lbr\": \"passthrough\""), "not model"));
+}
+
+// kvm-vpmu 3.1: PERF_PMU_CAP_MEDIATED_VPMU, bfee4f07d880, 9ba0bb4ae76a.
+TEST_CASE("The mediated policy is refused on hosts that KVM refuses, with KVM's requirement") {
+  const Policy mediated = shipped_policy("mediated"), emulated = shipped_policy("emulated");
+  CHECK(unmet(mediated, spr()) == "");
+  CHECK(unmet(mediated, skx()) == "");
+  CHECK(unmet(mediated, zen4()) == "");
+  CHECK(contains(unmet(mediated, zen3()), "PerfMonV2"));
+  CHECK(unmet(emulated, zen3()) == "");
+  pmu::Model v3 = skx();
+  v3.caps.version = 3;
+  CHECK(contains(unmet(mediated, v3), "version 4"));
+  pmu::Model narrow = skx();
+  narrow.caps.perf_capabilities = 0;
+  CHECK(contains(unmet(mediated, narrow), "full-width"));
+  CHECK(contains(unmet(mediated, spr(), KernelRelease::V6_12), "7.0"));
+  CHECK(unmet(mediated, spr(), KernelRelease::V7_0) == "");
+  CHECK(unmet(emulated, spr(), KernelRelease::V6_12) == "");
+}
