@@ -110,7 +110,8 @@ static int fill_slots(const struct case_op* op, const struct case_program* p) {
   return 1;
 }
 
-static void run(const struct case_measure* m, const struct case_program* p, const struct bracket* b) {
+/* The vector of a fault inside the program, or RT_NO_FAULT. */
+static int run(const struct case_measure* m, const struct case_program* p, const struct bracket* b) {
   frame.buffer = (u64)buffer;
   frame.start_msr = b->start_msr;
   frame.start_low = (u32)b->start;
@@ -132,12 +133,14 @@ static void run(const struct case_measure* m, const struct case_program* p, cons
   rt_protected_call((u64)case_at(p->code), &frame);
   rt_cli();
   rt_write_cr4(cr4);
-  if (rt_this_cpu()->fault_vector != RT_NO_FAULT) rt_wrmsr_safe(b->stop_msr, b->stop);
+  const int vector = rt_this_cpu()->fault_vector;
+  if (vector != RT_NO_FAULT) rt_wrmsr_safe(b->stop_msr, b->stop);
   if (p->uses_timer) {
     rt_apic_write(RT_APIC_LVTT, RT_LVT_MASKED);
     rt_apic_eoi();
   }
   if (p->landing) rt_restore_gate(6);
+  return vector;
 }
 
 static void collect(const struct case_op* op, const struct case_measure* m, const struct case_program* p) {
@@ -198,7 +201,6 @@ void case_measure(const struct case_op* op) {
     if (m->global && !evaluate(op, m->global, &b.start)) return;
   }
   if (!fill_slots(op, p)) return;
-  run(m, p, &b);
-  case_fault_check(op, rt_this_cpu()->fault_vector);
+  case_fault_check(op, run(m, p, &b));
   collect(op, m, p);
 }

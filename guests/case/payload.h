@@ -16,7 +16,7 @@ enum {
   CASE_MAX_SLOTS = 64,      /* values a measured program reads or writes */
   CASE_MAX_STACK = 64,      /* depth of an expression */
   CASE_BUFFER_SIZE = 65536, /* data that measured programs work on */
-  CASE_DOORBELL_PORT = 0xd0b,
+  CASE_DOORBELL_PORT = 0xd0b0, /* 32-bit OUT rings with the step, 32-bit IN gives the status */
   CASE_NO_FAULT = 0x100,    /* a fault vector in records: none */
 };
 
