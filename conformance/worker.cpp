@@ -15,8 +15,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <deque>
-#include <map>
 #include <stdexcept>
 #include <system_error>
 
@@ -54,7 +52,6 @@ void write_all(int fd, const std::string& text) {
 struct Worker {
   pid_t pid = -1;
   int to = -1, from = -1;
-  std::string group;
   bool busy = false;
   std::size_t job = 0;
   std::string text;  // of the answer, as far as it has come
@@ -63,13 +60,11 @@ struct Worker {
 
 class Pool {
  public:
-  Pool(const std::vector<Job>& jobs, const PoolSettings& settings,
-       const std::function<std::string(std::size_t)>& work,
+  Pool(std::size_t jobs, const PoolSettings& settings, const std::function<std::string(std::size_t)>& work,
        const std::function<std::string(std::size_t, const std::string&)>& died,
        const std::function<void(std::size_t)>& done)
-      : settings_(settings), work_(work), died_(died), done_(done), results_(jobs.size()) {
-    for (std::size_t i = 0; i < jobs.size(); ++i) waiting_[jobs[i].group].push_back(i);
-    workers_.resize(std::max<std::size_t>(1, std::min<std::size_t>(settings.workers, jobs.size())));
+      : settings_(settings), work_(work), died_(died), done_(done), results_(jobs) {
+    workers_.resize(std::max<std::size_t>(1, std::min<std::size_t>(settings.workers, jobs)));
   }
 
   std::vector<std::string> run() {
@@ -89,31 +84,16 @@ class Pool {
 
  private:
   void give_job(Worker& worker) {
-    if (worker.busy) return;
-    if (worker.pid < 0 || waiting_.find(worker.group) == waiting_.end()) {
-      if (waiting_.empty()) return;
-      end(worker);
-      start(worker, next_group());
-    }
-    auto group = waiting_.find(worker.group);
-    worker.job = group->second.front();
-    group->second.pop_front();
-    if (group->second.empty()) waiting_.erase(group);
+    if (worker.busy || next_ == results_.size()) return;
+    if (worker.pid < 0) start(worker);
+    worker.job = next_++;
     worker.busy = true;
     worker.since = Clock::now();
     worker.text.clear();
     write_all(worker.to, std::to_string(worker.job) + "\n");
   }
 
-  // The group with most jobs left, so that groups end at about the same time.
-  std::string next_group() const {
-    auto best = waiting_.begin();
-    for (auto at = waiting_.begin(); at != waiting_.end(); ++at)
-      if (at->second.size() > best->second.size()) best = at;
-    return best->first;
-  }
-
-  void start(Worker& worker, const std::string& group) {
+  void start(Worker& worker) {
     int job[2], answer[2];
     if (::pipe2(job, O_CLOEXEC) != 0 || ::pipe2(answer, O_CLOEXEC) != 0)
       throw std::system_error(errno, std::generic_category(), "pipe");
@@ -130,7 +110,7 @@ class Pool {
     }
     ::close(job[0]);
     ::close(answer[1]);
-    worker = Worker{pid, job[1], answer[0], group, false, 0, "", {}};
+    worker = Worker{pid, job[1], answer[0], false, 0, "", {}};
   }
 
   // Ends a worker and says how it ended.
@@ -196,14 +176,13 @@ class Pool {
   const std::function<std::string(std::size_t, const std::string&)>& died_;
   const std::function<void(std::size_t)>& done_;
   std::vector<std::string> results_;
-  std::map<std::string, std::deque<std::size_t>> waiting_;
   std::vector<Worker> workers_;
-  std::size_t finished_ = 0;
+  std::size_t next_ = 0, finished_ = 0;
 };
 
 }  // namespace
 
-std::vector<std::string> run_jobs(const std::vector<Job>& jobs, const PoolSettings& settings,
+std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,
                                   const std::function<std::string(std::size_t)>& work,
                                   const std::function<std::string(std::size_t, const std::string&)>& died,
                                   const std::function<void(std::size_t)>& done) {

@@ -13,10 +13,6 @@
 
 namespace pmusim::conformance {
 
-struct Job {
-  std::string group;  // one worker process only serves jobs of one group (jobs that can share a simulation)
-};
-
 struct PoolSettings {
   unsigned workers = 1;
   // A worker that has not answered after this time is taken for hung: it is killed and its job has died. A
@@ -27,7 +23,7 @@ struct PoolSettings {
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is
 // passed to `died` as its message. died: the result of a job whose worker died, with the reason. done: called
 // in the parent after each job with the number of jobs finished.
-std::vector<std::string> run_jobs(const std::vector<Job>& jobs, const PoolSettings& settings,
+std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,
                                   const std::function<std::string(std::size_t)>& work,
                                   const std::function<std::string(std::size_t, const std::string&)>& died,
                                   const std::function<void(std::size_t)>& done);

@@ -14,13 +14,11 @@ namespace {
 
 std::vector<std::string> run(std::size_t count, unsigned workers,
                              const std::function<std::string(std::size_t)>& work) {
-  std::vector<Job> jobs(count);
-  for (std::size_t i = 0; i < count; ++i) jobs[i].group = i % 3 ? "a" : "b";
   PoolSettings settings;
   settings.workers = workers;
   settings.hung_after_seconds = 1;
   return run_jobs(
-      jobs, settings, work,
+      count, settings, work,
       [](std::size_t i, const std::string& why) { return std::to_string(i) + ": " + why; },
       [](std::size_t) {});
 }
@@ -59,12 +57,4 @@ TEST_CASE("a worker that hangs is killed and costs its one job") {
   CHECK(results[0] == "ok");
   CHECK(results[1] == "1: the worker did not answer within 1 s of wall time");
   CHECK(results[2] == "ok");
-}
-
-TEST_CASE("a job group has worker processes of its own") {
-  const auto pids =
-      run(30, 2, [](std::size_t i) { return (i % 3 ? "a" : "b") + std::to_string(::getpid()); });
-  for (const std::string& a : pids)
-    for (const std::string& b : pids)
-      if (a[0] != b[0]) CHECK(a.substr(1) != b.substr(1));
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the conformance suite: finds the cases, runs each at every point of model x policy x cpuid x kernel in
+// worker processes, and collects the verdicts. Results are in the order of the matrix, then of the cases'
+// ids, for any number of workers.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "conformance/target_catalog.h"
+#include "conformance/verdict.h"
+
+namespace pmusim::conformance {
+
+struct RunPlan {
+  std::string
+      pattern;  // of case ids ("counters.*"), or a file or folder of cases; empty: all that are shipped
+  std::string target = "sim";
+  std::vector<std::string> models, policies;  // ids; empty for target kvm
+  std::vector<std::string> cpuids = {"kvm"}, kernels = {"7.2"};
+  std::string bug;  // injected defect; empty: none
+  Overrides overrides;
+  u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
+  unsigned jobs = 1;
+  bool step = false;
+};
+
+// progress: called after each case with the numbers done and total. Throws InputError for wrong names and
+// files before anything runs.
+std::vector<CaseResult> run_conformance(const RunPlan& plan,
+                                        const std::function<void(std::size_t, std::size_t)>& progress);
+
+}  // namespace pmusim::conformance

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where an image runs: the simulator (bare metal, or a VM under a policy) or the kernel of this machine
+// through /dev/kvm. The image is the same bytes everywhere.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event.h"
+#include "conformance/case.h"
+#include "conformance/target_observation.h"
+#include "hypervisor/kernel_release.h"
+#include "hypervisor/policy.h"
+#include "platform/image.h"
+#include "pmu/model.h"
+
+namespace pmusim::hv {
+struct VpmuStrategies;
+}
+
+namespace pmusim::conformance {
+
+// Everything that one run is made of.
+struct TargetRun {
+  RunPoint point;
+  const pmu::Model* model = nullptr;   // simulator only
+  const hv::Policy* policy = nullptr;  // nullptr: bare metal
+  hv::KernelRelease release = hv::KernelRelease::V7_2;
+  std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
+  const platform::Image* image = nullptr;
+  std::string command_line;
+  unsigned cpus = 1;
+  u64 memory = u64{128} << 20;
+  bool step = false;
+  u64 max_cycles = kNever, max_seconds = kNever;
+  const Case* host_steps = nullptr;  // the case whose host steps the doorbell performs
+  EventSink* sink = nullptr;
+  std::function<void(char)> on_character;  // of the serial line
+};
+
+class Target {
+ public:
+  virtual ~Target() = default;
+  // Why this cannot run here, or "".
+  virtual std::string unmet(const TargetRun& run) = 0;
+  virtual Observation run(const TargetRun& run) = 0;
+};
+
+// The simulator; the first run elaborates the SystemC model, of which a process can have one.
+std::unique_ptr<Target> make_simulator(unsigned max_cpus);
+std::unique_ptr<Target> make_kernel_kvm();
+
+}  // namespace pmusim::conformance

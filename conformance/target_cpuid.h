@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPUID that a vCPU gets: "kvm" as KVM offers it, "host" as the CPU reports it, or a file. The same CPUID
+// given to bare metal makes the oracle: this hardware, without a hypervisor, with those features.
+#pragma once
+
+#include <string>
+
+#include "arch/cpuid.h"
+#include "hypervisor/kernel_release.h"
+#include "pmu/model.h"
+
+namespace pmusim::conformance {
+
+struct GuestCpuid {
+  CpuidTable table;
+  u64 perf_capabilities = 0;
+};
+
+// counters_in_hardware: of the policy. A file is {"leaves": [{"leaf", "subleaf", "eax", "ebx", "ecx",
+// "edx"}], "perf_capabilities"} in the form of a model file's leaves. Throws InputError.
+GuestCpuid guest_cpuid(const std::string& choice, const pmu::Model& model, hv::KernelRelease release,
+                       bool counters_in_hardware);
+
+GuestCpuid read_cpuid_file(const std::string& path);
+
+// The model with only the features of that CPUID. The bit that says "hypervisor" is cleared.
+pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid);
+
+void check_cpuid_choice(const std::string& choice);  // InputError for a name that is neither
+
+}  // namespace pmusim::conformance

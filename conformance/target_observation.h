@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One point of the matrix, and what a target observed there.
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+
+namespace pmusim::conformance {
+
+struct RunPoint {
+  std::string model, vendor;  // vendor: "intel" or "amd"
+  std::string policy, cpuid, kernel;
+};
+
+// One number of stats.json.
+struct Stat {
+  std::string name;  // "vcpu0.exits.msr_write"
+  u64 value = 0;
+  std::string unit;  // "cycles", "instructions", ...
+};
+
+// What one guest counter shows beside what happened while the guest meant it to count.
+struct CounterAudit {
+  unsigned vcpu = 0;
+  std::string counter;  // "gp0", "fixed1"
+  std::string event;
+  u64 visible = 0;                                  // as the guest reads it
+  u64 truth = 0;                                    // as a counter that nothing disturbs would have it
+  std::vector<std::pair<std::string, s64>> causes;  // visible - truth, by cause
+  s64 residual = 0;                                 // what no cause explains
+};
+
+struct Observation {
+  std::string serial;
+  bool exited = false;     // through the debug exit port
+  u32 exit_status = 0;     // 2 x value + 1
+  std::string stopped;     // why it ended otherwise: a limit, a triple fault, an internal error
+  std::string report;      // several lines about the CPUs at that moment; "" if there is nothing to say
+  bool host_side = false;  // `exits` is known
+  std::map<std::string, u64> exits;  // VM-exits by reason name
+  u64 instructions = 0, cycles = 0;  // of the guest; of CPU 0
+  u64 host_cycles = 0;               // between VM-exits and VM-entries
+  std::vector<Stat> stats;
+  std::vector<CounterAudit> audit;
+  std::vector<std::string> assumed, gaps;
+};
+
+nlohmann::json to_json(const Observation& observation);
+Observation observation_from_json(const nlohmann::json& value);
+
+}  // namespace pmusim::conformance

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulator as a target: one machine for the whole process, set up anew for each run.
+#include "conformance/target_simulator.h"
+
+#include <fmt/format.h>
+
+#include "arch/count.h"
+#include "hypervisor/simulated_kvm.h"
+#include "hypervisor/vmm.h"
+
+namespace pmusim::conformance {
+
+namespace {
+
+// The character sink is the caller's; it must not stay behind after a run, even if the run throws.
+class SerialListener {
+ public:
+  SerialListener(platform::Serial& serial, std::function<void(char)> listener) : serial_(serial) {
+    serial_.on_character = std::move(listener);
+  }
+  ~SerialListener() { serial_.on_character = nullptr; }
+  SerialListener(const SerialListener&) = delete;
+  SerialListener& operator=(const SerialListener&) = delete;
+
+ private:
+  platform::Serial& serial_;
+};
+
+}  // namespace
+
+Simulator::Simulator(unsigned max_cpus) : max_cpus_(max_cpus) {}
+Simulator::~Simulator() {
+  end_session();
+}
+
+platform::Machine& Simulator::machine() {
+  if (!machine_) machine_ = std::make_unique<platform::Machine>(max_cpus_);
+  return *machine_;
+}
+
+std::string Simulator::unmet(const TargetRun& run) {
+  if (run.cpus > max_cpus_)
+    return fmt::format("{} CPUs, the simulator was set up for {}", run.cpus, max_cpus_);
+  return run.policy ? hv::unmet(*run.policy, *run.model, run.release) : "";
+}
+
+Observation Simulator::run(const TargetRun& run) {
+  return run.policy ? run_vm(run) : run_bare_metal(run);
+}
+
+void Simulator::describe(const platform::StopReport& stop, Observation& seen) {
+  seen.exited = stop.kind == platform::StopKind::Exit;
+  seen.exit_status = stop.status;
+  if (!seen.exited) {
+    seen.stopped = fmt::format("{}: {}", platform::stop_name(stop.kind), stop.message);
+    seen.report = stop.text();
+  }
+  for (const std::string& access : stop.unclaimed) seen.gaps.push_back("no device answers: " + access);
+}
+
+void Simulator::count(const TargetRun& run, Observation& seen) {
+  constexpr ContextMask kHost = 0x00f, kGuest = 0xff0;
+  for (unsigned id = 0; id < run.cpus; ++id) {
+    platform::Cpu& cpu = machine().cpu(id);
+    const EventCounts& counts = cpu.core().counts();
+    const ContextMask guest = run.policy ? kGuest : kHost;
+    seen.instructions += counts.sum(mask_of(Count::Instructions), guest);
+    seen.stats.push_back({fmt::format("cpu{}.cycles", id), cpu.cycle(), "cycles"});
+    for (unsigned k = 0; k < kCounts; ++k) {
+      const char* name = count_name(static_cast<Count>(k));
+      seen.stats.push_back(
+          {fmt::format("cpu{}.guest.{}", id, name), counts.sum(CountMask{1} << k, guest), "events"});
+      if (run.policy)
+        seen.stats.push_back(
+            {fmt::format("cpu{}.host.{}", id, name), counts.sum(CountMask{1} << k, kHost), "events"});
+    }
+  }
+  seen.cycles = machine().cpu(0).cycle();
+  for (const pmu::AssumedValue& value : run.model->assumed) seen.assumed.push_back(value.path);
+}
+
+Observation Simulator::run_bare_metal(const TargetRun& run) {
+  const pmu::Model model =
+      reduced_model(*run.model, guest_cpuid(run.point.cpuid, *run.model, run.release, false));
+  platform::MachineConfig config;
+  config.model = model.get();
+  config.cpus = run.cpus;
+  config.memory = run.memory;
+  config.step = run.step;
+  config.sink = run.sink;
+  platform::Machine& m = machine();
+  m.reset(config);
+  model_ = std::move(model);
+  end_session();
+  m.load(*run.image, {run.command_line, ""});
+  const SerialListener listener(m.ports().serial, run.on_character);
+  const platform::StopReport stop = m.run({run.max_cycles, run.max_seconds});
+  Observation seen;
+  seen.serial = m.ports().serial.output();
+  describe(stop, seen);
+  count(run, seen);
+  return seen;
+}
+
+std::unique_ptr<Target> make_simulator(unsigned max_cpus) {
+  return std::make_unique<Simulator>(max_cpus);
+}
+
+}  // namespace pmusim::conformance

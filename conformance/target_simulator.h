@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulator as a target; for the other parts of it (target_simulator*.cpp).
+#pragma once
+
+#include <memory>
+
+#include "conformance/target.h"
+#include "conformance/target_cpuid.h"
+#include "platform/machine.h"
+
+namespace pmusim::hv {
+class SimulatedKvm;
+class Vmm;
+}  // namespace pmusim::hv
+
+namespace pmusim::conformance {
+
+class Simulator final : public Target {
+ public:
+  explicit Simulator(unsigned max_cpus);
+  ~Simulator() override;
+  std::string unmet(const TargetRun& run) override;
+  Observation run(const TargetRun& run) override;
+
+ private:
+  Observation run_bare_metal(const TargetRun& run);
+  Observation run_vm(const TargetRun& run);  // target_vm.cpp
+  platform::Machine& machine();              // elaborated at first use
+  static void describe(const platform::StopReport& stop, Observation& seen);
+  void count(const TargetRun& run, Observation& seen);  // totals of the CPUs after a run
+
+  unsigned max_cpus_;
+  std::unique_ptr<pmu::Model> model_;  // reduced to a CPUID, of the last run on bare metal
+  std::unique_ptr<platform::Machine> machine_;
+  struct Session {  // of the last run of a VM; its objects are in use until the machine's next reset
+    std::unique_ptr<hv::SimulatedKvm> kvm;
+    std::unique_ptr<hv::Vmm> vmm;
+  };
+  void end_session();
+  Session session_;
+};
+
+}  // namespace pmusim::conformance

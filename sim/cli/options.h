@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options that several verbs share, and what they mean on this terminal.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+
+namespace CLI {
+class App;
+}
+
+namespace pmusim::cli {
+
+struct Common {
+  std::vector<std::string> set;  // "path.to.key=value"
+  u64 seed = 1;
+  bool quiet = false;
+  std::string color = "auto";
+};
+void add_common(CLI::App& verb, Common& common);
+void check_common(const Common& common);  // InputError for a colour that is none
+
+bool use_color(const Common& common);  // of standard output
+
+// Each item of a comma-separated list, of several such lists, without empty ones.
+std::vector<std::string> split_list(const std::vector<std::string>& lists);
+
+// One of these, or InputError with the nearest.
+void check_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& valid);
+
+// A line on standard error that is rewritten while work goes on, where that is a terminal and not --quiet.
+// Shows done/total, rate and time left; erased at the end.
+class Progress {
+ public:
+  explicit Progress(const Common& common, const char* what);
+  ~Progress();
+  void operator()(std::size_t done, std::size_t total);
+
+ private:
+  bool on_;
+  const char* what_;
+  double start_;
+  double last_ = 0;
+};
+
+// "512M", "2G", "65536": bytes.
+u64 parse_size(const std::string& option, const std::string& text);
+
+// Creates the folder. write_file: whole contents; both throw InputError with the system's reason.
+void make_folder(const std::string& path);
+void write_file(const std::string& path, const std::string& text);
+
+}  // namespace pmusim::cli

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// pmusim build CASE --out IMAGE.elf: a case as a bootable image, for any machine or monitor that boots
+// Multiboot.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "base/data.h"
+#include "base/error.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+#include "conformance/case.h"
+
+namespace pmusim::cli {
+namespace {
+
+using namespace conformance;
+
+Case find_case(const std::string& name) {
+  if (std::filesystem::is_regular_file(name)) return load_case(name);
+  std::vector<std::string> ids;
+  for (Case& c : load_cases(data_path("conformance/cases"))) {
+    if (c.id == name) return std::move(c);
+    ids.push_back(c.id);
+  }
+  throw InputError("build", "", "no case '" + name + "'", expected_one_of(name, ids));
+}
+
+int build(const std::string& name, const std::string& out) {
+  const std::vector<u8> image = compile_case(find_case(name));
+  write_file(out, std::string(image.begin(), image.end()));
+  return 0;
+}
+
+}  // namespace
+
+void add_build(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("build", "Compile a case to a bootable image");
+  auto name = std::make_shared<std::string>(), out = std::make_shared<std::string>();
+  verb->add_option("CASE", *name, "id or file of a case")->required();
+  verb->add_option("--out", *out, "image to write")->required();
+  verb->callback([=, &action] { action = [=] { return build(*name, *out); }; });
+}
+
+}  // namespace pmusim::cli
