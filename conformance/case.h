@@ -37,6 +37,7 @@ struct ProgramInfo {
   u32 address = 0;  // guest-physical = linear
   u32 size = 0;
   unsigned cpl = 0;
+  bool writes_msrs = false;  // besides start and stop: it may change its own counters
   u32 user_address = 0, landing = 0;         // at CPL 3: where the user part begins and where it leaves to
   std::map<std::string, u64> expected;       // "instructions", "branches", ..., "at_label", "address_label"
 };

@@ -245,6 +245,9 @@ void CaseCompiler::compile_program(const std::string& name, const JsonView& view
   info.user_address = e.user_address();
   info.landing = e.landing();
   info.expected = marks;
+  for (std::size_t i = q.first_slot; i < pending_slots_.size(); ++i) {
+    info.writes_msrs |= pending_slots_[i].slot.kind == SLOT_WRMSR;
+  }
   const Counts &k = e.kernel(), &u = e.user();
   const std::pair<const char*, u64 Counts::*> fields[] = {
       {"instructions", &Counts::instructions}, {"branches", &Counts::branches}, {"taken", &Counts::taken},
