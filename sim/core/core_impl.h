@@ -82,7 +82,7 @@ struct Core::Impl {
   void abandon();
   void finish();
   Stop slice_stop() const;
-  Stop deliver_event(PendingEvent event, const Fault* fault);
+  Stop deliver_event(PendingEvent event, const Fault* fault, bool injected = false);
   Stop triple_fault();
   [[noreturn]] void rethrow(const Unimplemented& e);
 };

@@ -287,7 +287,7 @@ Stop Core::Impl::deliver(const PendingEvent& event) {
   x.slice = false;
   x.code64 = x.s->code64();
   x.next_rip = x.s->rip + event.instruction_length;
-  const Stop stop = deliver_event(event, nullptr);
+  const Stop stop = deliver_event(event, nullptr, true);
   finish();
   return stop;
 }
@@ -303,12 +303,12 @@ Stop Core::Impl::triple_fault() {
 }
 
 // Delivers an event; a fault on the way becomes the next event by the contributory rules. An exception that
-// the control block intercepts exits before CR2 changes.
-Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault) {
+// the control block intercepts exits before CR2 changes; an injected one does not (SDM Vol. 3, "Event Injection").
+Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault, bool injected) {
   PendingEvent vectoring;
   Fault second{};
   for (;;) {
-    if (x.intercepts && event.type == EventType::HardwareException &&
+    if (x.intercepts && !injected && event.type == EventType::HardwareException &&
         x.intercepts->exception(event.vector, event.error_code)) {
       VmExit& exit = core.exit_;
       exit = {};
@@ -332,6 +332,7 @@ Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault) {
       return Stop::VmExit;
     }
     vectoring = event;
+    injected = false;
     switch (escalate(event.vector, event.type == EventType::HardwareException, second.vector)) {
       case Escalation::Serial:
         event = event_of(second);
