@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Retirement and time: counts of a prefix of a block, clocks as exact ratios, observers of cycles. Time goes to
-// the context in which the instructions that took it began; the cycle in which a context changes goes to
+// Retirement and time: counts of a prefix of a block, clocks as exact ratios, observers of cycles. Time goes
+// to the context in which the instructions that took it began; the cycle in which a context changes goes to
 // the context that completes it.
 #include <algorithm>
 
@@ -9,7 +9,9 @@
 namespace pmusim::core {
 namespace {
 
-u64 scaled(u64 cycle, u64 num, u64 den) { return static_cast<u64>(static_cast<u128>(cycle) * num / den); }
+u64 scaled(u64 cycle, u64 num, u64 den) {
+  return static_cast<u64>(static_cast<u128>(cycle) * num / den);
+}
 
 }  // namespace
 

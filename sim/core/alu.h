@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer arithmetic with x86 flags, as pure functions: (operands, flags) -> (result, flags). Template parameter
-// F false leaves the flags alone (they are dead). Undefined flags get the value that current CPUs give where
-// it is known (AF of logic operations 0), else stay.
+// Integer arithmetic with x86 flags, as pure functions: (operands, flags) -> (result, flags). Template
+// parameter F false leaves the flags alone (they are dead). Undefined flags get the value that current CPUs
+// give where it is known (AF of logic operations 0), else stay.
 #pragma once
 
 #include <type_traits>
@@ -26,7 +26,9 @@ inline u64 result_flags(T r) {
   const u64 parity = (~static_cast<u64>(__builtin_parity(static_cast<u8>(r))) & 1) << 2;
   return parity | static_cast<u64>(r == 0) << 6 | static_cast<u64>(sign_bit(r)) << 7;
 }
-inline void replace(u64& flags, u64 mask, u64 value) { flags = (flags & ~mask) | value; }
+inline void replace(u64& flags, u64 mask, u64 value) {
+  flags = (flags & ~mask) | value;
+}
 
 struct Add {
   static constexpr bool kReadsFlags = false, kWrites = true;
@@ -162,13 +164,15 @@ struct Not {
   }
 };
 
-// Shifts and rotates. The count is masked to 5 bits (6 for 64-bit operands); 0 changes no flag. OF is defined for
-// a count of 1 and set by the same rule for larger counts, as current CPUs do for most of them.
+// Shifts and rotates. The count is masked to 5 bits (6 for 64-bit operands); 0 changes no flag. OF is defined
+// for a count of 1 and set by the same rule for larger counts, as current CPUs do for most of them.
 template <class T>
 inline unsigned masked(u8 count) {
   return count & (sizeof(T) == 8 ? 63 : 31);
 }
-inline u64 overflow(bool o) { return static_cast<u64>(o) << 11; }
+inline u64 overflow(bool o) {
+  return static_cast<u64>(o) << 11;
+}
 
 struct Shl {
   template <class T, bool F>
@@ -223,8 +227,7 @@ struct Ror {
     const unsigned n = masked<T>(by), k = n % kBits<T>;
     if (n == 0) return a;
     const T r = k ? static_cast<T>(a >> k | a << (kBits<T> - k)) : a;
-    if (F)
-      replace(flags, kCF | kOFlag, sign_bit(r) | overflow(sign_bit(r) != (r >> (kBits<T> - 2) & 1)));
+    if (F) replace(flags, kCF | kOFlag, sign_bit(r) | overflow(sign_bit(r) != (r >> (kBits<T> - 2) & 1)));
     return r;
   }
 };
@@ -284,14 +287,30 @@ inline T shrd(T a, T b, u8 by, u64& flags) {
 inline bool condition(unsigned code, u64 flags) {
   bool result;
   switch (code >> 1) {
-    case 0: result = flags & kOFlag; break;
-    case 1: result = flags & kCF; break;
-    case 2: result = flags & kZF; break;
-    case 3: result = flags & (kCF | kZF); break;
-    case 4: result = flags & kSF; break;
-    case 5: result = flags & kPFlag; break;
-    case 6: result = (flags >> 7 ^ flags >> 11) & 1; break;
-    default: result = ((flags >> 7 ^ flags >> 11) & 1) || (flags & kZF); break;
+    case 0:
+      result = flags & kOFlag;
+      break;
+    case 1:
+      result = flags & kCF;
+      break;
+    case 2:
+      result = flags & kZF;
+      break;
+    case 3:
+      result = flags & (kCF | kZF);
+      break;
+    case 4:
+      result = flags & kSF;
+      break;
+    case 5:
+      result = flags & kPFlag;
+      break;
+    case 6:
+      result = (flags >> 7 ^ flags >> 11) & 1;
+      break;
+    default:
+      result = ((flags >> 7 ^ flags >> 11) & 1) || (flags & kZF);
+      break;
   }
   return result != (code & 1);
 }

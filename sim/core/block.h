@@ -17,8 +17,8 @@ inline constexpr unsigned kMaxBlockInstructions = 64;
 struct BlockKey {
   u64 physical;  // host-physical address of the first byte
   u64 rip;
-  u8 mode;       // bytes of the default operand size: 2, 4, 8 (8 = 64-bit code)
-  u8 context;    // count context
+  u8 mode;     // bytes of the default operand size: 2, 4, 8 (8 = 64-bit code)
+  u8 context;  // count context
   bool operator==(const BlockKey& o) const {
     return physical == o.physical && rip == o.rip && mode == o.mode && context == o.context;
   }
@@ -37,24 +37,32 @@ struct Block {
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
   u64 end_rip = 0;
   unsigned count = 0;
-  bool branches = false;         // the last instruction sets RIP
-  bool repeat = false;           // a single REP string instruction
-  bool dirty = false;            // has runs not folded yet
-  u64 runs[2] = {0, 0};          // last branch not taken (or none), taken
+  bool branches = false;  // the last instruction sets RIP
+  bool repeat = false;    // a single REP string instruction
+  bool dirty = false;     // has runs not folded yet
+  u64 runs[2] = {0, 0};   // last branch not taken (or none), taken
   u64 loads = 0, stores = 0, locked = 0;
 };
 
 // The kind a branch counts as.
 inline Count count_of(OpBranch branch, bool taken) {
   switch (branch) {
-    case OpBranch::Conditional: return taken ? Count::CondTaken : Count::CondNotTaken;
-    case OpBranch::DirectJump: return Count::DirectJump;
-    case OpBranch::IndirectJump: return Count::IndirectJump;
-    case OpBranch::DirectCall: return Count::DirectCall;
-    case OpBranch::IndirectCall: return Count::IndirectCall;
-    case OpBranch::Return: return Count::Return;
-    case OpBranch::Far: return Count::FarBranch;
-    case OpBranch::None: break;
+    case OpBranch::Conditional:
+      return taken ? Count::CondTaken : Count::CondNotTaken;
+    case OpBranch::DirectJump:
+      return Count::DirectJump;
+    case OpBranch::IndirectJump:
+      return Count::IndirectJump;
+    case OpBranch::DirectCall:
+      return Count::DirectCall;
+    case OpBranch::IndirectCall:
+      return Count::IndirectCall;
+    case OpBranch::Return:
+      return Count::Return;
+    case OpBranch::Far:
+      return Count::FarBranch;
+    case OpBranch::None:
+      break;
   }
   return Count::Number;
 }

@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::size_t kMaxBlocks = 65536;
 
+// Block length on a page that was written `rewrites` times since its code was first decoded.
+unsigned longest(unsigned rewrites) {
+  return std::max(1u, kMaxBlockInstructions >> std::min(rewrites / 4, 6u));
+}
+
 }  // namespace
 
 BlockCache::BlockCache(Ram& ram, Mmu& mmu, EventCounts& counts)
@@ -44,10 +49,10 @@ Block* BlockCache::find_slow(u64 rip) {
     if (blocks_.size() >= kMaxBlocks) drop_all();
     std::unique_ptr<Block> block = decode_block(key, linear, code.host);
     found = blocks_.emplace(key, std::move(block)).first;
-    pages_[key.physical & ~kPageMask].push_back(found->second.get());
+    pages_[key.physical & ~kPageMask].blocks.push_back(found->second.get());
     ram_.mark_code(key.physical & ~kPageMask);
     if (found->second->second_page != kNever) {
-      pages_[found->second->second_page].push_back(found->second.get());
+      pages_[found->second->second_page].blocks.push_back(found->second.get());
       ram_.mark_code(found->second->second_page);
     }
   }
@@ -63,7 +68,8 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
   unsigned left = static_cast<unsigned>(kPageSize - (key.physical & kPageMask));
   u64 rip = key.rip;
   DecodedInstruction d;
-  while (left && block->ops.size() < kMaxBlockInstructions) {
+  const unsigned limit = longest(pages_[key.physical & ~kPageMask].rewrites);
+  while (left && block->ops.size() < limit) {
     if (!decode(host, left, rip, mode_, options_, d)) {
       if (!block->ops.empty()) break;  // a straddling instruction is a block of its own
       u8 bytes[kMaxInstructionBytes];
@@ -151,7 +157,7 @@ void BlockCache::bury(std::unique_ptr<Block> block) {
   for (const u64 page : {block->key.physical & ~kPageMask, block->second_page}) {
     const auto list = pages_.find(page);
     if (list == pages_.end()) continue;
-    auto& blocks = list->second;
+    auto& blocks = list->second.blocks;
     blocks.erase(std::remove(blocks.begin(), blocks.end(), block.get()), blocks.end());
   }
   graveyard_.push_back(std::move(block));
@@ -160,8 +166,9 @@ void BlockCache::bury(std::unique_ptr<Block> block) {
 void BlockCache::drop_page(u64 page) {
   const auto list = pages_.find(page);
   if (list == pages_.end()) return;
-  const std::vector<Block*> blocks = std::move(list->second);
-  pages_.erase(list);
+  const std::vector<Block*> blocks = std::move(list->second.blocks);
+  list->second.blocks.clear();
+  ++list->second.rewrites;
   for (Block* block : blocks) {
     const auto found = blocks_.find(block->key);
     std::unique_ptr<Block> owned = std::move(found->second);

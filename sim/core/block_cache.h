@@ -67,7 +67,11 @@ class BlockCache {
   u64 epoch_ = 0, space_ = 0;
   std::vector<Slot> slots_;
   std::unordered_map<BlockKey, std::unique_ptr<Block>, BlockKeyHash> blocks_;
-  std::unordered_map<u64, std::vector<Block*>> pages_;  // by host-physical page
+  struct Page {
+    std::vector<Block*> blocks;
+    unsigned rewrites = 0;  // code and data that share a page: shorter blocks lose less at each store
+  };
+  std::unordered_map<u64, Page> pages_;  // by host-physical page
   std::vector<Block*> dirty_;
   std::vector<std::unique_ptr<Block>> graveyard_;
 };

@@ -13,7 +13,9 @@ Core::Core(Ram& ram, CoreEnv& env, Timing& timing)
   impl_->bind_state(&impl_->initial);
 }
 
-Core::~Core() { impl_->ram.unwatch(*this); }
+Core::~Core() {
+  impl_->ram.unwatch(*this);
+}
 
 void Core::configure(const CoreConfig& config) {
   impl_->config = config;
@@ -23,9 +25,13 @@ void Core::configure(const CoreConfig& config) {
   impl_->cache.drop_all();
 }
 
-void Core::set_step(bool step) { impl_->step_ = step; }
+void Core::set_step(bool step) {
+  impl_->step_ = step;
+}
 
-void Core::set_state(CpuState* state) { impl_->bind_state(state); }
+void Core::set_state(CpuState* state) {
+  impl_->bind_state(state);
+}
 
 void Core::set_world(World world, const SecondStage* second, const Intercepts* intercepts, u16 tag) {
   account_time();
@@ -37,8 +43,12 @@ void Core::set_world(World world, const SecondStage* second, const Intercepts* i
   impl_->fresh_ = true;
 }
 
-Stop Core::run(const Limit& limit) { return impl_->run(limit); }
-Stop Core::deliver(const PendingEvent& event) { return impl_->deliver(event); }
+Stop Core::run(const Limit& limit) {
+  return impl_->run(limit);
+}
+Stop Core::deliver(const PendingEvent& event) {
+  return impl_->deliver(event);
+}
 
 // Inside a call to the environment the current instruction's context is the one in which it began.
 void Core::sync() {
@@ -58,7 +68,9 @@ void Core::account_time() {
   impl_->flush_time();
   impl_->account_time(impl_->block_ ? impl_->context_ : context());
 }
-void Core::discard_time() { impl_->discard_time(); }
+void Core::discard_time() {
+  impl_->discard_time();
+}
 
 void Core::attach(Observer& observer) {
   impl_->observers_.push_back(&observer);
@@ -70,11 +82,19 @@ void Core::detach(Observer& observer) {
   impl_->update_levels();
 }
 
-void Core::flush_tlb() { impl_->mmu.flush_all(); }
-void Core::flush_tlb(u16 tag) { impl_->mmu.flush_tag(tag); }
-void Core::code_written(u64 page) { impl_->code_written(page); }
+void Core::flush_tlb() {
+  impl_->mmu.flush_all();
+}
+void Core::flush_tlb(u16 tag) {
+  impl_->mmu.flush_tag(tag);
+}
+void Core::code_written(u64 page) {
+  impl_->code_written(page);
+}
 
-bool Core::translate_linear(u64 address, u64& physical) { return impl_->mmu.translate_quietly(address, physical); }
+bool Core::translate_linear(u64 address, u64& physical) {
+  return impl_->mmu.translate_quietly(address, physical);
+}
 
 bool Core::read_linear(u64 address, void* to, u64 size) {
   u8* out = static_cast<u8*>(to);
@@ -97,7 +117,8 @@ bool Core::read_linear(u64 address, void* to, u64 size) {
 
 std::vector<Core::BranchRecord> Core::last_branches() const {
   std::vector<BranchRecord> records;
-  const u64 last = impl_->branch_count_, first = last > Impl::kBranchRecords ? last - Impl::kBranchRecords : 0;
+  const u64 last = impl_->branch_count_,
+            first = last > Impl::kBranchRecords ? last - Impl::kBranchRecords : 0;
   for (u64 i = first; i < last; ++i) records.push_back(impl_->branches_[i % Impl::kBranchRecords]);
   return records;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of Core: run loop, retirement, time accounting and event delivery. Only core's own files include it.
+// The inside of Core: run loop, retirement, time accounting and event delivery. Only core's own files include
+// it.
 //
 // One rule serves faults, limits and stepping: `block_`, `done_` and the current micro-op say which
 // instructions of the block have executed but are not retired yet; retire_range() retires some of them.
@@ -17,9 +18,7 @@ struct Core::Impl {
   Stop deliver(const PendingEvent& event);
   void bind_state(CpuState* state);
   void code_written(u64 page);
-  void record_branch(u64 from, u64 to) {
-    branches_[branch_count_++ % kBranchRecords] = {from, to};
-  }
+  void record_branch(u64 from, u64 to) { branches_[branch_count_++ % kBranchRecords] = {from, to}; }
 
   // --- account.cpp
   void retire_range(unsigned from, unsigned to);
@@ -51,18 +50,18 @@ struct Core::Impl {
   CpuState initial;
   Executor x;
   bool step_ = false;
-  bool fresh_ = true;     // state or world has changed: let the MMU notice before blocks are looked up
+  bool fresh_ = true;  // state or world has changed: let the MMU notice before blocks are looked up
   u16 tag_ = 0;
-  u8 context_ = 0;        // context of the instructions executing
+  u8 context_ = 0;  // context of the instructions executing
   const SecondStage* second_ = nullptr;
 
   Block* block_ = nullptr;
-  unsigned done_ = 0;     // instructions of block_ retired
-  u64 iterations_ = 0;    // of a repeated string instruction, not retired yet
-  u64 pending_ = 0;       // slots not yet given to timing
+  unsigned done_ = 0;   // instructions of block_ retired
+  u64 iterations_ = 0;  // of a repeated string instruction, not retired yet
+  u64 pending_ = 0;     // slots not yet given to timing
 
   u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
-  u64 accounted_ = 0;     // cycle up to which time is accounted
+  u64 accounted_ = 0;  // cycle up to which time is accounted
   std::vector<Observer*> observers_;
   u8 levels_ = 0;
   CountVector cycle_counts_{};  // happenings in the cycle not complete yet, for kCycle observers

@@ -31,7 +31,9 @@ const ZydisDecoder& decoder(unsigned mode, const DecodeOptions& o) {
 }
 
 // Condition code by mnemonic, for Jcc, CMOVcc and SETcc: the low four bits of their opcode.
-unsigned condition_code(const ZydisDecodedInstruction& i) { return i.opcode & 15; }
+unsigned condition_code(const ZydisDecodedInstruction& i) {
+  return i.opcode & 15;
+}
 
 class Translator {
  public:
@@ -48,15 +50,22 @@ class Translator {
   void translate();
 
  private:
-  bool is_mem(unsigned n) const { return n < i_.operand_count_visible && o_[n].type == ZYDIS_OPERAND_TYPE_MEMORY; }
-  bool is_reg(unsigned n) const { return n < i_.operand_count_visible && o_[n].type == ZYDIS_OPERAND_TYPE_REGISTER; }
-  bool is_imm(unsigned n) const { return n < i_.operand_count_visible && o_[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE; }
+  bool is_mem(unsigned n) const {
+    return n < i_.operand_count_visible && o_[n].type == ZYDIS_OPERAND_TYPE_MEMORY;
+  }
+  bool is_reg(unsigned n) const {
+    return n < i_.operand_count_visible && o_[n].type == ZYDIS_OPERAND_TYPE_REGISTER;
+  }
+  bool is_imm(unsigned n) const {
+    return n < i_.operand_count_visible && o_[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+  }
   unsigned bytes(unsigned n) const { return o_[n].size / 8; }
 
   static u8 reg(const ZydisDecodedOperand& o) {
     const ZydisRegister r = o.reg.value;
     if (r >= ZYDIS_REGISTER_AL && r <= ZYDIS_REGISTER_BL) return static_cast<u8>((r - ZYDIS_REGISTER_AL) * 8);
-    if (r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH) return static_cast<u8>((r - ZYDIS_REGISTER_AH) * 8 + 1);
+    if (r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH)
+      return static_cast<u8>((r - ZYDIS_REGISTER_AH) * 8 + 1);
     if (r >= ZYDIS_REGISTER_SPL && r <= ZYDIS_REGISTER_R15B)
       return static_cast<u8>((r - ZYDIS_REGISTER_SPL + 4) * 8);
     return static_cast<u8>(ZydisRegisterGetId(r) * 8);
@@ -129,7 +138,8 @@ void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
     op_.scale = static_cast<u8>(m.scale > 1 ? __builtin_ctz(m.scale) : 0);
     op_.address |= kAddrIndex;
   }
-  op_.seg = m.segment == ZYDIS_REGISTER_NONE ? static_cast<u8>(DS) : static_cast<u8>(ZydisRegisterGetId(m.segment));
+  op_.seg =
+      m.segment == ZYDIS_REGISTER_NONE ? static_cast<u8>(DS) : static_cast<u8>(ZydisRegisterGetId(m.segment));
   if (mode_ == 8 && op_.address_size == 8 && op_.seg < FS) op_.address |= kAddrFlat;
   if (loads + stores) implicit(loads, stores);
   if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.locked = 1;
@@ -377,24 +387,48 @@ void Translator::jump_or_call(bool is_call) {
   branch(kind, is_call ? op::call_reg : op::jmp_reg);
 }
 
-void Translator::far_branch(Handler h) { branch(OpBranch::Far, h); }
+void Translator::far_branch(Handler h) {
+  branch(OpBranch::Far, h);
+}
 
 void Translator::string(StringOp s) {
   switch (i_.mnemonic) {
-    case ZYDIS_MNEMONIC_MOVSB: case ZYDIS_MNEMONIC_CMPSB: case ZYDIS_MNEMONIC_STOSB: case ZYDIS_MNEMONIC_LODSB:
-    case ZYDIS_MNEMONIC_SCASB: case ZYDIS_MNEMONIC_INSB: case ZYDIS_MNEMONIC_OUTSB: op_.size = 1; break;
-    case ZYDIS_MNEMONIC_MOVSW: case ZYDIS_MNEMONIC_CMPSW: case ZYDIS_MNEMONIC_STOSW: case ZYDIS_MNEMONIC_LODSW:
-    case ZYDIS_MNEMONIC_SCASW: case ZYDIS_MNEMONIC_INSW: case ZYDIS_MNEMONIC_OUTSW: op_.size = 2; break;
-    case ZYDIS_MNEMONIC_MOVSQ: case ZYDIS_MNEMONIC_CMPSQ: case ZYDIS_MNEMONIC_STOSQ: case ZYDIS_MNEMONIC_LODSQ:
-    case ZYDIS_MNEMONIC_SCASQ: op_.size = 8; break;
-    default: op_.size = 4; break;
+    case ZYDIS_MNEMONIC_MOVSB:
+    case ZYDIS_MNEMONIC_CMPSB:
+    case ZYDIS_MNEMONIC_STOSB:
+    case ZYDIS_MNEMONIC_LODSB:
+    case ZYDIS_MNEMONIC_SCASB:
+    case ZYDIS_MNEMONIC_INSB:
+    case ZYDIS_MNEMONIC_OUTSB:
+      op_.size = 1;
+      break;
+    case ZYDIS_MNEMONIC_MOVSW:
+    case ZYDIS_MNEMONIC_CMPSW:
+    case ZYDIS_MNEMONIC_STOSW:
+    case ZYDIS_MNEMONIC_LODSW:
+    case ZYDIS_MNEMONIC_SCASW:
+    case ZYDIS_MNEMONIC_INSW:
+    case ZYDIS_MNEMONIC_OUTSW:
+      op_.size = 2;
+      break;
+    case ZYDIS_MNEMONIC_MOVSQ:
+    case ZYDIS_MNEMONIC_CMPSQ:
+    case ZYDIS_MNEMONIC_STOSQ:
+    case ZYDIS_MNEMONIC_LODSQ:
+    case ZYDIS_MNEMONIC_SCASQ:
+      op_.size = 8;
+      break;
+    default:
+      op_.size = 4;
+      break;
   }
   const bool compares = s == StringOp::Cmps || s == StringOp::Scas;
   for (unsigned n = 0; n < i_.operand_count; ++n)
     if (o_[n].type == ZYDIS_OPERAND_TYPE_MEMORY && ZydisRegisterGetId(o_[n].mem.base) == RSI)
       op_.seg = static_cast<u8>(ZydisRegisterGetId(o_[n].mem.segment));
   Repeat repeat = Repeat::None;
-  if (i_.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) repeat = compares ? Repeat::Repe : Repeat::Rep;
+  if (i_.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE))
+    repeat = compares ? Repeat::Repe : Repeat::Rep;
   if (i_.attributes & ZYDIS_ATTRIB_HAS_REPNE) repeat = compares ? Repeat::Repne : Repeat::Rep;
   op_.aux = static_cast<u8>(repeat);
   const bool io = s == StringOp::Ins || s == StringOp::Outs;
@@ -566,7 +600,7 @@ void Translator::translate() {
     case ZYDIS_MNEMONIC_POP: return pop();
     case ZYDIS_MNEMONIC_PUSHF: case ZYDIS_MNEMONIC_PUSHFD: case ZYDIS_MNEMONIC_PUSHFQ:
       implicit(0, 1);
-      return system(op::pushf);
+      return use(op::pushf);
     case ZYDIS_MNEMONIC_POPF: case ZYDIS_MNEMONIC_POPFD: case ZYDIS_MNEMONIC_POPFQ:
       implicit(1, 0);
       return system(op::popf);
@@ -620,7 +654,7 @@ void Translator::translate() {
     case ZYDIS_MNEMONIC_PREFETCH: case ZYDIS_MNEMONIC_PREFETCHNTA: case ZYDIS_MNEMONIC_PREFETCHT0:
     case ZYDIS_MNEMONIC_PREFETCHT1: case ZYDIS_MNEMONIC_PREFETCHT2: case ZYDIS_MNEMONIC_PREFETCHW:
       return use(op::nop);
-    case ZYDIS_MNEMONIC_PAUSE: return system(op::pause);
+    case ZYDIS_MNEMONIC_PAUSE: return exact(op::pause);
     case ZYDIS_MNEMONIC_MFENCE: case ZYDIS_MNEMONIC_LFENCE: case ZYDIS_MNEMONIC_SFENCE: return system(op::fence);
     case ZYDIS_MNEMONIC_CLFLUSH: case ZYDIS_MNEMONIC_CLFLUSHOPT: memory(0, 0, 0); return system(op::clflush);
     case ZYDIS_MNEMONIC_UD0: case ZYDIS_MNEMONIC_UD1: case ZYDIS_MNEMONIC_UD2: return system(op::undefined);
@@ -702,7 +736,8 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const D
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   to = {};
   const unsigned length = available < kMaxInstructionBytes ? available : kMaxInstructionBytes;
-  const ZyanStatus status = ZydisDecoderDecodeFull(&decoder(mode, options), bytes, length, &instruction, operands);
+  const ZyanStatus status =
+      ZydisDecoderDecodeFull(&decoder(mode, options), bytes, length, &instruction, operands);
   if (ZYAN_SUCCESS(status)) {
     Translator(instruction, operands, rip, mode, to).translate();
     return true;

@@ -12,9 +12,13 @@ namespace pmusim::core {
 std::string Core::disassemble(u64 rip, unsigned instructions, const char* mark) {
   const bool code64 = state_->code64(), code32 = state_->seg[CS].big();
   ZydisDecoder decoder;
-  ZydisDecoderInit(&decoder, code64 ? ZYDIS_MACHINE_MODE_LONG_64 : code32 ? ZYDIS_MACHINE_MODE_LEGACY_32
-                                                                          : ZYDIS_MACHINE_MODE_LEGACY_16,
-                   code64 ? ZYDIS_STACK_WIDTH_64 : code32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16);
+  ZydisDecoderInit(&decoder,
+                   code64   ? ZYDIS_MACHINE_MODE_LONG_64
+                   : code32 ? ZYDIS_MACHINE_MODE_LEGACY_32
+                            : ZYDIS_MACHINE_MODE_LEGACY_16,
+                   code64   ? ZYDIS_STACK_WIDTH_64
+                   : code32 ? ZYDIS_STACK_WIDTH_32
+                            : ZYDIS_STACK_WIDTH_16);
   ZydisFormatter formatter;
   ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
   std::string text;
@@ -29,8 +33,8 @@ std::string Core::disassemble(u64 rip, unsigned instructions, const char* mark) 
     const bool good =
         ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, available, &instruction, operands)) &&
         ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &instruction, operands,
-                                                     instruction.operand_count_visible, line, sizeof(line), rip,
-                                                     nullptr));
+                                                     instruction.operand_count_visible, line, sizeof(line),
+                                                     rip, nullptr));
     const char* prefix = mark ? mark : "";
     text += fmt::format("{:{}}{:#x}: {}\n", n == 0 ? prefix : "", std::strlen(prefix), rip, line);
     if (!good) break;

@@ -43,13 +43,23 @@ inline void put(Executor& x, u8 offset, T value) {
 }
 inline void put_sized(Executor& x, u8 offset, u64 value, unsigned size) {
   switch (size) {
-    case 1: put<u8>(x, offset, static_cast<u8>(value)); break;
-    case 2: put<u16>(x, offset, static_cast<u16>(value)); break;
-    case 4: put<u32>(x, offset, static_cast<u32>(value)); break;
-    default: put<u64>(x, offset, value); break;
+    case 1:
+      put<u8>(x, offset, static_cast<u8>(value));
+      break;
+    case 2:
+      put<u16>(x, offset, static_cast<u16>(value));
+      break;
+    case 4:
+      put<u32>(x, offset, static_cast<u32>(value));
+      break;
+    default:
+      put<u64>(x, offset, value);
+      break;
   }
 }
-inline u64 low_bytes(u64 value, unsigned size) { return size >= 8 ? value : value & ((u64{1} << size * 8) - 1); }
+inline u64 low_bytes(u64 value, unsigned size) {
+  return size >= 8 ? value : value & ((u64{1} << size * 8) - 1);
+}
 
 // --- Memory operands.
 inline u64 effective_offset(const Executor& x, const MicroOp& op) {
@@ -106,7 +116,8 @@ inline void check_target(const Executor& x, u64 target) {
   if (x.code64 && static_cast<u64>(static_cast<s64>(target << 16) >> 16) != target) raise_gp();
 }
 
-// Before a system instruction: earlier instructions retire, RIP and next_rip are set for the functions of exec.h.
+// Before a system instruction: earlier instructions retire, RIP and next_rip are set for the functions of
+// exec.h.
 inline void begin_system(Executor& x, const MicroOp& op) {
   x.commit(x.core);
   x.s->rip = op.rip();
@@ -246,14 +257,19 @@ PMUSIM_HANDLER(xgetbv);
 #undef PMUSIM_HANDLER
 }  // namespace op
 
-// Handler template of all operand sizes: H has `template <class T> static void run(Executor&, const MicroOp&)`.
+// Handler template of all operand sizes: H has `template <class T> static void run(Executor&, const
+// MicroOp&)`.
 template <class H>
 inline Handler sized(unsigned size) {
   switch (size) {
-    case 1: return &H::template run<u8>;
-    case 2: return &H::template run<u16>;
-    case 4: return &H::template run<u32>;
-    default: return &H::template run<u64>;
+    case 1:
+      return &H::template run<u8>;
+    case 2:
+      return &H::template run<u16>;
+    case 4:
+      return &H::template run<u32>;
+    default:
+      return &H::template run<u64>;
   }
 }
 

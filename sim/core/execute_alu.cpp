@@ -54,11 +54,16 @@ struct ToMem {
 template <class Op>
 Handlers binary(Form form, unsigned size) {
   switch (form) {
-    case Form::RegReg: return {sized<ToReg<Op, FromReg, true>>(size), sized<ToReg<Op, FromReg, false>>(size)};
-    case Form::RegImm: return {sized<ToReg<Op, FromImm, true>>(size), sized<ToReg<Op, FromImm, false>>(size)};
-    case Form::RegMem: return {sized<ToReg<Op, FromMem, true>>(size)};
-    case Form::MemReg: return {sized<ToMem<Op, FromReg>>(size)};
-    case Form::MemImm: return {sized<ToMem<Op, FromImm>>(size)};
+    case Form::RegReg:
+      return {sized<ToReg<Op, FromReg, true>>(size), sized<ToReg<Op, FromReg, false>>(size)};
+    case Form::RegImm:
+      return {sized<ToReg<Op, FromImm, true>>(size), sized<ToReg<Op, FromImm, false>>(size)};
+    case Form::RegMem:
+      return {sized<ToReg<Op, FromMem, true>>(size)};
+    case Form::MemReg:
+      return {sized<ToMem<Op, FromReg>>(size)};
+    case Form::MemImm:
+      return {sized<ToMem<Op, FromImm>>(size)};
   }
   return {};
 }
@@ -123,7 +128,8 @@ struct DoubleShiftReg {
   static void run(Executor& x, const MicroOp& op) {
     const T a = get<T>(x, op.dst), b = get<T>(x, op.src);
     put<T>(x, op.dst,
-           Left ? alu::shld<T>(a, b, By::of(x, op), x.s->rflags) : alu::shrd<T>(a, b, By::of(x, op), x.s->rflags));
+           Left ? alu::shld<T>(a, b, By::of(x, op), x.s->rflags)
+                : alu::shrd<T>(a, b, By::of(x, op), x.s->rflags));
   }
 };
 template <bool Left, class By>
@@ -133,14 +139,15 @@ struct DoubleShiftMem {
     const u64 address = effective_address(x, op);
     const T a = x.mmu->read_for_write<T>(address), b = get<T>(x, op.src);
     u64 flags = x.s->rflags;
-    x.mmu->write<T>(address,
-                    Left ? alu::shld<T>(a, b, By::of(x, op), flags) : alu::shrd<T>(a, b, By::of(x, op), flags));
+    x.mmu->write<T>(
+        address, Left ? alu::shld<T>(a, b, By::of(x, op), flags) : alu::shrd<T>(a, b, By::of(x, op), flags));
     x.s->rflags = flags;
   }
 };
 template <bool Left>
 Handler double_shift(bool memory, bool by_cl, unsigned size) {
-  if (memory) return by_cl ? sized<DoubleShiftMem<Left, ByCl>>(size) : sized<DoubleShiftMem<Left, ByImm>>(size);
+  if (memory)
+    return by_cl ? sized<DoubleShiftMem<Left, ByCl>>(size) : sized<DoubleShiftMem<Left, ByImm>>(size);
   return by_cl ? sized<DoubleShiftReg<Left, ByCl>>(size) : sized<DoubleShiftReg<Left, ByImm>>(size);
 }
 
@@ -148,38 +155,58 @@ Handler double_shift(bool memory, bool by_cl, unsigned size) {
 
 Handlers select_binary(Binary op, Form form, unsigned size) {
   switch (op) {
-    case Binary::Add: return binary<alu::Add>(form, size);
-    case Binary::Or: return binary<alu::Or>(form, size);
-    case Binary::Adc: return binary<alu::Adc>(form, size);
-    case Binary::Sbb: return binary<alu::Sbb>(form, size);
-    case Binary::And: return binary<alu::And>(form, size);
-    case Binary::Sub: return binary<alu::Sub>(form, size);
-    case Binary::Xor: return binary<alu::Xor>(form, size);
-    case Binary::Cmp: return binary<alu::Cmp>(form, size);
-    case Binary::Test: return binary<alu::Test>(form, size);
+    case Binary::Add:
+      return binary<alu::Add>(form, size);
+    case Binary::Or:
+      return binary<alu::Or>(form, size);
+    case Binary::Adc:
+      return binary<alu::Adc>(form, size);
+    case Binary::Sbb:
+      return binary<alu::Sbb>(form, size);
+    case Binary::And:
+      return binary<alu::And>(form, size);
+    case Binary::Sub:
+      return binary<alu::Sub>(form, size);
+    case Binary::Xor:
+      return binary<alu::Xor>(form, size);
+    case Binary::Cmp:
+      return binary<alu::Cmp>(form, size);
+    case Binary::Test:
+      return binary<alu::Test>(form, size);
   }
   return {};
 }
 
 Handlers select_unary(Unary op, bool memory, unsigned size) {
   switch (op) {
-    case Unary::Inc: return unary<alu::Inc>(memory, size);
-    case Unary::Dec: return unary<alu::Dec>(memory, size);
-    case Unary::Neg: return unary<alu::Neg>(memory, size);
-    case Unary::Not: return unary<alu::Not>(memory, size);
+    case Unary::Inc:
+      return unary<alu::Inc>(memory, size);
+    case Unary::Dec:
+      return unary<alu::Dec>(memory, size);
+    case Unary::Neg:
+      return unary<alu::Neg>(memory, size);
+    case Unary::Not:
+      return unary<alu::Not>(memory, size);
   }
   return {};
 }
 
 Handlers select_shift(Shift op, bool memory, bool by_cl, unsigned size) {
   switch (op) {
-    case Shift::Rol: return shift<alu::Rol>(memory, by_cl, size);
-    case Shift::Ror: return shift<alu::Ror>(memory, by_cl, size);
-    case Shift::Rcl: return {shift<alu::Rcl>(memory, by_cl, size).precise};
-    case Shift::Rcr: return {shift<alu::Rcr>(memory, by_cl, size).precise};
-    case Shift::Shl: return shift<alu::Shl>(memory, by_cl, size);
-    case Shift::Shr: return shift<alu::Shr>(memory, by_cl, size);
-    case Shift::Sar: return shift<alu::Sar>(memory, by_cl, size);
+    case Shift::Rol:
+      return shift<alu::Rol>(memory, by_cl, size);
+    case Shift::Ror:
+      return shift<alu::Ror>(memory, by_cl, size);
+    case Shift::Rcl:
+      return {shift<alu::Rcl>(memory, by_cl, size).precise};
+    case Shift::Rcr:
+      return {shift<alu::Rcr>(memory, by_cl, size).precise};
+    case Shift::Shl:
+      return shift<alu::Shl>(memory, by_cl, size);
+    case Shift::Shr:
+      return shift<alu::Shr>(memory, by_cl, size);
+    case Shift::Sar:
+      return shift<alu::Sar>(memory, by_cl, size);
   }
   return {};
 }

@@ -23,7 +23,9 @@ void call_to(Executor& x, const MicroOp& op, u64 target) {
   x.s->rip = target;
 }
 
-u64 count_register(const Executor& x, const MicroOp& op) { return low_bytes(x.s->gpr[RCX], op.address_size); }
+u64 count_register(const Executor& x, const MicroOp& op) {
+  return low_bytes(x.s->gpr[RCX], op.address_size);
+}
 
 struct FarPointer {
   u64 offset;
@@ -42,13 +44,25 @@ void jcc(Executor& x, const MicroOp& op) {
   x.s->rip = x.taken ? op.imm : op.next_rip;
 }
 
-void jmp(Executor& x, const MicroOp& op) { x.s->rip = op.imm; }
-void jmp_reg(Executor& x, const MicroOp& op) { jump(x, low_bytes(get<u64>(x, op.dst), op.size)); }
-void jmp_mem(Executor& x, const MicroOp& op) { jump(x, read_sized(x, effective_address(x, op), op.size)); }
+void jmp(Executor& x, const MicroOp& op) {
+  x.s->rip = op.imm;
+}
+void jmp_reg(Executor& x, const MicroOp& op) {
+  jump(x, low_bytes(get<u64>(x, op.dst), op.size));
+}
+void jmp_mem(Executor& x, const MicroOp& op) {
+  jump(x, read_sized(x, effective_address(x, op), op.size));
+}
 
-void call(Executor& x, const MicroOp& op) { call_to(x, op, op.imm); }
-void call_reg(Executor& x, const MicroOp& op) { call_to(x, op, low_bytes(get<u64>(x, op.dst), op.size)); }
-void call_mem(Executor& x, const MicroOp& op) { call_to(x, op, read_sized(x, effective_address(x, op), op.size)); }
+void call(Executor& x, const MicroOp& op) {
+  call_to(x, op, op.imm);
+}
+void call_reg(Executor& x, const MicroOp& op) {
+  call_to(x, op, low_bytes(get<u64>(x, op.dst), op.size));
+}
+void call_mem(Executor& x, const MicroOp& op) {
+  call_to(x, op, read_sized(x, effective_address(x, op), op.size));
+}
 
 void ret(Executor& x, const MicroOp& op) {
   const u64 target = op.size == 8 ? top<u64>(x) : op.size == 4 ? top<u32>(x) : top<u16>(x);

@@ -43,8 +43,9 @@ struct Extend {
   template <class T>
   static void run(Executor& x, const MicroOp& op) {
     const From value = Memory ? load<From>(x, op) : get<From>(x, op.src);
-    put<T>(x, op.dst, Sign ? static_cast<T>(static_cast<s64>(static_cast<alu::Signed<From>>(value)))
-                           : static_cast<T>(value));
+    put<T>(x, op.dst,
+           Sign ? static_cast<T>(static_cast<s64>(static_cast<alu::Signed<From>>(value)))
+                : static_cast<T>(value));
   }
 };
 template <class From>
@@ -85,20 +86,28 @@ struct Cmov {
 
 Handler select_move(Form form, unsigned size) {
   switch (form) {
-    case Form::RegReg: return sized<MoveRegReg>(size);
-    case Form::RegImm: return sized<MoveRegImm>(size);
-    case Form::RegMem: return sized<MoveRegMem>(size);
-    case Form::MemReg: return sized<MoveMemReg>(size);
-    case Form::MemImm: return sized<MoveMemImm>(size);
+    case Form::RegReg:
+      return sized<MoveRegReg>(size);
+    case Form::RegImm:
+      return sized<MoveRegImm>(size);
+    case Form::RegMem:
+      return sized<MoveRegMem>(size);
+    case Form::MemReg:
+      return sized<MoveMemReg>(size);
+    case Form::MemImm:
+      return sized<MoveMemImm>(size);
   }
   return nullptr;
 }
 
 Handler select_extend(bool sign, bool memory, unsigned from, unsigned to) {
   switch (from) {
-    case 1: return extend<u8>(sign, memory, to);
-    case 2: return extend<u16>(sign, memory, to);
-    default: return extend<u32>(sign, memory, to);
+    case 1:
+      return extend<u8>(sign, memory, to);
+    case 2:
+      return extend<u16>(sign, memory, to);
+    default:
+      return extend<u32>(sign, memory, to);
   }
 }
 
@@ -112,19 +121,31 @@ Handler select_cmov(bool memory, unsigned size) {
 
 u64 read_sized(Executor& x, u64 linear, unsigned size) {
   switch (size) {
-    case 1: return x.mmu->read<u8>(linear);
-    case 2: return x.mmu->read<u16>(linear);
-    case 4: return x.mmu->read<u32>(linear);
-    default: return x.mmu->read<u64>(linear);
+    case 1:
+      return x.mmu->read<u8>(linear);
+    case 2:
+      return x.mmu->read<u16>(linear);
+    case 4:
+      return x.mmu->read<u32>(linear);
+    default:
+      return x.mmu->read<u64>(linear);
   }
 }
 
 void write_sized(Executor& x, u64 linear, u64 value, unsigned size) {
   switch (size) {
-    case 1: x.mmu->write<u8>(linear, static_cast<u8>(value)); break;
-    case 2: x.mmu->write<u16>(linear, static_cast<u16>(value)); break;
-    case 4: x.mmu->write<u32>(linear, static_cast<u32>(value)); break;
-    default: x.mmu->write<u64>(linear, value); break;
+    case 1:
+      x.mmu->write<u8>(linear, static_cast<u8>(value));
+      break;
+    case 2:
+      x.mmu->write<u16>(linear, static_cast<u16>(value));
+      break;
+    case 4:
+      x.mmu->write<u32>(linear, static_cast<u32>(value));
+      break;
+    default:
+      x.mmu->write<u64>(linear, value);
+      break;
   }
 }
 
@@ -136,7 +157,9 @@ void lea(Executor& x, const MicroOp& op) {
   put_sized(x, op.dst, low_bytes(effective_offset(x, op), op.address_size), op.size);
 }
 
-void setcc_reg(Executor& x, const MicroOp& op) { put<u8>(x, op.dst, alu::condition(op.aux, x.s->rflags)); }
+void setcc_reg(Executor& x, const MicroOp& op) {
+  put<u8>(x, op.dst, alu::condition(op.aux, x.s->rflags));
+}
 void setcc_mem(Executor& x, const MicroOp& op) {
   x.mmu->write<u8>(effective_address(x, op), alu::condition(op.aux, x.s->rflags));
 }
@@ -164,13 +187,27 @@ void xlat(Executor& x, const MicroOp& op) {
 }
 
 inline constexpr u64 kAhFlags = kSF | kZF | kAF | kPFlag | kCF;
-void lahf(Executor& x, const MicroOp&) { put<u8>(x, 1, static_cast<u8>((x.s->rflags & kAhFlags) | kFixed1)); }
-void sahf(Executor& x, const MicroOp&) { alu::replace(x.s->rflags, kAhFlags, get<u8>(x, 1) & kAhFlags); }
-void clc(Executor& x, const MicroOp&) { x.s->rflags &= ~kCF; }
-void stc(Executor& x, const MicroOp&) { x.s->rflags |= kCF; }
-void cmc(Executor& x, const MicroOp&) { x.s->rflags ^= kCF; }
-void cld(Executor& x, const MicroOp&) { x.s->rflags &= ~kDFlag; }
-void std_(Executor& x, const MicroOp&) { x.s->rflags |= kDFlag; }
+void lahf(Executor& x, const MicroOp&) {
+  put<u8>(x, 1, static_cast<u8>((x.s->rflags & kAhFlags) | kFixed1));
+}
+void sahf(Executor& x, const MicroOp&) {
+  alu::replace(x.s->rflags, kAhFlags, get<u8>(x, 1) & kAhFlags);
+}
+void clc(Executor& x, const MicroOp&) {
+  x.s->rflags &= ~kCF;
+}
+void stc(Executor& x, const MicroOp&) {
+  x.s->rflags |= kCF;
+}
+void cmc(Executor& x, const MicroOp&) {
+  x.s->rflags ^= kCF;
+}
+void cld(Executor& x, const MicroOp&) {
+  x.s->rflags &= ~kDFlag;
+}
+void std_(Executor& x, const MicroOp&) {
+  x.s->rflags |= kDFlag;
+}
 
 }  // namespace op
 }  // namespace pmusim::core

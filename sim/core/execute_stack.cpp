@@ -62,11 +62,15 @@ void push_sized(Executor& x, u64 value, unsigned size) {
 Handler select_push(bool memory, bool immediate, unsigned size) {
   return memory ? sized<PushMem>(size) : immediate ? sized<PushImm>(size) : sized<PushReg>(size);
 }
-Handler select_pop(bool memory, unsigned size) { return memory ? sized<PopMem>(size) : sized<PopReg>(size); }
+Handler select_pop(bool memory, unsigned size) {
+  return memory ? sized<PopMem>(size) : sized<PopReg>(size);
+}
 
 namespace op {
 
-void push_segment(Executor& x, const MicroOp& op) { push_sized(x, x.s->seg[op.dst].selector, op.size); }
+void push_segment(Executor& x, const MicroOp& op) {
+  push_sized(x, x.s->seg[op.dst].selector, op.size);
+}
 
 void pop_segment(Executor& x, const MicroOp& op) {
   begin_system(x, op);
@@ -77,7 +81,6 @@ void pop_segment(Executor& x, const MicroOp& op) {
 }
 
 void pushf(Executor& x, const MicroOp& op) {
-  begin_system(x, op);
   push_sized(x, pushf_value(x), op.size);
 }
 

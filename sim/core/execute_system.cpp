@@ -28,14 +28,20 @@ void check_not_real(const Executor& x) {
 
 }  // namespace
 
-void undefined(Executor&, const MicroOp&) { raise(kUD); }
-void too_long(Executor&, const MicroOp&) { raise_gp(); }
+void undefined(Executor&, const MicroOp&) {
+  raise(kUD);
+}
+void too_long(Executor&, const MicroOp&) {
+  raise_gp();
+}
 void unimplemented(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   throw Unimplemented(op.rip(), "instruction not implemented");
 }
 
-void mov_from_segment_reg(Executor& x, const MicroOp& op) { put_sized(x, op.dst, x.s->seg[op.src].selector, op.size); }
+void mov_from_segment_reg(Executor& x, const MicroOp& op) {
+  put_sized(x, op.dst, x.s->seg[op.src].selector, op.size);
+}
 void mov_from_segment_mem(Executor& x, const MicroOp& op) {
   x.mmu->write<u16>(effective_address(x, op), x.s->seg[op.src].selector);
 }
@@ -174,8 +180,7 @@ void fence(Executor& x, const MicroOp&) {
   x.recheck = true;
   x.stall(Cost::Fence);
 }
-void pause(Executor& x, const MicroOp& op) {
-  begin_system(x, op);
+void pause(Executor& x, const MicroOp&) {
   check_intercept(x, ExitKind::Pause);
 }
 
@@ -212,6 +217,8 @@ void rdpid(Executor& x, const MicroOp& op) {
   put<u64>(x, op.dst, core::rdpid(x));
 }
 // XGETBV and XSETBV: CR4.OSXSAVE cannot be set on this machine (no XSAVE), so both are undefined.
-void xgetbv(Executor&, const MicroOp&) { raise(kUD); }
+void xgetbv(Executor&, const MicroOp&) {
+  raise(kUD);
+}
 
 }  // namespace pmusim::core::op

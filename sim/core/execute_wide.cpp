@@ -10,10 +10,14 @@ namespace {
 template <BitOp Op, class T>
 T changed(T value, T bit) {
   switch (Op) {
-    case BitOp::Set: return value | bit;
-    case BitOp::Reset: return static_cast<T>(value & ~bit);
-    case BitOp::Complement: return value ^ bit;
-    case BitOp::Test: break;
+    case BitOp::Set:
+      return value | bit;
+    case BitOp::Reset:
+      return static_cast<T>(value & ~bit);
+    case BitOp::Complement:
+      return value ^ bit;
+    case BitOp::Test:
+      break;
   }
   return value;
 }
@@ -80,8 +84,9 @@ struct ScanBits {
       case Scan::Lzcnt: {
         T count = static_cast<T>(alu::kBits<T>);
         if (value)
-          count = static_cast<T>(Op == Scan::Tzcnt ? __builtin_ctzll(value)
-                                                   : __builtin_clzll(value) - (64 - static_cast<int>(alu::kBits<T>)));
+          count = static_cast<T>(Op == Scan::Tzcnt
+                                     ? __builtin_ctzll(value)
+                                     : __builtin_clzll(value) - (64 - static_cast<int>(alu::kBits<T>)));
         put<T>(x, op.dst, count);
         alu::replace(flags, kCF | kZF, (value == 0) | (count == 0 ? kZF : 0));
         break;
@@ -181,7 +186,8 @@ struct ImulReg {
     const T b = Immediate ? static_cast<T>(op.imm) : get<T>(x, op.dst);
     const S r = static_cast<S>(static_cast<St>(a)) * static_cast<St>(b);
     put<T>(x, op.dst, static_cast<T>(r));
-    Accumulate<Multiply::Imul, false>::set_overflow<T>(x, static_cast<T>(r), r != static_cast<S>(static_cast<St>(r)));
+    Accumulate<Multiply::Imul, false>::set_overflow<T>(x, static_cast<T>(r),
+                                                       r != static_cast<S>(static_cast<St>(r)));
   }
 };
 
@@ -227,31 +233,44 @@ struct Xadd {
 
 Handler select_bit(BitOp op, bool memory, bool immediate, unsigned size) {
   switch (op) {
-    case BitOp::Test: return bit_handler<BitOp::Test>(memory, immediate, size);
-    case BitOp::Set: return bit_handler<BitOp::Set>(memory, immediate, size);
-    case BitOp::Reset: return bit_handler<BitOp::Reset>(memory, immediate, size);
-    case BitOp::Complement: return bit_handler<BitOp::Complement>(memory, immediate, size);
+    case BitOp::Test:
+      return bit_handler<BitOp::Test>(memory, immediate, size);
+    case BitOp::Set:
+      return bit_handler<BitOp::Set>(memory, immediate, size);
+    case BitOp::Reset:
+      return bit_handler<BitOp::Reset>(memory, immediate, size);
+    case BitOp::Complement:
+      return bit_handler<BitOp::Complement>(memory, immediate, size);
   }
   return nullptr;
 }
 
 Handler select_scan(Scan op, bool memory, unsigned size) {
   switch (op) {
-    case Scan::Bsf: return scan<Scan::Bsf>(memory, size);
-    case Scan::Bsr: return scan<Scan::Bsr>(memory, size);
-    case Scan::Tzcnt: return scan<Scan::Tzcnt>(memory, size);
-    case Scan::Lzcnt: return scan<Scan::Lzcnt>(memory, size);
-    case Scan::Popcnt: return scan<Scan::Popcnt>(memory, size);
+    case Scan::Bsf:
+      return scan<Scan::Bsf>(memory, size);
+    case Scan::Bsr:
+      return scan<Scan::Bsr>(memory, size);
+    case Scan::Tzcnt:
+      return scan<Scan::Tzcnt>(memory, size);
+    case Scan::Lzcnt:
+      return scan<Scan::Lzcnt>(memory, size);
+    case Scan::Popcnt:
+      return scan<Scan::Popcnt>(memory, size);
   }
   return nullptr;
 }
 
 Handler select_multiply(Multiply op, bool memory, unsigned size) {
   switch (op) {
-    case Multiply::Mul: return accumulate<Multiply::Mul>(memory, size);
-    case Multiply::Imul: return accumulate<Multiply::Imul>(memory, size);
-    case Multiply::Div: return accumulate<Multiply::Div>(memory, size);
-    case Multiply::Idiv: return accumulate<Multiply::Idiv>(memory, size);
+    case Multiply::Mul:
+      return accumulate<Multiply::Mul>(memory, size);
+    case Multiply::Imul:
+      return accumulate<Multiply::Imul>(memory, size);
+    case Multiply::Div:
+      return accumulate<Multiply::Div>(memory, size);
+    case Multiply::Idiv:
+      return accumulate<Multiply::Idiv>(memory, size);
   }
   return nullptr;
 }

@@ -101,8 +101,8 @@ u64 Core::Impl::execute_some(Block& block, u64 allowed) {
   return executed;
 }
 
-// Each iteration is a slot of time and counts against the limit. Between iterations RIP stays and RF is set, so
-// that an interrupt taken there pushes it (SDM Vol. 3, "Restart flag").
+// Each iteration is a slot of time and counts against the limit. Between iterations RIP stays and RF is set,
+// so that an interrupt taken there pushes it (SDM Vol. 3, "Restart flag").
 u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
   block_ = &block;
   done_ = 0;
@@ -164,9 +164,12 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
 
 Stop Core::Impl::slice_stop() const {
   switch (x.s->activity) {
-    case Activity::Running: return Stop::SliceEnd;
-    case Activity::Shutdown: return Stop::Shutdown;
-    default: return Stop::Halted;
+    case Activity::Running:
+      return Stop::SliceEnd;
+    case Activity::Shutdown:
+      return Stop::Shutdown;
+    default:
+      return Stop::Halted;
   }
 }
 
@@ -277,7 +280,8 @@ void Core::Impl::rethrow(const Unimplemented& e) {
     if (!core.read_linear(linear + i, &byte, 1)) break;
     bytes += fmt::format("{:02x} ", byte);
   }
-  throw Unimplemented(rip, fmt::format("{} at {:#x}: bytes {}\n{}", e.what(), rip, bytes, core.disassemble(rip, 1)));
+  throw Unimplemented(
+      rip, fmt::format("{} at {:#x}: bytes {}\n{}", e.what(), rip, bytes, core.disassemble(rip, 1)));
 }
 
 Stop Core::Impl::deliver(const PendingEvent& event) {
@@ -303,7 +307,8 @@ Stop Core::Impl::triple_fault() {
 }
 
 // Delivers an event; a fault on the way becomes the next event by the contributory rules. An exception that
-// the control block intercepts exits before CR2 changes; an injected one does not (SDM Vol. 3, "Event Injection").
+// the control block intercepts exits before CR2 changes; an injected one does not (SDM Vol. 3, "Event
+// Injection").
 Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault, bool injected) {
   PendingEvent vectoring;
   Fault second{};
@@ -342,7 +347,8 @@ Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault, bool inje
         event = event_of(Fault{kDF, true, 0});
         fault = nullptr;
         break;
-      case Escalation::TripleFault: return triple_fault();
+      case Escalation::TripleFault:
+        return triple_fault();
     }
   }
 }

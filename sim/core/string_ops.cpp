@@ -6,7 +6,9 @@
 namespace pmusim::core {
 namespace {
 
-u64 step(const Executor& x, unsigned size) { return x.s->rflags & kDFlag ? -static_cast<u64>(size) : size; }
+u64 step(const Executor& x, unsigned size) {
+  return x.s->rflags & kDFlag ? -static_cast<u64>(size) : size;
+}
 u64 source(const Executor& x, const MicroOp& op) {
   return segmented(x, op.seg, low_bytes(x.s->gpr[RSI], op.address_size));
 }
@@ -83,13 +85,20 @@ struct Iteration {
 
 Handler select_string(StringOp op, unsigned size) {
   switch (op) {
-    case StringOp::Movs: return sized<Iteration<StringOp::Movs>>(size);
-    case StringOp::Cmps: return sized<Iteration<StringOp::Cmps>>(size);
-    case StringOp::Stos: return sized<Iteration<StringOp::Stos>>(size);
-    case StringOp::Lods: return sized<Iteration<StringOp::Lods>>(size);
-    case StringOp::Scas: return sized<Iteration<StringOp::Scas>>(size);
-    case StringOp::Ins: return sized<Iteration<StringOp::Ins>>(size);
-    case StringOp::Outs: return sized<Iteration<StringOp::Outs>>(size);
+    case StringOp::Movs:
+      return sized<Iteration<StringOp::Movs>>(size);
+    case StringOp::Cmps:
+      return sized<Iteration<StringOp::Cmps>>(size);
+    case StringOp::Stos:
+      return sized<Iteration<StringOp::Stos>>(size);
+    case StringOp::Lods:
+      return sized<Iteration<StringOp::Lods>>(size);
+    case StringOp::Scas:
+      return sized<Iteration<StringOp::Scas>>(size);
+    case StringOp::Ins:
+      return sized<Iteration<StringOp::Ins>>(size);
+    case StringOp::Outs:
+      return sized<Iteration<StringOp::Outs>>(size);
   }
   return nullptr;
 }

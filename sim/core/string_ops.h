@@ -13,7 +13,9 @@ enum class Repeat : u8 { None = 0, Rep = 1, Repe = 2, Repne = 3 };  // MicroOp::
 Handler select_string(StringOp op, unsigned size);
 
 // RCX in the address size.
-inline u64 repeat_count(const Executor& x, const MicroOp& op) { return low_bytes(x.s->gpr[RCX], op.address_size); }
+inline u64 repeat_count(const Executor& x, const MicroOp& op) {
+  return low_bytes(x.s->gpr[RCX], op.address_size);
+}
 
 // After an iteration of a repeated instruction: is it over?
 inline bool repeat_done(const Executor& x, const MicroOp& op) {

@@ -14,14 +14,23 @@ struct MicroOp;
 using Handler = void (*)(Executor&, const MicroOp&);
 
 // What ends a block and how it counts.
-enum class OpBranch : u8 { None, Conditional, DirectJump, IndirectJump, DirectCall, IndirectCall, Return, Far };
+enum class OpBranch : u8 {
+  None,
+  Conditional,
+  DirectJump,
+  IndirectJump,
+  DirectCall,
+  IndirectCall,
+  Return,
+  Far
+};
 
 enum OpFlag : u8 {
-  kOpExact = 1,         // can fault or stop the block after itself: flags are exact before and after it
-  kOpReadsFlags = 2,    // needs arithmetic flags of earlier instructions
-  kOpWritesAll = 4,     // overwrites every arithmetic flag whatever its operands
-  kOpEndsBlock = 8,     // branch or system instruction
-  kOpRepeat = 16,       // string instruction with a REP prefix: interruptible, a block of its own
+  kOpExact = 1,           // can fault or stop the block after itself: flags are exact before and after it
+  kOpReadsFlags = 2,      // needs arithmetic flags of earlier instructions
+  kOpWritesAll = 4,       // overwrites every arithmetic flag whatever its operands
+  kOpEndsBlock = 8,       // branch or system instruction
+  kOpRepeat = 16,         // string instruction with a REP prefix: interruptible, a block of its own
   kOpSoftInterrupt = 32,  // clears TF before the single-step trap could be taken
   kOpSetsRip = 64,        // branches; after everything else RIP is the next instruction
 };
@@ -35,9 +44,9 @@ enum OpAddress : u8 {
 
 struct MicroOp {
   Handler run = nullptr;
-  u64 imm = 0;       // immediate, branch target, far offset
-  u64 disp = 0;      // displacement; RIP-relative already resolved
-  u64 next_rip = 0;  // address after the instruction
+  u64 imm = 0;             // immediate, branch target, far offset
+  u64 disp = 0;            // displacement; RIP-relative already resolved
+  u64 next_rip = 0;        // address after the instruction
   u8 dst = 0, src = 0;     // registers as byte offsets into CpuState::gpr (AH is 1), or segment/CR/DR numbers
   u8 base = 0, index = 0;  // register numbers
   u8 scale = 0;            // shift
@@ -47,9 +56,9 @@ struct MicroOp {
   u8 size = 8;          // operand size in bytes
   u8 length = 0;
   OpBranch branch = OpBranch::None;
-  u8 flags = 0;         // OpFlag
+  u8 flags = 0;                          // OpFlag
   u8 loads = 0, stores = 0, locked = 0;  // per execution (REP: per iteration)
-  u8 aux = 0;           // condition code, repeat kind, nesting level, selector index
+  u8 aux = 0;                            // condition code, repeat kind, nesting level, selector index
 
   u64 rip() const { return next_rip - length; }
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Results and defined flags of integer instructions against the host CPU: the same bytes run natively and in the
-// core on the same random operands. Which flags are defined is from the SDM's instruction pages.
+// Results and defined flags of integer instructions against the host CPU: the same bytes run natively and in
+// the core on the same random operands. Which flags are defined is from the SDM's instruction pages.
 #if defined(__x86_64__) && defined(__linux__)
 #include <doctest/doctest.h>
 #include <sys/mman.h>
@@ -21,8 +21,8 @@ constexpr u64 kAll = kArithmeticFlags;
 class HostCpu {
  public:
   HostCpu()
-      : page_(static_cast<u8*>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                                    -1, 0))) {}
+      : page_(static_cast<u8*>(
+            mmap(nullptr, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {}
   ~HostCpu() { munmap(page_, 4096); }
   HostCpu(const HostCpu&) = delete;
   bool usable() const { return page_ != MAP_FAILED; }
@@ -33,8 +33,8 @@ class HostCpu {
                          0x8b, 0x5f, 0x08, 0x48, 0x8b, 0x4f, 0x10, 0x48, 0x8b, 0x57, 0x18, 0x9d};
     c.insert(c.end(), instruction.begin(), instruction.end());
     // pushfq; pop r8; pop rdi; cld; store rax, rbx, rcx, rdx, r8; pop rbx; ret
-    const u8 tail[] = {0x9c, 0x41, 0x58, 0x5f, 0xfc, 0x48, 0x89, 0x07, 0x48, 0x89, 0x5f, 0x08, 0x48, 0x89,
-                       0x4f, 0x10, 0x48, 0x89, 0x57, 0x18, 0x4c, 0x89, 0x47, 0x20, 0x5b, 0xc3};
+    const u8 tail[] = {0x9c, 0x41, 0x58, 0x5f, 0xfc, 0x48, 0x89, 0x07, 0x48, 0x89, 0x5f, 0x08, 0x48,
+                       0x89, 0x4f, 0x10, 0x48, 0x89, 0x57, 0x18, 0x4c, 0x89, 0x47, 0x20, 0x5b, 0xc3};
     c.insert(c.end(), std::begin(tail), std::end(tail));
     std::memcpy(page_, c.data(), c.size());
   }
@@ -49,8 +49,8 @@ class HostCpu {
 };
 
 u64 operand(Rng& rng) {
-  static const u64 special[] = {0, 1, ~u64{0}, 0x7f, 0x80, 0x7fff, 0x8000, 0x7fffffff, 0x80000000,
-                                ~u64{0} >> 1, u64{1} << 63, 0xff, 0xffff, 0xffffffff};
+  static const u64 special[] = {0,          1,          ~u64{0},      0x7f,         0x80, 0x7fff, 0x8000,
+                                0x7fffffff, 0x80000000, ~u64{0} >> 1, u64{1} << 63, 0xff, 0xffff, 0xffffffff};
   return rng.below(3) ? rng.next() : special[rng.below(sizeof(special) / sizeof(special[0]))];
 }
 
@@ -68,7 +68,8 @@ struct Compare {
     for (int round = 0; round < rounds; ++round) {
       u64 memory[4], guest[4];
       for (u64& m : memory) m = operand(rng);
-      Registers r{operand(rng), operand(rng), operand(rng), operand(rng), (rng.next() & kAll) | kFixed1, memory + 1};
+      Registers r{operand(rng), operand(rng), operand(rng), operand(rng), (rng.next() & kAll) | kFixed1,
+                  memory + 1};
       prepare(r);
       p.code(code);
       for (int i = 0; i < 4; ++i) p.put(Program::kDataAt + 8 * i, memory[i]);
@@ -84,8 +85,9 @@ struct Compare {
       host.run(r);
       p.run_to_halt();
       for (int i = 0; i < 4; ++i) guest[i] = p.get(Program::kDataAt + 8 * i);
-      bool same = p.s.gpr[RAX] == r.rax && p.s.gpr[RBX] == r.rbx && p.s.gpr[RCX] == r.rcx && p.s.gpr[RDX] == r.rdx &&
-                  ((p.s.rflags ^ r.flags) & defined) == 0 && std::memcmp(memory, guest, sizeof(memory)) == 0;
+      bool same = p.s.gpr[RAX] == r.rax && p.s.gpr[RBX] == r.rbx && p.s.gpr[RCX] == r.rcx &&
+                  p.s.gpr[RDX] == r.rdx && ((p.s.rflags ^ r.flags) & defined) == 0 &&
+                  std::memcmp(memory, guest, sizeof(memory)) == 0;
       if (same) continue;
       std::string text = "bytes";
       for (u8 b : bytes) text += " " + std::to_string(b);
@@ -117,7 +119,7 @@ std::vector<u8> join(const std::vector<u8>& a, const std::vector<u8>& b) {
 }
 
 const std::vector<std::vector<u8>> kSizes = {{}, {0x66}, {0x48}};  // 32, 16, 64 bits
-constexpr u8 kRaxRbx = 0xd8, kMemRbx = 0x1e, kAhBl = 0xdc;           // ModRM: rm, reg; [rsi], rbx; ah, bl
+constexpr u8 kRaxRbx = 0xd8, kMemRbx = 0x1e, kAhBl = 0xdc;         // ModRM: rm, reg; [rsi], rbx; ah, bl
 
 }  // namespace
 
@@ -136,7 +138,8 @@ TEST_CASE("arithmetic and logic give the host CPU's results and flags in every s
     }
     c.check({op, kAhBl}, defined);
     c.check({0x80, static_cast<u8>(0xc0 + op), 0x9c}, defined);
-    for (const auto& prefix : kSizes) c.check(join(prefix, {0x83, static_cast<u8>(0xc0 + op), 0x9c}), defined);
+    for (const auto& prefix : kSizes)
+      c.check(join(prefix, {0x83, static_cast<u8>(0xc0 + op), 0x9c}), defined);
   }
   for (const auto& prefix : kSizes) {
     c.check(join(prefix, {0x85, kRaxRbx}), kAll & ~kAF);
@@ -267,24 +270,24 @@ TEST_CASE("moves, extensions, conversions and exchanges act as on the host CPU")
     c.check(join(prefix, {0x89, 0x1e}), kAll);
     c.check(join(prefix, {0x87, 0x1e}), kAll);
     c.check(join(prefix, {0x87, kRaxRbx}), kAll);
-    c.check(join(prefix, {0x93}), kAll);              // xchg rax, rbx
+    c.check(join(prefix, {0x93}), kAll);  // xchg rax, rbx
     c.check(join(prefix, {0x0f, 0xb6, 0xc3}), kAll);
     c.check(join(prefix, {0x0f, 0xbe, 0x06}), kAll);
     c.check(join(prefix, {0x0f, 0xbf, 0xc3}), kAll);
     c.check(join(prefix, {0x98}), kAll);
     c.check(join(prefix, {0x99}), kAll);
-    c.check(join(prefix, {0x0f, 0xb1, 0x1e}), kAll);      // cmpxchg [rsi], rbx
-    c.check(join(prefix, {0x0f, 0xb1, 0xd9}), kAll);      // cmpxchg rcx, rbx
-    c.check(join(prefix, {0x0f, 0xc1, 0x1e}), kAll);      // xadd [rsi], rbx
-    c.check(join(prefix, {0x0f, 0xc1, kRaxRbx}), kAll);   // xadd rax, rbx
+    c.check(join(prefix, {0x0f, 0xb1, 0x1e}), kAll);        // cmpxchg [rsi], rbx
+    c.check(join(prefix, {0x0f, 0xb1, 0xd9}), kAll);        // cmpxchg rcx, rbx
+    c.check(join(prefix, {0x0f, 0xc1, 0x1e}), kAll);        // xadd [rsi], rbx
+    c.check(join(prefix, {0x0f, 0xc1, kRaxRbx}), kAll);     // xadd rax, rbx
     c.check(join(prefix, {0x8d, 0x44, 0x8b, 0x85}), kAll);  // lea rax, [rbx + rcx*4 - 0x7b]
   }
   c.check({0x48, 0x63, 0xc3}, kAll);  // movsxd
   c.check({0x0f, 0xb6, 0xc7}, kAll);  // movzx eax, bh
   c.check({0x0f, 0xc8}, kAll);
   c.check({0x48, 0x0f, 0xc8}, kAll);
-  c.check({0x0f, 0xc7, 0x0e}, kAll);              // cmpxchg8b [rsi]
-  c.check({0x67, 0x8d, 0x04, 0x8b}, kAll);        // lea eax, [ebx + ecx*4]
+  c.check({0x0f, 0xc7, 0x0e}, kAll);        // cmpxchg8b [rsi]
+  c.check({0x67, 0x8d, 0x04, 0x8b}, kAll);  // lea eax, [ebx + ecx*4]
   c.check({0x9f}, kAll);
   c.check({0x9e}, kAll);
   c.check({0xf5}, kAll);

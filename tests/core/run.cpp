@@ -3,6 +3,8 @@
 // "Pre-defined Architectural Performance Events", and arch/count.h.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "base/rng.h"
 #include "program.h"
 
@@ -50,19 +52,19 @@ TEST_CASE("LOOP retires as one instruction and one conditional branch, the last 
 TEST_CASE("loads, stores and locked loads count one per memory operand access") {
   Program p;
   p.s.gpr[RSI] = Program::kDataAt;
-  p.code({0x8b, 0x06,                    // mov eax, [rsi]          load
-          0x89, 0x06,                    // mov [rsi], eax          store
-          0x01, 0x06,                    // add [rsi], eax          load + store
-          0xf0, 0x01, 0x06,              // lock add [rsi], eax     locked load + store
-          0x87, 0x06,                    // xchg [rsi], eax         locked load + store
-          0x6a, 0x01,                    // push 1                  store
-          0xff, 0x36,                    // push [rsi]              load + store
-          0x58,                          // pop rax                 load
-          0x39, 0x06,                    // cmp [rsi], eax          load
-          0x8d, 0x06,                    // lea eax, [rsi]
-          0xe8, 0, 0, 0, 0,              // call $+5                store
-          0x58,                          // pop rax                 load
-          0x0f, 0x1f, 0x06,              // nop [rsi]
+  p.code({0x8b, 0x06,              // mov eax, [rsi]          load
+          0x89, 0x06,              // mov [rsi], eax          store
+          0x01, 0x06,              // add [rsi], eax          load + store
+          0xf0, 0x01, 0x06,        // lock add [rsi], eax     locked load + store
+          0x87, 0x06,              // xchg [rsi], eax         locked load + store
+          0x6a, 0x01,              // push 1                  store
+          0xff, 0x36,              // push [rsi]              load + store
+          0x58,                    // pop rax                 load
+          0x39, 0x06,              // cmp [rsi], eax          load
+          0x8d, 0x06,              // lea eax, [rsi]
+          0xe8, 0,    0,    0, 0,  // call $+5                store
+          0x58,                    // pop rax                 load
+          0x0f, 0x1f, 0x06,        // nop [rsi]
           0xf4});
   p.run_to_halt();
   CHECK(p.count(Count::Loads) == 8);
@@ -78,7 +80,8 @@ TEST_CASE("a fault retires the instructions before it and leaves RIP at the faul
   p.gate64(kDE, kCode64, 0x110000);
   p.code({0xf4}, 0x110000);
   SUBCASE("page fault on a load: CR2 is the address") {
-    p.code({0x90, 0x90, 0x48, 0xc7, 0xc0, 0, 0, 0x50, 0, 0x8b, 0x00, 0x90, 0xf4});  // mov rax, 0x500000; mov eax, [rax]
+    p.code({0x90, 0x90, 0x48, 0xc7, 0xc0, 0, 0, 0x50, 0, 0x8b, 0x00, 0x90,
+            0xf4});  // mov rax, 0x500000; mov eax, [rax]
     p.run_to_halt();
     CHECK(p.s.cr2 == 0x500000);
     CHECK(p.get(p.s.gpr[RSP] + 8) == Program::kCode + 9);
@@ -184,7 +187,8 @@ TEST_CASE("a fault in a REP iteration keeps the finished iterations and does not
 
 TEST_CASE("REPE CMPS and REPNE SCAS stop at the first difference and match") {
   Program p;
-  for (int i = 0; i < 16; ++i) p.memory[Program::kDataAt + i] = p.memory[Program::kDataAt + 256 + i] = static_cast<u8>(i + 1);
+  for (int i = 0; i < 16; ++i)
+    p.memory[Program::kDataAt + i] = p.memory[Program::kDataAt + 256 + i] = static_cast<u8>(i + 1);
   p.memory[Program::kDataAt + 256 + 9] = 0;
   p.s.gpr[RSI] = Program::kDataAt;
   p.s.gpr[RDI] = Program::kDataAt + 256;
@@ -325,7 +329,8 @@ TEST_CASE("an unimplemented instruction is a located error, an undefined one #UD
   CHECK(p.count(Count::Instructions) == 1);
   p.gate64(kUD, kCode64, 0x110000);
   p.code({0xf4}, 0x110000);
-  for (const std::vector<u8>& bytes : {std::vector<u8>{0x0f, 0x0b}, {0xf0, 0x90}, {0x06}, {0xf0, 0x8b, 0x06}}) {
+  for (const std::vector<u8>& bytes :
+       {std::vector<u8>{0x0f, 0x0b}, {0xf0, 0x90}, {0x06}, {0xf0, 0x8b, 0x06}}) {
     p.code(bytes);
     p.start();
     p.s.gpr[RSP] = Machine::kStack;
@@ -336,7 +341,8 @@ TEST_CASE("an unimplemented instruction is a located error, an undefined one #UD
 }
 
 TEST_CASE("observers see every retirement, branch and cycle, and change neither counts nor time") {
-  const std::vector<u8> code = {0xb9, 10, 0, 0, 0, 0x89, 0x06, 0xff, 0xc0, 0x0f, 0xae, 0xf0, 0xe2, 0xf7, 0xf3, 0xaa, 0xf4};
+  const std::vector<u8> code = {0xb9, 10,   0,    0,    0,    0x89, 0x06, 0xff, 0xc0,
+                                0x0f, 0xae, 0xf0, 0xe2, 0xf7, 0xf3, 0xaa, 0xf4};
   EventCounts plain;
   u64 time = 0;
   for (const u8 levels : {0, 1, 2, 4, 8, 15}) {
@@ -372,13 +378,37 @@ TEST_CASE("stepping gives the same state, counts and time as blocks on random pr
     Rng rng(seed);
     std::vector<u8> code;
     for (int i = 0; i < 60; ++i) {
-      static const std::vector<std::vector<u8>> pieces = {
-          {0x48, 0x01, 0xd8}, {0x29, 0xd0}, {0x48, 0x11, 0xc8}, {0x31, 0xc2}, {0xff, 0xc0}, {0x48, 0xff, 0xca},
-          {0x48, 0x89, 0x06}, {0x48, 0x8b, 0x46, 0x08}, {0x48, 0x01, 0x46, 0x10}, {0xf0, 0x48, 0x0f, 0xc1, 0x06},
-          {0x50}, {0x58}, {0x74, 0x02}, {0x72, 0x03}, {0x0f, 0x94, 0xc2}, {0x48, 0x0f, 0x42, 0xc3},
-          {0xf7, 0xf3}, {0x48, 0xd1, 0xe0}, {0x48, 0xc1, 0xf8, 0x05}, {0xd3, 0xc0}, {0x0f, 0xa2}, {0x0f, 0xae, 0xf0},
-          {0xf3, 0xaa}, {0xf3, 0x48, 0xa5}, {0x0f, 0x0b}, {0x9c}, {0x90}, {0xe8, 0, 0, 0, 0}, {0x83, 0xe1, 0x1f},
-          {0x89, 0x3d, 0x04, 0, 0, 0}, {0x0f, 0xaf, 0xc2}};
+      static const std::vector<std::vector<u8>> pieces = {{0x48, 0x01, 0xd8},
+                                                          {0x29, 0xd0},
+                                                          {0x48, 0x11, 0xc8},
+                                                          {0x31, 0xc2},
+                                                          {0xff, 0xc0},
+                                                          {0x48, 0xff, 0xca},
+                                                          {0x48, 0x89, 0x06},
+                                                          {0x48, 0x8b, 0x46, 0x08},
+                                                          {0x48, 0x01, 0x46, 0x10},
+                                                          {0xf0, 0x48, 0x0f, 0xc1, 0x06},
+                                                          {0x50},
+                                                          {0x58},
+                                                          {0x74, 0x02},
+                                                          {0x72, 0x03},
+                                                          {0x0f, 0x94, 0xc2},
+                                                          {0x48, 0x0f, 0x42, 0xc3},
+                                                          {0xf7, 0xf3},
+                                                          {0x48, 0xd1, 0xe0},
+                                                          {0x48, 0xc1, 0xf8, 0x05},
+                                                          {0xd3, 0xc0},
+                                                          {0x0f, 0xa2},
+                                                          {0x0f, 0xae, 0xf0},
+                                                          {0xf3, 0xaa},
+                                                          {0xf3, 0x48, 0xa5},
+                                                          {0x0f, 0x0b},
+                                                          {0x9c},
+                                                          {0x90},
+                                                          {0xe8, 0, 0, 0, 0},
+                                                          {0x83, 0xe1, 0x1f},
+                                                          {0x89, 0x3d, 0x04, 0, 0, 0},
+                                                          {0x0f, 0xaf, 0xc2}};
       const auto& piece = pieces[rng.below(pieces.size())];
       code.insert(code.end(), piece.begin(), piece.end());
     }
@@ -411,12 +441,14 @@ TEST_CASE("stepping gives the same state, counts and time as blocks on random pr
       p.s.gpr[RSI] = Program::kDataAt;
       p.s.gpr[RDI] = Program::kDataAt + 0x100;
       p.core.set_step(way == 1);
+      constexpr u64 kEnd = 10000;  // cycles; some programs never halt
       Stop stop = Stop::SliceEnd;
       Rng limits(seed);
-      for (int i = 0; i < 200000 && stop != Stop::Halted && stop != Stop::Shutdown; ++i) {
+      while (p.timing.cycle() < kEnd && stop != Stop::Halted && stop != Stop::Shutdown) {
         Limit limit;
+        limit.cycle = kEnd;
         if (way == 2) limit.instructions = 1 + limits.below(9);
-        if (way == 3) limit.cycle = p.timing.cycle() + 1 + limits.below(5);
+        if (way == 3) limit.cycle = std::min(kEnd, p.timing.cycle() + 1 + limits.below(5));
         try {
           stop = p.core.run(limit);
         } catch (const Unimplemented&) {
