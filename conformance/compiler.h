@@ -24,7 +24,7 @@ class NameTable {
   u32 declare(const JsonView& at, const std::string& name, bool array);
   u32 temporary();  // a name of its own, that no expression can say
   void constant(const std::string& name, u64 value);
-  // Loop variables live as long as their loop.
+  // Loop variables live as long as their loop; loops over the same name use the same slot.
   u32 begin_loop(const JsonView& at, const std::string& name);
   void end_loop(const std::string& name) { meanings_.erase(name); }
   u32 value_count() const { return static_cast<u32>(slot_names_.size()); }
@@ -33,6 +33,7 @@ class NameTable {
  private:
   u32 allocate(const std::string& name, u32 slots);
   std::map<std::string, Meaning> meanings_;
+  std::map<std::string, u32> loop_slots_;
   std::vector<std::string> slot_names_;
   u32 temporaries_ = 0;
 };
@@ -46,7 +47,7 @@ class CaseCompiler {
   struct PendingSlot {
     JsonView item;
     case_slot slot;
-    std::string index_text, value_text;  // bound when all names are known
+    bool bound = false;
   };
   // compiler_expressions.cpp
   Expression parse(const JsonView& view, const std::string& text, std::size_t column_offset = 0) const;
@@ -70,7 +71,7 @@ class CaseCompiler {
   void compile_items(class Encoder& encoder, const JsonView& items, std::map<std::string, u64>& marks);
   void compile_item(class Encoder& encoder, const JsonView& item, std::map<std::string, u64>& marks);
   u32 add_slot(const JsonView& item, u32 kind);
-  void bind_slots();
+  void bind_slots(const case_program& program);  // at the first measurement, when the names in scope are known
 
   // compiler_steps.cpp
   void compile_requirements(const JsonView& root);

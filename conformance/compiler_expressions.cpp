@@ -88,7 +88,11 @@ u32 NameTable::temporary() { return allocate("readback" + std::to_string(tempora
 
 u32 NameTable::begin_loop(const JsonView& at, const std::string& name) {
   if (find(name)) at.fail("loop variable '" + name + "', which has a meaning already", "a new name");
-  return declare(at, name, false);
+  if (const auto known = loop_slots_.find(name); known != loop_slots_.end()) {
+    meanings_[name] = {Meaning::Value, 0, known->second};
+    return known->second;
+  }
+  return loop_slots_[name] = declare(at, name, false);
 }
 
 Expression CaseCompiler::parse(const JsonView& view, const std::string& source, std::size_t column_offset) const {

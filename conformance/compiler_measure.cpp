@@ -100,6 +100,7 @@ void CaseCompiler::compile_measure(const JsonView& step) {
   const auto it = std::find(names.begin(), names.end(), name);
   if (it == names.end()) name_view.fail("program '" + name + "'", expected_one_of(name, names));
   const std::size_t program = static_cast<std::size_t>(it - names.begin());
+  bind_slots(programs_[program]);
 
   case_measure m{};
   m.program = static_cast<u32>(program);

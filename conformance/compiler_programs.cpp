@@ -62,14 +62,18 @@ bool clobbers_ecx(const JsonView& items) {
 u32 CaseCompiler::add_slot(const JsonView& item, u32 kind) {
   const u32 first = programs_.back().first_slot, n = static_cast<u32>(pending_slots_.size()) - first;
   if (n >= CASE_MAX_SLOTS) item.fail("too many accesses in a program", "at most " + std::to_string(CASE_MAX_SLOTS));
-  PendingSlot p{item, {kind, 0, 0, 0, target(item, "as")}, "", ""};
+  PendingSlot p{item, {kind, 0, 0, 0, target(item, "as")}};
   pending_slots_.push_back(std::move(p));
   ++programs_.back().slot_count;
   return n;
 }
 
-void CaseCompiler::bind_slots() {
-  for (const PendingSlot& p : pending_slots_) {
+void CaseCompiler::bind_slots(const case_program& program) {
+  slots_.resize(pending_slots_.size());
+  for (u32 i = program.first_slot; i < program.first_slot + program.slot_count; ++i) {
+    PendingSlot& p = pending_slots_[i];
+    if (p.bound) continue;
+    p.bound = true;
     case_slot s = p.slot;
     if (s.kind == SLOT_RDMSR || s.kind == SLOT_WRMSR) {
       const JsonView view = p.item.at(s.kind == SLOT_RDMSR ? "rdmsr" : "wrmsr");
@@ -80,7 +84,7 @@ void CaseCompiler::bind_slots() {
     } else if (s.kind == SLOT_RDPMC) {
       s.index = emit(p.item.at("rdpmc"));
     }
-    slots_.push_back(s);
+    slots_[i] = s;
   }
 }
 

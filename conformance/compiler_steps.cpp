@@ -471,7 +471,7 @@ void CaseCompiler::compile() {
   compile_block(root.at("steps"));
   if (case_.check_titles.empty()) root.at("steps").fail("steps without any check", "at least one");
   check_divergences(root);
-  bind_slots();
+  for (const case_program& p : programs_) bind_slots(p);  // those that no step measures
   build_payload();
 }
 
