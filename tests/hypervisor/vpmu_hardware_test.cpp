@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guest counters in hardware: filtering shadows, emulated increments, PMIs, and policies that differ by asset.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+
+#include "hypervisor/event_filter.h"
+#include "hypervisor/kvm_rules.h"
+#include "vpmu_fixture.h"
+
+using namespace pmusim;
+using namespace pmusim::hv;
+using namespace pmusim::hv::test;
+using pmu::kFixedBase;
+using pmu::Outcome;
+
+namespace {
+
+std::shared_ptr<const EventFilter> deny(pmu::Vendor vendor, std::vector<u64> events, u32 bitmap = 0) {
+  EventFilterRequest r;
+  r.action = kFilterDeny;
+  r.nevents = static_cast<u32>(events.size());
+  r.fixed_counter_bitmap = bitmap;
+  r.events = std::move(events);
+  std::shared_ptr<const EventFilter> made;
+  CHECK(make_event_filter(r, vendor, made) == 0);
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("A denied selector reaches hardware without its enable bit, and reads back as written") {
+  Guest g(spr(), "mediated");
+  g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0}));
+  g.write(msr::kPerfEvtSel0, 0x5300c0);
+  g.write(msr::kPerfEvtSel0 + 1, 0x5300c4);
+  g.requests();
+  g.vpmu->load(g.cpu);
+  CHECK(g.cpu.selector(0) == 0x1300c0);
+  CHECK(g.cpu.selector(1) == 0x5300c4);
+  g.vpmu->put(g.cpu);
+  CHECK(g.read(msr::kPerfEvtSel0) == 0x5300c0);
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.read(msr::kPerfCtr0) == 0);
+}
+
+TEST_CASE("A second FIXED_CTR_CTRL write cannot enable a denied counter from 7.2 on (9c6e2463c9f3)") {
+  for (KernelRelease release : {KernelRelease::V7_0, KernelRelease::V7_2}) {
+    Guest g(spr(), "mediated", release);
+    g.vpmu->set_filter(deny(pmu::Vendor::Intel, {}, 1));
+    g.write(msr::kFixedCtrCtrl, 0x003);
+    g.requests();
+    g.write(msr::kFixedCtrCtrl, 0x033);
+    g.requests();
+    g.vpmu->load(g.cpu);
+    CHECK(g.cpu.msrs[msr::kFixedCtrCtrl] == (release == KernelRelease::V7_0 ? 0x033 : 0x030));
+    g.vpmu->put(g.cpu);
+  }
+}
+
+TEST_CASE("AMD hardware always gets GuestOnly, whatever the guest writes; its own bits decide whether it counts") {
+  Guest g(zen4(), "mediated");
+  CpuidTable cpuid = kvm_supported_cpuid(g.model, KernelRelease::V7_2, true);
+  cpuid.find(0x80000001, 0)->regs.ecx |= 1 << 2;  // SVM
+  g.vpmu->refresh(cpuid, 0);
+  const auto hardware = [&](u64 selector) {
+    g.write(msr::kAmdPerfCtl0, selector);
+    g.requests();
+    g.vpmu->guest_mode_changed();
+    g.vpmu->load(g.cpu);
+    const u64 value = g.cpu.selector(0);
+    g.vpmu->put(g.cpu);
+    CHECK(g.read(msr::kAmdPerfCtl0) == selector);
+    return value;
+  };
+  constexpr u64 kGuestOnly = u64{1} << 40, kHostOnly = u64{1} << 41, kOff = 0x0300c0 | kGuestOnly, kOn = 0x4300c0 | kGuestOnly;
+  CHECK(hardware(0x4300c0) == kOn);
+  CHECK(hardware(0x4300c0 | kHostOnly) == kOff);  // EFER.SVME = 0
+  g.hooks.efer = 1 << 12;
+  CHECK(hardware(0x4300c0 | kHostOnly) == kOn);
+  CHECK(hardware(0x4300c0 | kGuestOnly) == kOff);
+  g.hooks.nested = true;
+  CHECK(hardware(0x4300c0 | kGuestOnly) == kOn);
+  CHECK(hardware(0x4300c0 | kHostOnly) == kOff);
+  CHECK(hardware(0x4300c0 | kGuestOnly | kHostOnly) == kOn);
+}
+
+TEST_CASE("An emulated instruction that wraps a counter sets its status at once, and asks for a PMI with INT") {
+  Guest g(spr(), "mediated");
+  g.write(msr::kPerfEvtSel0, 0x5300c0);
+  g.write(msr::kPerfCtr0, 0xffffffff);
+  g.requests();
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.read(msr::kPerfCtr0) == 0);
+  CHECK(g.read(msr::kGlobalStatus) == 1);
+  CHECK(g.hooks.pmi_requested);
+}
+
+TEST_CASE("The fast path is closed while a counter of instructions is enabled, filtered or not") {
+  Guest g(spr(), "mediated");
+  CHECK(g.vpmu->fastpath_allowed());
+  g.write(msr::kPerfEvtSel0, 0x4300c4);
+  CHECK(g.vpmu->fastpath_allowed());
+  g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0}));
+  g.write(msr::kPerfEvtSel0, 0x4300c0);
+  CHECK_FALSE(g.vpmu->fastpath_allowed());
+  g.write(msr::kGlobalCtrl, 0);
+  CHECK(g.vpmu->fastpath_allowed());
+  Guest e(spr(), "emulated");
+  e.write(msr::kPerfEvtSel0, 0x4300c0);
+  CHECK(e.vpmu->fastpath_allowed());
+}
+
+TEST_CASE("The physical LVTPC takes the guest's mask bit at each load: a PMI masks it on Intel") {
+  Guest g(spr(), "mediated");
+  g.vpmu->load(g.cpu);
+  CHECK(g.cpu.apic[0x340] == 0xf5);
+  g.vpmu->mediated_pmi();
+  g.vpmu->put(g.cpu);
+  CHECK(g.cpu.apic[0x340] == 0x400);
+  g.requests();
+  CHECK(g.hooks.delivered == 1);
+  g.vpmu->load(g.cpu);
+  CHECK(g.cpu.apic[0x340] == 0x100f5);
+  CHECK_FALSE(g.perf.handle_nmi(g.cpu));  // perf looks at nothing while the guest has LVTPC
+  CHECK(g.perf.nmis_ignored() == 1);
+  g.vpmu->put(g.cpu);
+}
+
+TEST_CASE("Selectors that are passed through are read back when the vCPU is switched out") {
+  Guest g(skx(), "dedicated");
+  CHECK_FALSE(g.vpmu->msr_intercepted(msr::kPerfEvtSel0, true));
+  CHECK_FALSE(g.vpmu->msr_intercepted(msr::kFixedCtrCtrl, true));
+  g.cpu.selector(1) = 0x4300c4;
+  g.cpu.counter(1) = 55;
+  g.cpu.msrs[msr::kFixedCtrCtrl] = 0x30;
+  g.vpmu->sched_out(g.cpu);
+  CHECK(g.cpu.selector(1) == 0);
+  CHECK(g.cpu.msrs[msr::kFixedCtrCtrl] == 0);
+  CHECK(g.read(msr::kPerfEvtSel0 + 1) == 0x4300c4);
+  CHECK(g.read(msr::kFixedCtrCtrl) == 0x30);
+  g.vpmu->sched_in(g.cpu);
+  CHECK(g.cpu.selector(1) == 0x4300c4);
+  CHECK(g.cpu.counter(1) == 55);
+}
+
+TEST_CASE("An access by the hypervisor while guest state is in hardware sees and changes the hardware's value") {
+  Guest g(skx(), "dedicated");
+  g.cpu.counter(0) = 12;
+  CHECK(g.read(msr::kPerfCtr0) == 12);
+  CHECK(g.vpmu->set_msr(msr::kPerfCtr0, 99, true) == Outcome::Ok);
+  CHECK(g.cpu.counter(0) == 99);
+}
+
+TEST_CASE("Installing a filter on passed-through selectors locks the vCPU down: from then on they are intercepted") {
+  Guest g(skx(), "dedicated");
+  g.cpu.selector(0) = 0x4300c0;
+  g.hooks.recalc_requested = false;
+  CHECK(g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0})) == 0);
+  CHECK(g.hooks.recalc_requested);
+  CHECK(g.vpmu->msr_intercepted(msr::kPerfEvtSel0, true));
+  g.requests();
+  CHECK(g.cpu.selector(0) == 0x0300c0);
+  CHECK(g.read(msr::kPerfEvtSel0) == 0x4300c0);
+  Guest open(skx(), "exitless-pmi");
+  CHECK(open.vpmu->set_filter(deny(pmu::Vendor::Intel, {})) == -EOPNOTSUPP);
+}
+
+TEST_CASE("Freeze modes decide what GLOBAL_CTRL holds after an exit") {
+  const auto after_exit = [](const char* policy) {
+    Guest g(skx(), policy);
+    g.write(msr::kPerfEvtSel0, 0x4300c0);
+    g.write(msr::kPerfEvtSel0 + 1, 0x43003c);
+    g.write(msr::kPerfEvtSel0 + 2, 0x4300c4);
+    g.write(msr::kGlobalCtrl, 0x7);
+    g.requests();
+    FakeFields fields(g.cpu, true, true);
+    fields.host = 0x1234;
+    g.vpmu->prepare_entry(g.cpu, fields);
+    return fields.host == 0x1234 ? g.cpu.global() : fields.host;
+  };
+  CHECK(after_exit("freeze-guest") == 0);
+  CHECK(after_exit("freeze-hybrid") == 2);
+  CHECK(after_exit("freeze-vcpu") == 7);
+}
+
+TEST_CASE("A claim on the host's PMU fails while the watchdog runs, and claims by host perf guests need none") {
+  Guest g(spr(), "emulated");
+  HostPerf host(g.model);
+  CHECK(host.start_watchdog(g.cpu) == 0);
+  CHECK(claim_host_pmu(shipped_policy("mediated"), host) == -EBUSY);
+  CHECK(claim_host_pmu(shipped_policy("emulated"), host) == 0);
+  host.stop_watchdog(g.cpu);
+}
