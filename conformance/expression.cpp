@@ -362,7 +362,7 @@ const std::vector<std::pair<std::string, u64>>& named_constants() {
   static const std::vector<std::pair<std::string, u64>> constants = {
       {"USR", 1u << 16},       {"OS", 1u << 17},        {"EDGE", 1u << 18},     {"PC", 1u << 19},
       {"INT", 1u << 20},       {"ANY", 1u << 21},       {"EN", 1u << 22},       {"INV", 1u << 23},
-      {"FIXED_OS", 1},         {"FIXED_USR", 2},        {"FIXED_ANY", 4},       {"FIXED_INT", 8},
+      {"FIXED_OS", 1},         {"FIXED_USR", 2},        {"FIXED_ANY", 4},       {"FIXED_PMI", 8},
       {"GUEST_ONLY", u64{1} << 40}, {"HOST_ONLY", u64{1} << 41},
       {"LVT_MASKED", 0x10000}, {"LVT_NMI", 0x400},      {"FREEZE_ON_PMI", 1u << 12},
       {"CTR_FRZ", u64{1} << 59}, {"LBR_FRZ", u64{1} << 58},
