@@ -4,6 +4,7 @@
 
 #include "arch/msr.h"
 #include "base/bits.h"
+#include "hypervisor/audit.h"
 
 namespace pmusim::hv {
 
@@ -172,6 +173,23 @@ void HostPerfBacking::cleanup() {
 
 void HostPerfBacking::prepare_entry(PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
   atomic_switch_perf_msrs(*s_.perf, cpu, fields);
+}
+
+u64 HostPerfBacking::peek(unsigned counter, const AuditProbe& probe) const {
+  const Pmc& pmc = pmcs_[counter];
+  u64 value = s_.stored(counter) + pmc.emulated;
+  if (pmc.event && !pmc.paused) value += pmc.event->count();
+  if (has_counter(counter)) {
+    const unsigned physical = static_cast<unsigned>(pmc.event->counter());
+    const unsigned width = physical >= kFixedBase ? s_.host->caps.fixed_width : s_.host->caps.gp_width;
+    value += (probe.counter(s_.hooks->cpu()->id(), physical) - pmc.event->raw_at_fold()) & mask(width);
+  }
+  return value & s_.width_mask(counter);
+}
+
+bool HostPerfBacking::has_counter(unsigned counter) const {
+  const Pmc& pmc = pmcs_[counter];
+  return pmc.event && !pmc.paused && pmc.event->in_hardware() && s_.hooks->cpu();
 }
 
 void HostPerfBacking::sched_in(PhysicalCpu& cpu) {

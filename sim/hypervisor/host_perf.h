@@ -41,6 +41,8 @@ class PerfEvent {
   PerfState state() const { return state_; }
   int counter() const { return counter_; }  // last physical counter (GP n, kFixedBase + n), -1 never placed
   u64 count() const { return count_; }      // as of the last fold
+  bool in_hardware() const { return running_; }
+  u64 raw_at_fold() const { return previous_; }  // the hardware counter's value then
   u64 enabled_time() const { return enabled_time_; }  // cycles of the CPU's clock
   u64 running_time() const { return running_time_; }
   // Called in NMI context when a sampling event's period has passed.

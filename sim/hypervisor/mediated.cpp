@@ -6,6 +6,7 @@
 
 #include "arch/msr.h"
 #include "base/bits.h"
+#include "hypervisor/audit.h"
 
 namespace pmusim::hv {
 
@@ -91,10 +92,7 @@ void HardwareBacking::guest_mode_changed() {
 }
 
 void HardwareBacking::increment(unsigned counter) {
-  if (loaded()) {  // the copy in memory is stale, and the hardware runs without us
-    ++lost_[counter];
-    return;
-  }
+  if (loaded()) return;  // lost: the copy in memory is stale, and the hardware runs without us
   u64& value = s_.stored(counter);
   value = (value + 1) & s_.width_mask(counter);
   if (value) return;
@@ -106,6 +104,10 @@ bool HardwareBacking::fastpath_allowed() const {
   for (u64 left = s_.counters() & s_.regs.global_ctrl; left; left &= left - 1)
     if (s_.counts_instructions(static_cast<unsigned>(__builtin_ctzll(left)))) return false;
   return true;
+}
+
+u64 HardwareBacking::peek(unsigned counter, const AuditProbe& probe) const {
+  return loaded() && access_depth_ == 0 ? probe.counter(loaded_on_->id(), counter) : s_.stored(counter);
 }
 
 void HardwareBacking::begin_access() {

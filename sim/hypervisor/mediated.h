@@ -27,7 +27,8 @@ class HardwareBacking : public VpmuBacking {
   bool fastpath_allowed() const override;
   void guest_mode_changed() override;
   void pmi_taken() override { lvtpc_written_ = kUnknown; }
-  u64 lost_increments(unsigned counter) const override { return lost_[counter]; }
+  u64 peek(unsigned counter, const AuditProbe& probe) const override;
+  bool has_counter(unsigned) const override { return true; }
   void begin_access() override;
   void end_access() override;
   void load(PhysicalCpu& cpu) override;
@@ -72,7 +73,6 @@ class HardwareBacking : public VpmuBacking {
   PhysicalCpu* loaded_on_ = nullptr;
   unsigned access_depth_ = 0;
   u32 lvtpc_written_ = kUnknown;
-  u64 lost_[pmu::kFixedBase + kKvmMaxFixed] = {};
   // What the control block was last told, so that unchanged fields are not written again.
   ControlBlockPmuFields* fields_ = nullptr;
   bool fields_load_ = false, fields_save_ = false;

@@ -179,6 +179,7 @@ Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
     refresh(CpuidTable(impl_->guest_cpuid), value);
     return Outcome::Ok;
   }
+  impl_->audit.before_change(s, *impl_->backing);
   impl_->backing->begin_access();
   Outcome outcome;
   if (const int n = counter_of(*ref); n >= 0) {
@@ -192,6 +193,7 @@ Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
     if (outcome == Outcome::Ok) impl_->backing->controls_written(before);
   }
   impl_->backing->end_access();
+  impl_->audit.after_write(s, *impl_->backing);
   return outcome;
 }
 
@@ -255,13 +257,17 @@ void Vpmu::put(platform::PhysicalCpu& cpu) {
 }
 void Vpmu::prepare_entry(platform::PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
   impl_->has_run = true;
-  if (enabled())
+  if (enabled()) {
     impl_->backing->prepare_entry(cpu, fields);
-  else
+    impl_->audit.entered(impl_->s, *impl_->backing, cpu.id());
+  } else {
     atomic_switch_perf_msrs(*impl_->s.perf, cpu, fields);
+  }
 }
 void Vpmu::after_exit(platform::PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
-  if (enabled()) impl_->backing->after_exit(cpu, fields);
+  if (!enabled()) return;
+  impl_->audit.exited(impl_->s, *impl_->backing, cpu.id());
+  impl_->backing->after_exit(cpu, fields);
 }
 void Vpmu::sched_in(platform::PhysicalCpu& cpu) {
   if (enabled() || !impl_->s.policy->counters_in_hardware()) impl_->backing->sched_in(cpu);
@@ -272,10 +278,13 @@ void Vpmu::sched_out(platform::PhysicalCpu& cpu) {
 
 void Vpmu::instruction_emulated(bool branch, bool user) {
   const VpmuState& s = impl_->s;
+  impl_->audit.before_change(s, *impl_->backing);
   for (u64 left = s.counters(); left; left &= left - 1) {
     const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
-    if (s.strategies->counts_emulated(s, counter, false, user)) impl_->backing->increment(counter);
-    if (branch && s.strategies->counts_emulated(s, counter, true, user)) impl_->backing->increment(counter);
+    u64 times = s.strategies->counts_emulated(s, counter, false, user);
+    if (branch) times += s.strategies->counts_emulated(s, counter, true, user);
+    for (u64 i = 0; i < times; ++i) impl_->backing->increment(counter);
+    impl_->audit.after_emulated(s, *impl_->backing, counter, times);
   }
 }
 

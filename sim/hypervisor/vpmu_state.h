@@ -16,6 +16,7 @@
 namespace pmusim::hv {
 
 class HostPerf;
+class AuditProbe;
 class VpmuBacking;
 struct VpmuState;
 
@@ -91,8 +92,10 @@ class VpmuBacking {
 
   virtual void guest_mode_changed() {}  // EFER.SVME written, or L1 <-> L2
   virtual void pmi_taken() {}           // a physical PMI of the guest's counters reached the host
-  // Increments that could not be made because the counter was in hardware.
-  virtual u64 lost_increments(unsigned) const { return 0; }
+
+  // For the audit, without touching anything: the visible value, and whether the counter has hardware behind it.
+  virtual u64 peek(unsigned counter, const AuditProbe& probe) const = 0;
+  virtual bool has_counter(unsigned counter) const = 0;
 
   // Around accesses by the hypervisor: afterwards `regs` is true, and changes to it reach the hardware.
   virtual void begin_access() {}
