@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The case compiler: turns the JSON of a case into the payload that the guest interprets. One object compiles one
-// case; internal to the library (users call load_case and compile_case of case.h).
+// The case compiler: turns the JSON of a case into the payload that the guest interprets. One object compiles
+// one case; internal to the library (users call load_case and compile_case of case.h).
 #pragma once
 
 #include <map>
@@ -71,7 +71,8 @@ class CaseCompiler {
   void compile_items(class Encoder& encoder, const JsonView& items, std::map<std::string, u64>& marks);
   void compile_item(class Encoder& encoder, const JsonView& item, std::map<std::string, u64>& marks);
   u32 add_slot(const JsonView& item, u32 kind);
-  void bind_slots(const case_program& program);  // at the first measurement, when the names in scope are known
+  void bind_slots(
+      const case_program& program);  // at the first measurement, when the names in scope are known
 
   // compiler_steps.cpp
   void compile_requirements(const JsonView& root);
@@ -96,8 +97,8 @@ class CaseCompiler {
   // compiler_measure.cpp
   void compile_measure(const JsonView& step);
   case_counter compile_counter(const JsonView& counter, const JsonView& step, std::size_t program);
-  void note_exact(const JsonView& counter, const JsonView& step, const case_counter& c, const Expression& select,
-                  std::size_t program);
+  void note_exact(const JsonView& counter, const JsonView& step, const case_counter& c,
+                  const Expression& select, std::size_t program);
   void check_possible(const JsonView& at, const Expression& e) const;
 
   // compiler_image.cpp
@@ -121,7 +122,7 @@ class CaseCompiler {
   std::vector<unsigned> block_end_args_;  // which arg
   u32 step_ = 0, loop_name_ = 0;
   bool has_host_ = false;
-  std::map<u32, u64> exact_;     // slots whose value follows from the program that is measured
+  std::map<u32, u64> exact_;       // slots whose value follows from the program that is measured
   std::map<u32, unsigned> width_;  // slots narrower than 64 bits
 };
 

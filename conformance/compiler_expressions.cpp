@@ -9,10 +9,9 @@
 namespace pmusim::conformance {
 namespace {
 
-const char* const kBuiltins[] = {
-    "",
+const char* const kBuiltins[] = {"",
 #define X(name) #name,
-    CASE_BUILTINS(X)
+                                 CASE_BUILTINS(X)
 #undef X
 };
 
@@ -31,9 +30,9 @@ void split_index(const JsonView& view, const std::string& s, std::string& name, 
   index = s.substr(open + 1, s.size() - open - 2);
 }
 
-constexpr u32 kIndexed[] = {CASE_REG_gp_selector,   CASE_REG_gp_counter,    CASE_REG_gp_counter_full,
-                            CASE_REG_fixed_counter, CASE_REG_k7_selector,   CASE_REG_k7_counter,
-                            CASE_REG_core_selector, CASE_REG_core_counter,  CASE_REG_intel_selector,
+constexpr u32 kIndexed[] = {CASE_REG_gp_selector,   CASE_REG_gp_counter,   CASE_REG_gp_counter_full,
+                            CASE_REG_fixed_counter, CASE_REG_k7_selector,  CASE_REG_k7_counter,
+                            CASE_REG_core_selector, CASE_REG_core_counter, CASE_REG_intel_selector,
                             CASE_REG_intel_counter, CASE_REG_msr};
 
 }  // namespace
@@ -58,7 +57,9 @@ std::vector<std::string> NameTable::names() const {
   return out;
 }
 
-void NameTable::constant(const std::string& name, u64 value) { meanings_[name] = {Meaning::Constant, value, 0}; }
+void NameTable::constant(const std::string& name, u64 value) {
+  meanings_[name] = {Meaning::Constant, value, 0};
+}
 
 u32 NameTable::allocate(const std::string& name, u32 slots) {
   const u32 slot = value_count();
@@ -78,13 +79,16 @@ u32 NameTable::declare(const JsonView& at, const std::string& name, bool array) 
     return known->slot;
   }
   const u32 needed = array ? CASE_ARRAY_SIZE : 1;
-  if (value_count() + needed > CASE_MAX_VALUES) at.fail("too many names", "at most " + std::to_string(CASE_MAX_VALUES));
+  if (value_count() + needed > CASE_MAX_VALUES)
+    at.fail("too many names", "at most " + std::to_string(CASE_MAX_VALUES));
   const u32 slot = allocate(name, needed);
   meanings_[name] = {kind, 0, slot};
   return slot;
 }
 
-u32 NameTable::temporary() { return allocate("readback" + std::to_string(temporaries_++), 1); }
+u32 NameTable::temporary() {
+  return allocate("readback" + std::to_string(temporaries_++), 1);
+}
 
 u32 NameTable::begin_loop(const JsonView& at, const std::string& name) {
   if (find(name)) at.fail("loop variable '" + name + "', which has a meaning already", "a new name");
@@ -95,13 +99,16 @@ u32 NameTable::begin_loop(const JsonView& at, const std::string& name) {
   return loop_slots_[name] = declare(at, name, false);
 }
 
-Expression CaseCompiler::parse(const JsonView& view, const std::string& source, std::size_t column_offset) const {
-  const Scope scope{[this](const std::string& n) { return names_.find(n); }, [this] { return names_.names(); }};
+Expression CaseCompiler::parse(const JsonView& view, const std::string& source,
+                               std::size_t column_offset) const {
+  const Scope scope{[this](const std::string& n) { return names_.find(n); },
+                    [this] { return names_.names(); }};
   try {
     return Expression(source, scope);
   } catch (const ExpressionError& e) {
     throw InputError(view.document().name(),
-                     view.place() + ", column " + std::to_string(e.column() + column_offset), e.found(), e.expected());
+                     view.place() + ", column " + std::to_string(e.column() + column_offset), e.found(),
+                     e.expected());
   }
 }
 
@@ -165,8 +172,10 @@ case_target CaseCompiler::target(const JsonView& object, const char* key) {
 u32 CaseCompiler::fault(const JsonView& step) const {
   if (!step.has("fault")) return FAULT_IMPLICIT_NONE;
   static const std::vector<std::pair<std::string, u32>> faults = {
-      {"none", FAULT_NONE}, {"any", FAULT_ANY}, {"record", FAULT_RECORD}, {"#DE", 0},  {"#DB", 1},
-      {"#BP", 3},           {"#UD", 6},         {"#NM", 7},               {"#GP", 13}, {"#PF", 14}};
+      {"none", FAULT_NONE}, {"any", FAULT_ANY}, {"record", FAULT_RECORD},
+      {"#DE", 0},           {"#DB", 1},         {"#BP", 3},
+      {"#UD", 6},           {"#NM", 7},         {"#GP", 13},
+      {"#PF", 14}};
   const std::string name = step.at("fault").as_string();
   std::vector<std::string> valid;
   for (const auto& [text_of, value] : faults) {

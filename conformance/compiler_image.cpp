@@ -13,7 +13,9 @@ extern "C" const pmusim::u8 pmusim_case_runtime_end[];
 namespace pmusim::conformance {
 namespace {
 
-constexpr u32 align(u32 value, u32 to) { return (value + to - 1) / to * to; }
+constexpr u32 align(u32 value, u32 to) {
+  return (value + to - 1) / to * to;
+}
 
 template <class T>
 case_table append(std::vector<u8>& out, const std::vector<T>& items) {
@@ -28,7 +30,9 @@ case_table append(std::vector<u8>& out, const std::vector<T>& items) {
 
 }  // namespace
 
-u32 code_base() { return align(sizeof(case_header), 64); }
+u32 code_base() {
+  return align(sizeof(case_header), 64);
+}
 
 void CaseCompiler::build_payload() {
   case_header h{};
@@ -75,7 +79,8 @@ std::vector<u8> compile_case(const Case& c) {
     std::memcpy(&p, runtime + header.e_phoff + i * sizeof p, sizeof p);
     if (p.p_type == PT_LOAD) segments.push_back(p);
   }
-  if (size < sizeof header || segments.empty()) throw std::logic_error("the embedded guest runtime is no ELF image");
+  if (size < sizeof header || segments.empty())
+    throw std::logic_error("the embedded guest runtime is no ELF image");
   const std::size_t runtime_segments = segments.size();
   Elf32_Phdr payload{};
   payload.p_type = PT_LOAD;

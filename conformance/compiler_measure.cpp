@@ -11,8 +11,8 @@ constexpr u64 kUsr = 1u << 16, kOs = 1u << 17, kInt = 1u << 20, kEn = 1u << 22;
 
 }  // namespace
 
-// Remembers the count that the counter must show where everything that decides it is known: an architectural event
-// counted from 0 in a program that no host step, interrupt, other control or qualifier disturbs.
+// Remembers the count that the counter must show where everything that decides it is known: an architectural
+// event counted from 0 in a program that no host step, interrupt, other control or qualifier disturbs.
 void CaseCompiler::note_exact(const JsonView& counter, const JsonView& step, const case_counter& c,
                               const Expression& select, std::size_t program) {
   if (has_host_ || !c.target.name || c.target.index || step.has("global") || step.has("start") ||
@@ -55,13 +55,15 @@ void CaseCompiler::note_exact(const JsonView& counter, const JsonView& step, con
 void CaseCompiler::check_possible(const JsonView& at, const Expression& e) const {
   const auto sides = e.comparison();
   if (!sides || sides->op != RPN_EQ) return;
-  for (const auto& [name, value] : {std::pair(&sides->left, &sides->right), std::pair(&sides->right, &sides->left)}) {
+  for (const auto& [name, value] :
+       {std::pair(&sides->left, &sides->right), std::pair(&sides->right, &sides->left)}) {
     const auto terms = name->or_terms();
     const auto constant = value->constant();
     if (terms.size() != 1 || !terms[0].is_slot || !constant) continue;
     const u32 slot = static_cast<u32>(terms[0].value);
     if (const auto w = width_.find(slot); w != width_.end() && *constant >> w->second) {
-      at.fail("a value wider than what is compared with it", "at most " + std::to_string(w->second) + " bits");
+      at.fail("a value wider than what is compared with it",
+              "at most " + std::to_string(w->second) + " bits");
     }
     if (const auto x = exact_.find(slot); x != exact_.end() && x->second != *constant) {
       at.fail("an expected count of " + std::to_string(*constant),
@@ -70,14 +72,17 @@ void CaseCompiler::check_possible(const JsonView& at, const Expression& e) const
   }
 }
 
-case_counter CaseCompiler::compile_counter(const JsonView& counter, const JsonView& step, std::size_t program) {
+case_counter CaseCompiler::compile_counter(const JsonView& counter, const JsonView& step,
+                                           std::size_t program) {
   counter.only_keys({"gp", "fixed", "select", "preset", "as", "enable"});
   if (counter.has("gp") == counter.has("fixed")) counter.fail("a counter", "one of \"gp\" and \"fixed\"");
   case_counter c{};
   c.fixed = counter.has("fixed");
-  if (c.fixed && counter.has("enable")) counter.at("enable").fail("\"enable\" of a fixed counter", "\"select\"");
+  if (c.fixed && counter.has("enable"))
+    counter.at("enable").fail("\"enable\" of a fixed counter", "\"select\"");
   c.index = emit(counter.at(c.fixed ? "fixed" : "gp"));
-  if (!c.fixed && !counter.has("select")) counter.fail("a GP counter without \"select\"", "a selector's value");
+  if (!c.fixed && !counter.has("select"))
+    counter.fail("a GP counter without \"select\"", "a selector's value");
   const Expression select = counter.has("select") ? parse(counter.at("select")) : Expression(3);
   if (c.fixed && select.constant() && *select.constant() > 15) {
     counter.at("select").fail("a value wider than the field", "4 bits");
@@ -91,8 +96,8 @@ case_counter CaseCompiler::compile_counter(const JsonView& counter, const JsonVi
 }
 
 void CaseCompiler::compile_measure(const JsonView& step) {
-  step.only_keys({"measure", "counters", "global", "start", "stop", "interruptible", "keep", "status", "timer", "fault",
-                  "title"});
+  step.only_keys({"measure", "counters", "global", "start", "stop", "interruptible", "keep", "status",
+                  "timer", "fault", "title"});
   const JsonView name_view = step.at("measure");
   const std::string name = name_view.as_string();
   std::vector<std::string> names;
@@ -108,7 +113,8 @@ void CaseCompiler::compile_measure(const JsonView& step) {
   if (step.get_bool("keep", false)) m.flags |= MEASURE_KEEP;
   m.global = emit_optional(step, "global");
   m.timer = emit_optional(step, "timer");
-  if (programs_[program].uses_timer && !m.timer) step.fail("a program that halts", "\"timer\": APIC timer ticks");
+  if (programs_[program].uses_timer && !m.timer)
+    step.fail("a program that halts", "\"timer\": APIC timer ticks");
   if (step.has("start") != step.has("stop")) step.fail("only one of start and stop", "both or none");
   for (const char* side : {"start", "stop"}) {
     if (!step.has(side)) continue;
@@ -125,7 +131,8 @@ void CaseCompiler::compile_measure(const JsonView& step) {
   }
   std::vector<case_counter> counters;
   if (step.has("counters")) {
-    for (const JsonView& counter : step.at("counters").items()) counters.push_back(compile_counter(counter, step, program));
+    for (const JsonView& counter : step.at("counters").items())
+      counters.push_back(compile_counter(counter, step, program));
   }
   m.first_counter = static_cast<u32>(counters_.size());
   m.counter_count = static_cast<u32>(counters.size());

@@ -8,15 +8,20 @@
 namespace pmusim::conformance {
 namespace {
 
-constexpr u64 kMaxTimes = 0x7fffffff;         // of a loop
-constexpr u64 kMaxUnrolled = 4096;            // of an item that is emitted n times
+constexpr u64 kMaxTimes = 0x7fffffff;           // of a loop
+constexpr u64 kMaxUnrolled = 4096;              // of an item that is emitted n times
 constexpr u64 kMaxInstructions = u64{1} << 40;  // of a program
 
 const std::vector<std::string>& item_verbs() {
-  static const std::vector<std::string> verbs = {
-      "nop",   "alu",   "fence", "pause",    "jump",  "indirect_jump", "branch", "call", "load", "store",
-      "rmw",   "locked", "rep_stos", "cpuid", "rdtsc", "rdpmc", "rdmsr", "wrmsr", "out", "in",
-      "software_interrupt", "halt", "loop", "emulated", "mark"};
+  static const std::vector<std::string> verbs = {"nop",      "alu",   "fence",
+                                                 "pause",    "jump",  "indirect_jump",
+                                                 "branch",   "call", "enter_leave",  "load",
+                                                 "store",    "rmw",   "locked",
+                                                 "rep_stos", "cpuid", "rdtsc",
+                                                 "rdpmc",    "rdmsr", "wrmsr",
+                                                 "out",      "in",    "software_interrupt",
+                                                 "halt",     "loop",  "emulated",
+                                                 "mark"};
   return verbs;
 }
 
@@ -51,7 +56,8 @@ bool clobbers_ecx(const JsonView& items) {
     for (const char* verb : clobbering) {
       if (item.has(verb)) return true;
     }
-    if (item.has("loop") && (item.get_string("with", "dec") == "loop" || clobbers_ecx(item.at("body")))) return true;
+    if (item.has("loop") && (item.get_string("with", "dec") == "loop" || clobbers_ecx(item.at("body"))))
+      return true;
     if (item.has("emulated") && clobbers_ecx(item.at("emulated"))) return true;
   }
   return false;
@@ -61,7 +67,8 @@ bool clobbers_ecx(const JsonView& items) {
 
 u32 CaseCompiler::add_slot(const JsonView& item, u32 kind) {
   const u32 first = programs_.back().first_slot, n = static_cast<u32>(pending_slots_.size()) - first;
-  if (n >= CASE_MAX_SLOTS) item.fail("too many accesses in a program", "at most " + std::to_string(CASE_MAX_SLOTS));
+  if (n >= CASE_MAX_SLOTS)
+    item.fail("too many accesses in a program", "at most " + std::to_string(CASE_MAX_SLOTS));
   PendingSlot p{item, {kind, 0, 0, 0, target(item, "as")}};
   pending_slots_.push_back(std::move(p));
   ++programs_.back().slot_count;
@@ -111,6 +118,7 @@ void CaseCompiler::compile_item(Encoder& e, const JsonView& item, std::map<std::
   if (verb == "jump") return repeated(&Encoder::jump);
   if (verb == "indirect_jump") return repeated(&Encoder::indirect_jump);
   if (verb == "call") return repeated(&Encoder::call);
+  if (verb == "enter_leave") return repeated(&Encoder::enter_leave);
   if (verb == "locked") return repeated(&Encoder::locked);
   if (verb == "cpuid") return repeated(&Encoder::cpuid);
   if (verb == "software_interrupt") return repeated(&Encoder::software_interrupt);
@@ -164,7 +172,8 @@ void CaseCompiler::compile_item(Encoder& e, const JsonView& item, std::map<std::
     keys({});
     user_forbidden(e, item, verb);
     if (!item.at(verb).as_bool()) item.at(verb).fail("false", "true");
-    if (programs_.back().uses_timer || e.loop_depth()) item.fail("a second halt, or one in a loop", "one per program");
+    if (programs_.back().uses_timer || e.loop_depth())
+      item.fail("a second halt, or one in a loop", "one per program");
     programs_.back().uses_timer = 1;
     return e.halt();
   }
@@ -179,9 +188,9 @@ void CaseCompiler::compile_item(Encoder& e, const JsonView& item, std::map<std::
   }
   if (verb == "emulated") {
     keys({});
-    static const std::vector<std::string> allowed = {"nop", "alu", "pause", "jump", "indirect_jump", "branch", "call",
-                                                     "load", "store", "rmw", "locked", "cpuid", "rdtsc", "rdpmc",
-                                                     "rdmsr", "wrmsr", "out", "in"};
+    static const std::vector<std::string> allowed = {
+        "nop", "alu",    "pause", "jump",  "indirect_jump", "branch", "call", "enter_leave",  "load", "store",
+        "rmw", "locked", "cpuid", "rdtsc", "rdpmc",         "rdmsr",  "wrmsr", "out",  "in"};
     for (const JsonView& inner : item.at(verb).items()) {
       const std::string inner_verb = verb_of(inner, item_verbs(), "program item");
       if (std::find(allowed.begin(), allowed.end(), inner_verb) == allowed.end()) {
@@ -207,7 +216,8 @@ void CaseCompiler::compile_item(Encoder& e, const JsonView& item, std::map<std::
   const u32 start = e.here();
   const Encoder::Loop loop = e.begin_loop(times, loop_instruction);
   compile_items(e, item.at("body"), marks);
-  if (loop_instruction && e.here() - start > 120) item.fail("a LOOP body of more than 120 bytes", "\"with\": \"dec\"");
+  if (loop_instruction && e.here() - start > 120)
+    item.fail("a LOOP body of more than 120 bytes", "\"with\": \"dec\"");
   e.end_loop(loop);
   if (e.kernel().instructions + e.user().instructions > kMaxInstructions) {
     item.fail("a program of more than 2^40 instructions", "fewer");
@@ -253,11 +263,16 @@ void CaseCompiler::compile_program(const std::string& name, const JsonView& view
     info.writes_msrs |= pending_slots_[i].slot.kind == SLOT_WRMSR;
   }
   const Counts &k = e.kernel(), &u = e.user();
-  const std::pair<const char*, u64 Counts::*> fields[] = {
-      {"instructions", &Counts::instructions}, {"branches", &Counts::branches}, {"taken", &Counts::taken},
-      {"cond", &Counts::conditional}, {"calls", &Counts::calls}, {"returns", &Counts::returns},
-      {"loads", &Counts::loads}, {"stores", &Counts::stores}, {"locked", &Counts::locked},
-      {"emulated", &Counts::emulated}};
+  const std::pair<const char*, u64 Counts::*> fields[] = {{"instructions", &Counts::instructions},
+                                                          {"branches", &Counts::branches},
+                                                          {"taken", &Counts::taken},
+                                                          {"cond", &Counts::conditional},
+                                                          {"calls", &Counts::calls},
+                                                          {"returns", &Counts::returns},
+                                                          {"loads", &Counts::loads},
+                                                          {"stores", &Counts::stores},
+                                                          {"locked", &Counts::locked},
+                                                          {"emulated", &Counts::emulated}};
   for (const auto& [field, member] : fields) {
     info.expected[field] = k.*member + u.*member;
     info.expected[std::string("os_") + field] = k.*member;

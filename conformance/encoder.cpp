@@ -17,7 +17,7 @@ namespace {
 using Operand = ZydisEncoderOperand;
 
 constexpr u8 kForcedEmulation[] = {0x0f, 0x0b, 'k', 'v', 'm'};
-constexpr u8 kSoftwareVector = 0x50;  // RT_VECTOR_SOFTWARE of guests/runtime/rt.h
+constexpr u8 kSoftwareVector = 0x50;               // RT_VECTOR_SOFTWARE of guests/runtime/rt.h
 constexpr s64 kUserCode = 0x23, kUserData = 0x1b;  // RT_USER_CODE, RT_USER_DATA with RPL 3
 constexpr unsigned kSlotBase = offsetof(case_frame, slots);
 constexpr unsigned kSlotSize = sizeof(case_frame::slots[0]);
@@ -47,10 +47,14 @@ Operand mem(ZydisRegister base, s64 displacement, u16 size) {
   return o;
 }
 
-Operand frame(std::size_t field, u16 size) { return mem(ZYDIS_REGISTER_R8, static_cast<s64>(field), size); }
+Operand frame(std::size_t field, u16 size) {
+  return mem(ZYDIS_REGISTER_R8, static_cast<s64>(field), size);
+}
 
 // Places in a slot: MSR number or ECX, then EAX, then EDX.
-Operand slot(u32 n, unsigned word) { return frame(kSlotBase + n * kSlotSize + 4 * word, 4); }
+Operand slot(u32 n, unsigned word) {
+  return frame(kSlotBase + n * kSlotSize + 4 * word, 4);
+}
 
 }  // namespace
 
@@ -60,10 +64,23 @@ struct Encoder::Request {
     z.mnemonic = m;
     for (const Operand& o : operands) z.operands[z.operand_count++] = o;
   }
-  Request& loads() { reads = true; return *this; }
-  Request& stores() { writes = true; return *this; }
-  Request& branches(bool is_taken = true) { branch = true; taken = is_taken; return *this; }
-  Request& prefix(ZydisInstructionAttributes p) { z.prefixes |= p; return *this; }
+  Request& loads() {
+    reads = true;
+    return *this;
+  }
+  Request& stores() {
+    writes = true;
+    return *this;
+  }
+  Request& branches(bool is_taken = true) {
+    branch = true;
+    taken = is_taken;
+    return *this;
+  }
+  Request& prefix(ZydisInstructionAttributes p) {
+    z.prefixes |= p;
+    return *this;
+  }
 
   ZydisEncoderRequest z{};
   bool reads = false, writes = false, branch = false, taken = false;
@@ -75,7 +92,8 @@ void Encoder::emit(const Request& request) {
   u8 bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
   ZyanUSize length = sizeof bytes;
   const ZyanStatus status = ZydisEncoderEncodeInstruction(&request.z, bytes, &length);
-  if (!ZYAN_SUCCESS(status)) throw std::logic_error("Zydis cannot encode an instruction of a measured program");
+  if (!ZYAN_SUCCESS(status))
+    throw std::logic_error("Zydis cannot encode an instruction of a measured program");
   code_.insert(code_.end(), bytes, bytes + length);
 }
 
@@ -102,7 +120,9 @@ void Encoder::main_instruction(const Request& request) {
 
 void Encoder::begin(bool user) {
   using R = Request;
-  const auto move = [this](ZydisRegister to, const Operand& from) { instruction(R(ZYDIS_MNEMONIC_MOV, {reg(to), from})); };
+  const auto move = [this](ZydisRegister to, const Operand& from) {
+    instruction(R(ZYDIS_MNEMONIC_MOV, {reg(to), from}));
+  };
   at_user_ = user;
   move(ZYDIS_REGISTER_R8, reg(ZYDIS_REGISTER_RDI));
   instruction(R(ZYDIS_MNEMONIC_MOV, {frame(offsetof(case_frame, saved_rsp), 8), reg(ZYDIS_REGISTER_RSP)}));
@@ -203,6 +223,13 @@ void Encoder::call(u64 n) {
   }
 }
 
+void Encoder::enter_leave(u64 n) {
+  while (n--) {
+    main_instruction(Request(ZYDIS_MNEMONIC_ENTER, {imm(0), imm(0)}).stores());
+    main_instruction(Request(ZYDIS_MNEMONIC_LEAVE, {}).loads());
+  }
+}
+
 namespace {
 Operand data(u64 i, u64 stride) {
   return mem(ZYDIS_REGISTER_RSI, static_cast<s64>(i * stride % CASE_BUFFER_SIZE), 8);
@@ -223,14 +250,17 @@ void Encoder::store(u64 n, u64 stride) {
 
 void Encoder::read_modify_write(u64 n, u64 stride) {
   for (u64 i = 0; i < n; ++i) {
-    main_instruction(Request(ZYDIS_MNEMONIC_ADD, {data(i, stride), reg(ZYDIS_REGISTER_RAX)}).loads().stores());
+    main_instruction(
+        Request(ZYDIS_MNEMONIC_ADD, {data(i, stride), reg(ZYDIS_REGISTER_RAX)}).loads().stores());
   }
 }
 
 void Encoder::locked(u64 n) {
   while (n--) {
     main_instruction(Request(ZYDIS_MNEMONIC_ADD, {data(0, 8), reg(ZYDIS_REGISTER_RAX)})
-                         .prefix(ZYDIS_ATTRIB_HAS_LOCK).loads().stores());
+                         .prefix(ZYDIS_ATTRIB_HAS_LOCK)
+                         .loads()
+                         .stores());
     counts().locked += times_;
   }
 }
@@ -248,7 +278,9 @@ void Encoder::cpuid(u64 n) {
   }
 }
 
-void Encoder::rdtsc() { main_instruction(Request(ZYDIS_MNEMONIC_RDTSC, {})); }
+void Encoder::rdtsc() {
+  main_instruction(Request(ZYDIS_MNEMONIC_RDTSC, {}));
+}
 
 void Encoder::rdpmc(u32 n) {
   instruction(Request(ZYDIS_MNEMONIC_MOV, {reg(ZYDIS_REGISTER_ECX), slot(n, 0)}).loads());

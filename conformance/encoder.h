@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Emits the machine code of measured programs by the Zydis encoder and counts what it will retire. Expected counts
-// come from what was emitted and how often it runs, never from running it. The register convention is that of
-// guests/case/payload.h: R8 = frame, RSI = data buffer, R9-R11 = the stop MSR's number and value; RBP and R12-R15
-// hold loop counters; RAX, RBX, RCX, RDX and RDI are scratch.
+// Emits the machine code of measured programs by the Zydis encoder and counts what it will retire. Expected
+// counts come from what was emitted and how often it runs, never from running it. The register convention is
+// that of guests/case/payload.h: R8 = frame, RSI = data buffer, R9-R11 = the stop MSR's number and value; RBP
+// and R12-R15 hold loop counters; RAX, RBX, RCX, RDX and RDI are scratch.
 #pragma once
 
 #include <map>
@@ -24,20 +24,23 @@ class Encoder {
  public:
   explicit Encoder(u32 address);
 
-  // The prologue up to and including the enabling WRMSR (which counts); at CPL 3 also the IRETQ, counted at CPL 0.
+  // The prologue up to and including the enabling WRMSR (which counts); at CPL 3 also the IRETQ, counted at
+  // CPL 0.
   void begin(bool user);
-  // At CPL 3 UD2 (which does not retire) and the landing at CPL 0; then the three moves that load the stop's value
-  // (which count), the disabling WRMSR (which does not), the return, and what calls refer to. Call last.
+  // At CPL 3 UD2 (which does not retire) and the landing at CPL 0; then the three moves that load the stop's
+  // value (which count), the disabling WRMSR (which does not), the return, and what calls refer to. Call
+  // last.
   void end();
 
   void nop(u64 n);
-  void alu(u64 n);                  // ADD EAX, 1
-  void fence(u64 n);                // LFENCE
+  void alu(u64 n);    // ADD EAX, 1
+  void fence(u64 n);  // LFENCE
   void pause(u64 n);
-  void jump(u64 n);                 // direct, to the next instruction
+  void jump(u64 n);  // direct, to the next instruction
   void indirect_jump(u64 n);
   void conditional(u64 n, bool taken);
-  void call(u64 n);                 // to a RET; both are counted
+  void call(u64 n);  // to a RET; both are counted
+  void enter_leave(u64 n);  // ENTER 0,0 and LEAVE
   void load(u64 n, u64 stride);
   void store(u64 n, u64 stride);
   void read_modify_write(u64 n, u64 stride);
@@ -48,11 +51,11 @@ class Encoder {
   void rdpmc(u32 slot);
   void rdmsr(u32 slot);
   void wrmsr(u32 slot);
-  void keep(u32 slot);              // EDX:EAX to the slot
+  void keep(u32 slot);  // EDX:EAX to the slot
   void out(u16 port, u32 value);
   void in(u16 port);
-  void software_interrupt(u64 n);   // INT to a handler that is one IRETQ
-  void halt();                      // STI; HLT; the timer's IRETQ; CLI
+  void software_interrupt(u64 n);  // INT to a handler that is one IRETQ
+  void halt();                     // STI; HLT; the timer's IRETQ; CLI
   struct Loop {
     u64 times;
     std::size_t start;

@@ -12,7 +12,9 @@ namespace pmusim::conformance {
 
 ExpressionError::ExpressionError(std::size_t column, std::string found, std::string expected)
     : std::runtime_error("column " + std::to_string(column) + ": found " + found + ", expected " + expected),
-      column_(column), found_(std::move(found)), expected_(std::move(expected)) {}
+      column_(column),
+      found_(std::move(found)),
+      expected_(std::move(expected)) {}
 
 struct Expression::Node {
   u32 op = RPN_CONST;
@@ -34,9 +36,9 @@ struct Operator {
 
 // Longer spellings first, so that "<=" is not read as "<".
 constexpr Operator kOperators[] = {
-    {"||", 1, RPN_LOR}, {"&&", 2, RPN_LAND}, {"==", 6, RPN_EQ}, {"!=", 6, RPN_NE}, {"<<", 8, RPN_SHL},
-    {">>", 8, RPN_SHR}, {"<=", 7, RPN_LE},   {">=", 7, RPN_GE}, {"<", 7, RPN_LT},  {">", 7, RPN_GT},
-    {"|", 3, RPN_OR},   {"^", 4, RPN_XOR},   {"&", 5, RPN_AND}, {"+", 9, RPN_ADD}, {"-", 9, RPN_SUB},
+    {"||", 1, RPN_LOR}, {"&&", 2, RPN_LAND}, {"==", 6, RPN_EQ},  {"!=", 6, RPN_NE}, {"<<", 8, RPN_SHL},
+    {">>", 8, RPN_SHR}, {"<=", 7, RPN_LE},   {">=", 7, RPN_GE},  {"<", 7, RPN_LT},  {">", 7, RPN_GT},
+    {"|", 3, RPN_OR},   {"^", 4, RPN_XOR},   {"&", 5, RPN_AND},  {"+", 9, RPN_ADD}, {"-", 9, RPN_SUB},
     {"*", 10, RPN_MUL}, {"/", 10, RPN_DIV},  {"%", 10, RPN_MOD},
 };
 
@@ -68,8 +70,8 @@ unsigned depth(const Node& node) {
   return deepest;
 }
 
-// A node whose children are all constant becomes a constant, by the guest's own evaluator. An undefined result
-// (division by zero) stays as it is: the guest reports it.
+// A node whose children are all constant becomes a constant, by the guest's own evaluator. An undefined
+// result (division by zero) stays as it is: the guest reports it.
 NodePtr folded(u32 op, std::vector<NodePtr> children) {
   auto n = std::make_shared<Node>();
   n->op = op;
@@ -219,8 +221,9 @@ class Parser {
   std::string identifier() {
     auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
     std::size_t end = at_;
-    while (end < text_.size() && (letter(text_[end]) || (end > at_ && (text_[end] == '.' ||
-                                                         (text_[end] >= '0' && text_[end] <= '9'))))) {
+    while (end < text_.size() &&
+           (letter(text_[end]) ||
+            (end > at_ && (text_[end] == '.' || (text_[end] >= '0' && text_[end] <= '9'))))) {
       ++end;
     }
     std::string name = text_.substr(at_, end - at_);
@@ -314,7 +317,8 @@ void collect_slots(const Node& node, std::vector<u32>& out) {
 }
 
 bool collect_terms(const Node& node, std::vector<Expression::Term>& out) {
-  if (node.op == RPN_OR) return collect_terms(*node.children[0], out) && collect_terms(*node.children[1], out);
+  if (node.op == RPN_OR)
+    return collect_terms(*node.children[0], out) && collect_terms(*node.children[1], out);
   if (node.op == RPN_CONST) out.push_back({false, node.value});
   if (node.op == RPN_NAME) out.push_back({true, node.slot});
   return node.op == RPN_CONST || node.op == RPN_NAME;
@@ -360,13 +364,30 @@ std::vector<Expression::Term> Expression::or_terms() const {
 
 const std::vector<std::pair<std::string, u64>>& named_constants() {
   static const std::vector<std::pair<std::string, u64>> constants = {
-      {"USR", 1u << 16},       {"OS", 1u << 17},        {"EDGE", 1u << 18},     {"PC", 1u << 19},
-      {"INT", 1u << 20},       {"ANY", 1u << 21},       {"EN", 1u << 22},       {"INV", 1u << 23},
-      {"FIXED_OS", 1},         {"FIXED_USR", 2},        {"FIXED_ANY", 4},       {"FIXED_PMI", 8},
-      {"GUEST_ONLY", u64{1} << 40}, {"HOST_ONLY", u64{1} << 41},
-      {"LVT_MASKED", 0x10000}, {"LVT_NMI", 0x400},      {"FREEZE_ON_PMI", 1u << 12},
-      {"CTR_FRZ", u64{1} << 59}, {"LBR_FRZ", u64{1} << 58},
-      {"DE", 0}, {"UD", 6}, {"GP", 13}, {"PF", 14}, {"no_fault", CASE_NO_FAULT},
+      {"USR", 1u << 16},
+      {"OS", 1u << 17},
+      {"EDGE", 1u << 18},
+      {"PC", 1u << 19},
+      {"INT", 1u << 20},
+      {"ANY", 1u << 21},
+      {"EN", 1u << 22},
+      {"INV", 1u << 23},
+      {"FIXED_OS", 1},
+      {"FIXED_USR", 2},
+      {"FIXED_ANY", 4},
+      {"FIXED_PMI", 8},
+      {"GUEST_ONLY", u64{1} << 40},
+      {"HOST_ONLY", u64{1} << 41},
+      {"LVT_MASKED", 0x10000},
+      {"LVT_NMI", 0x400},
+      {"FREEZE_ON_PMI", 1u << 12},
+      {"CTR_FRZ", u64{1} << 59},
+      {"LBR_FRZ", u64{1} << 58},
+      {"DE", 0},
+      {"UD", 6},
+      {"GP", 13},
+      {"PF", 14},
+      {"no_fault", CASE_NO_FAULT},
   };
   return constants;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions of the case language: 64-bit unsigned infix arithmetic over names, parsed to a tree, bound to what the
-// names mean, folded where constant, and emitted as the RPN that the guest evaluates (guests/case/eval.h). The
-// language is described in docs/case-format.md. NOT supported: signed comparison (use sext and masks), strings.
+// Expressions of the case language: 64-bit unsigned infix arithmetic over names, parsed to a tree, bound to
+// what the names mean, folded where constant, and emitted as the RPN that the guest evaluates
+// (guests/case/eval.h). The language is described in docs/case-format.md. NOT supported: signed comparison
+// (use sext and masks), strings.
 #pragma once
 
 #include <functional>
@@ -36,8 +37,8 @@ struct Meaning {
   u32 slot = 0;  // of the value, or of the array's element 0
 };
 
-// Gives the meaning of a name ("gp_count", "loop.instructions"), or nothing if there is none; `names()` are the valid
-// ones, for the error message.
+// Gives the meaning of a name ("gp_count", "loop.instructions"), or nothing if there is none; `names()` are
+// the valid ones, for the error message.
 struct Scope {
   std::function<std::optional<Meaning>(const std::string&)> find;
   std::function<std::vector<std::string>()> names;
@@ -60,7 +61,8 @@ class Expression {
   u32 emit(std::vector<case_rpn>& pool) const;
   // Slots that the value depends on.
   std::vector<u32> slots() const;
-  // The constants and slots of a chain of "|" (or a single one): what a selector is made of. Empty if it is no chain.
+  // The constants and slots of a chain of "|" (or a single one): what a selector is made of. Empty if it is
+  // no chain.
   struct Term {
     bool is_slot;
     u64 value;

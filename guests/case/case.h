@@ -27,7 +27,7 @@ void case_skip_check(const struct case_op* op);
 void case_alternative_value(const struct case_op* op, u32 divergence, u64 value);
 void case_skip(const struct case_op* op, const char* reason);
 void case_fault_check(const struct case_op* op, int vector); /* judges a fault expectation */
-u32 case_finish(void);                                      /* prints all; the exit value */
+u32 case_finish(void);                                       /* prints all; the exit value */
 
 /* registers.c */
 /* 0 if this machine's vendor has no such register (why says so). */

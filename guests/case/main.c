@@ -11,7 +11,8 @@ static void check(const struct case_op* op) {
     return;
   }
   u32 defined = 1;
-  const int passed = op->arg[1] ? case_binary(op->arg[2], left.value, right.value, &defined) != 0 : left.value != 0;
+  const int passed =
+      op->arg[1] ? case_binary(op->arg[2], left.value, right.value, &defined) != 0 : left.value != 0;
   case_check(op, passed, left.value, op->arg[1] ? op->arg[2] : (u32)RPN_END, op->arg[1] ? right.value : 1);
   const struct case_alternative* list = case_at(case_header()->alternatives.offset);
   for (u32 i = 0; i < op->alternative_count; ++i) {
@@ -98,17 +99,28 @@ static u32 perform(const struct case_op* op, u32 next) {
       }
       break;
     case OP_WRMSR:
-    case OP_RDMSR: access_msr(op); break;
-    case OP_RDPMC: rdpmc(op); break;
-    case OP_CPUID: cpuid(op); break;
-    case OP_CHECK: check(op); break;
-    case OP_JUMP: return op->arg[0];
+    case OP_RDMSR:
+      access_msr(op);
+      break;
+    case OP_RDPMC:
+      rdpmc(op);
+      break;
+    case OP_CPUID:
+      cpuid(op);
+      break;
+    case OP_CHECK:
+      check(op);
+      break;
+    case OP_JUMP:
+      return op->arg[0];
     case OP_JUMP_UNLESS: {
       const struct case_value v = case_eval(op->arg[1]);
       if (!v.defined) case_skip(op, kUndefined);
       return v.defined && v.value ? next : op->arg[0];
     }
-    case OP_SKIP: case_skip(op, case_string(op->text)); return op->arg[0];
+    case OP_SKIP:
+      case_skip(op, case_string(op->text));
+      return op->arg[0];
     case OP_INTERRUPTS:
       if (op->arg[0]) {
         rt_sti();
@@ -134,9 +146,14 @@ static u32 perform(const struct case_op* op, u32 next) {
     case OP_WAIT_PMI:
       if (value_of(op, op->arg[0], &a) && value_of(op, op->arg[1], &b)) case_wait_pmi(op, a, b);
       break;
-    case OP_MEASURE: case_measure(op); break;
-    case OP_HOST: return host(op) ? next : op->arg[1];
-    case OP_CLEAR: case_clear(); break;
+    case OP_MEASURE:
+      case_measure(op);
+      break;
+    case OP_HOST:
+      return host(op) ? next : op->arg[1];
+    case OP_CLEAR:
+      case_clear();
+      break;
   }
   return next;
 }

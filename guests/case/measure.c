@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Runs a measured program between the WRMSR that starts and the one that stops the counters. Where there is a global
-   control it is those two writes; without one a single GP counter can be bracketed exactly, by the EN bit of its
-   selector. The values are loaded into registers before the start, so the boundary is the compiler's to count. */
+   Runs a measured program between the WRMSR that starts and the one that stops the counters. Where there is a
+   global control it is those two writes; without one a single GP counter can be bracketed exactly, by the EN
+   bit of its selector. The values are loaded into registers before the start, so the boundary is the
+   compiler's to count. */
 #include "case.h"
 
 enum { kEnable = 1u << 22 };
@@ -78,8 +79,8 @@ static int program_counters(const struct case_op* op, const struct case_measure*
   return !m->global || evaluate(op, m->global, &b->start);
 }
 
-static int explicit_side(const struct case_op* op, u32 reg, u32 index_expression, u32 value_expression, u32* msr,
-                         u64* value) {
+static int explicit_side(const struct case_op* op, u32 reg, u32 index_expression, u32 value_expression,
+                         u32* msr, u64* value) {
   u64 index = 0;
   const char* why;
   if (index_expression && !evaluate(op, index_expression, &index)) return 0;
@@ -90,7 +91,8 @@ static int explicit_side(const struct case_op* op, u32 reg, u32 index_expression
 }
 
 static int fill_slots(const struct case_op* op, const struct case_program* p) {
-  const struct case_slot* slots = (const struct case_slot*)case_at(case_header()->slots.offset) + p->first_slot;
+  const struct case_slot* slots =
+      (const struct case_slot*)case_at(case_header()->slots.offset) + p->first_slot;
   for (u32 i = 0; i < p->slot_count; ++i) {
     u64 index = 0, value = 0;
     u32 msr = 0;
@@ -144,7 +146,8 @@ static int run(const struct case_measure* m, const struct case_program* p, const
 }
 
 static void collect(const struct case_op* op, const struct case_measure* m, const struct case_program* p) {
-  const struct case_slot* slots = (const struct case_slot*)case_at(case_header()->slots.offset) + p->first_slot;
+  const struct case_slot* slots =
+      (const struct case_slot*)case_at(case_header()->slots.offset) + p->first_slot;
   for (u32 i = 0; i < p->slot_count; ++i) {
     case_store(op, slots[i].target, frame.slots[i].low | (u64)frame.slots[i].high << 32);
   }
@@ -157,7 +160,8 @@ static void collect(const struct case_op* op, const struct case_measure* m, cons
     }
   }
   u64 status;
-  if (op->target.name && rt_pmu.has_global_ctrl && rt_rdmsr_safe(rt_global_status(), &status) == RT_NO_FAULT) {
+  if (op->target.name && rt_pmu.has_global_ctrl &&
+      rt_rdmsr_safe(rt_global_status(), &status) == RT_NO_FAULT) {
     case_store(op, op->target, status);
   }
   if (m->flags & MEASURE_KEEP) return;
@@ -168,14 +172,17 @@ static void collect(const struct case_op* op, const struct case_measure* m, cons
 }
 
 static void forget_targets(const struct case_measure* m, const struct case_program* p) {
-  const struct case_slot* slots = (const struct case_slot*)case_at(case_header()->slots.offset) + p->first_slot;
+  const struct case_slot* slots =
+      (const struct case_slot*)case_at(case_header()->slots.offset) + p->first_slot;
   for (u32 i = 0; i < m->counter_count; ++i) case_forget(counter_table(m)[i].target);
   for (u32 i = 0; i < p->slot_count; ++i) case_forget(slots[i].target);
 }
 
 void case_measure(const struct case_op* op) {
-  const struct case_measure* m = (const struct case_measure*)case_at(case_header()->measures.offset) + op->arg[0];
-  const struct case_program* p = (const struct case_program*)case_at(case_header()->programs.offset) + m->program;
+  const struct case_measure* m =
+      (const struct case_measure*)case_at(case_header()->measures.offset) + op->arg[0];
+  const struct case_program* p =
+      (const struct case_program*)case_at(case_header()->programs.offset) + m->program;
   struct bracket b = {0, 0, 0, 0};
   u64 ticks;
   forget_targets(m, p);

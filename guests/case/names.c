@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
-   The values that names in expressions stand for: what CPUID says, and what steps have saved. Event encodings are
-   the architectural ones (Intel) and those common to all Zen generations (AMD); loads and stores are not
+   The values that names in expressions stand for: what CPUID says, and what steps have saved. Event encodings
+   are the architectural ones (Intel) and those common to all Zen generations (AMD); loads and stores are not
    architectural on Intel: 0xd0/0x81 and 0xd0/0x82 hold from Haswell to Clearwater Forest. */
 #include "case.h"
 
 u64 case_values[CASE_MAX_VALUES];
 u8 case_defined[CASE_MAX_VALUES];
 
-const struct case_header* case_header(void) { return (const struct case_header*)(u64)CASE_PAYLOAD_ADDRESS; }
-const void* case_at(u32 offset) { return (const u8*)case_header() + offset; }
-const char* case_string(u32 offset) { return case_at(offset); }
+const struct case_header* case_header(void) {
+  return (const struct case_header*)(u64)CASE_PAYLOAD_ADDRESS;
+}
+const void* case_at(u32 offset) {
+  return (const u8*)case_header() + offset;
+}
+const char* case_string(u32 offset) {
+  return case_at(offset);
+}
 
 void case_set(u32 name, u64 value) {
   case_values[name] = value;
@@ -20,7 +26,9 @@ struct case_value case_eval(u32 expression) {
   return case_evaluate(case_at(case_header()->rpn.offset), expression, case_values, case_defined);
 }
 
-static u64 low_mask(u32 width) { return width >= 64 ? ~0ull : (1ull << width) - 1; }
+static u64 low_mask(u32 width) {
+  return width >= 64 ? ~0ull : (1ull << width) - 1;
+}
 
 static void set_event(u32 name, u32 intel, u32 amd, int available) {
   const u32 encoding = rt_pmu.vendor == RT_VENDOR_INTEL ? intel : rt_pmu.vendor == RT_VENDOR_AMD ? amd : 0;

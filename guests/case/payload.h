@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Layout of a compiled case, shared by the case compiler (C++, conformance/) and the guest interpreter (C). The
-   payload lies at CASE_PAYLOAD_ADDRESS; all offsets are in bytes from there. Expressions are RPN in one pool
-   of items; an expression is the index of its first item, 0 means "none". Names are slots of a value array. */
+   Layout of a compiled case, shared by the case compiler (C++, conformance/) and the guest interpreter (C).
+   The payload lies at CASE_PAYLOAD_ADDRESS; all offsets are in bytes from there. Expressions are RPN in one
+   pool of items; an expression is the index of its first item, 0 means "none". Names are slots of a value
+   array. */
 #ifndef PMUSIM_GUEST_PAYLOAD_H
 #define PMUSIM_GUEST_PAYLOAD_H
 
@@ -12,21 +13,49 @@
 
 enum {
   CASE_MAX_VALUES = 8192,
-  CASE_ARRAY_SIZE = 64,     /* elements of a name saved as "name[index]" */
-  CASE_MAX_SLOTS = 64,      /* values a measured program reads or writes */
-  CASE_MAX_STACK = 64,      /* depth of an expression */
-  CASE_BUFFER_SIZE = 65536, /* data that measured programs work on */
+  CASE_ARRAY_SIZE = 64,        /* elements of a name saved as "name[index]" */
+  CASE_MAX_SLOTS = 64,         /* values a measured program reads or writes */
+  CASE_MAX_STACK = 64,         /* depth of an expression */
+  CASE_BUFFER_SIZE = 65536,    /* data that measured programs work on */
   CASE_DOORBELL_PORT = 0xd0b0, /* 32-bit OUT rings with the step, 32-bit IN gives the status */
-  CASE_NO_FAULT = 0x100,    /* a fault vector in records: none */
+  CASE_NO_FAULT = 0x100,       /* a fault vector in records: none */
 };
 
 /* --- expressions ------------------------------------------------------------------------------------- */
 enum case_rpn_op {
-  RPN_END, RPN_CONST, RPN_NAME, RPN_ELEMENT, RPN_DEFINED,
-  RPN_NEG, RPN_NOT, RPN_LNOT,
-  RPN_ADD, RPN_SUB, RPN_MUL, RPN_DIV, RPN_MOD, RPN_AND, RPN_OR, RPN_XOR, RPN_SHL, RPN_SHR,
-  RPN_EQ, RPN_NE, RPN_LT, RPN_LE, RPN_GT, RPN_GE, RPN_LAND, RPN_LOR,
-  RPN_SELECT, RPN_MIN, RPN_MAX, RPN_BIT, RPN_MASK, RPN_SEXT, RPN_POPCOUNT,
+  RPN_END,
+  RPN_CONST,
+  RPN_NAME,
+  RPN_ELEMENT,
+  RPN_DEFINED,
+  RPN_NEG,
+  RPN_NOT,
+  RPN_LNOT,
+  RPN_ADD,
+  RPN_SUB,
+  RPN_MUL,
+  RPN_DIV,
+  RPN_MOD,
+  RPN_AND,
+  RPN_OR,
+  RPN_XOR,
+  RPN_SHL,
+  RPN_SHR,
+  RPN_EQ,
+  RPN_NE,
+  RPN_LT,
+  RPN_LE,
+  RPN_GT,
+  RPN_GE,
+  RPN_LAND,
+  RPN_LOR,
+  RPN_SELECT,
+  RPN_MIN,
+  RPN_MAX,
+  RPN_BIT,
+  RPN_MASK,
+  RPN_SEXT,
+  RPN_POPCOUNT,
 };
 
 struct case_rpn {
@@ -35,58 +64,62 @@ struct case_rpn {
 };
 
 /* --- names the guest resolves ------------------------------------------------------------------------ */
-#define CASE_BUILTINS(X)                                                                                        \
-  X(version) X(vendor_intel) X(vendor_amd) X(gp_count) X(gp_width) X(fixed_count) X(fixed_width) X(fixed_mask)  \
-  X(gp_mask) X(fixed_bits) X(counter_mask) X(width_mask) X(fixed_width_mask) X(perf_capabilities_value)         \
-  X(has_pmu) X(has_global_ctrl) X(has_full_width_writes) X(has_pdcm) X(has_fixed0) X(has_fixed1) X(has_fixed2)   \
-  X(has_fixed3) X(has_amd_v2) X(has_perfctr_core) X(has_fep) X(has_freeze) X(has_x2apic) X(has_apic)             \
-  X(has_hypervisor) X(has_rtm) X(has_global_status_set) X(has_lbr_format) X(has_perf_metrics)                    \
-  X(has_instructions) X(has_branches) X(has_cycles) X(has_ref_cycles)                                            \
-  X(event_instructions) X(event_branches) X(event_cycles) X(event_ref_cycles) X(event_branch_misses)             \
-  X(event_llc_references) X(event_llc_misses) X(event_loads) X(event_stores)                                     \
-  X(pmi_count) X(nmi_count) X(pmi_status) X(pmi_rip) X(pmi_cpl) X(last_fault) X(cpu_family) X(cpu_model)
+#define CASE_BUILTINS(X)                                                                                     \
+  X(version)                                                                                                 \
+  X(vendor_intel) X(vendor_amd) X(gp_count) X(gp_width) X(fixed_count) X(fixed_width) X(fixed_mask)          \
+      X(gp_mask) X(fixed_bits) X(counter_mask) X(width_mask) X(fixed_width_mask) X(perf_capabilities_value)  \
+          X(has_pmu) X(has_global_ctrl) X(has_full_width_writes) X(has_pdcm) X(has_fixed0) X(has_fixed1)     \
+              X(has_fixed2) X(has_fixed3) X(has_amd_v2) X(has_perfctr_core) X(has_fep) X(has_freeze)         \
+                  X(has_x2apic) X(has_apic) X(has_hypervisor) X(has_rtm) X(has_global_status_set)            \
+                      X(has_lbr_format) X(has_perf_metrics) X(has_instructions) X(has_branches)              \
+                          X(has_cycles) X(has_ref_cycles) X(event_instructions) X(event_branches)            \
+                              X(event_cycles) X(event_ref_cycles) X(event_branch_misses)                     \
+                                  X(event_llc_references) X(event_llc_misses) X(event_loads) X(event_stores) \
+                                      X(pmi_count) X(nmi_count) X(pmi_status) X(pmi_rip) X(pmi_cpl)          \
+                                          X(last_fault) X(cpu_family) X(cpu_model)
 
 enum case_builtin {
   CASE_NAME_NONE,
 #define X(name) CASE_NAME_##name,
   CASE_BUILTINS(X)
 #undef X
-  CASE_BUILTIN_COUNT
+      CASE_BUILTIN_COUNT
 };
 
 /* --- registers --------------------------------------------------------------------------------------- */
-#define CASE_REGISTERS(X)                                                                                       \
-  X(gp_selector) X(gp_counter) X(gp_counter_full) X(fixed_counter) X(fixed_ctrl) X(global_ctrl)                 \
-  X(global_status) X(global_status_reset) X(global_status_set) X(global_inuse) X(perf_capabilities) X(debugctl)  \
-  X(k7_selector) X(k7_counter) X(core_selector) X(core_counter) X(intel_selector) X(intel_counter)               \
-  X(perf_metrics) X(pebs_enable) X(ds_area) X(misc_enable) X(tsc) X(lvtpc) X(msr)
+#define CASE_REGISTERS(X)                                                                                  \
+  X(gp_selector)                                                                                           \
+  X(gp_counter) X(gp_counter_full) X(fixed_counter) X(fixed_ctrl) X(global_ctrl) X(global_status)          \
+      X(global_status_reset) X(global_status_set) X(global_inuse) X(perf_capabilities) X(debugctl)         \
+          X(k7_selector) X(k7_counter) X(core_selector) X(core_counter) X(intel_selector) X(intel_counter) \
+              X(perf_metrics) X(pebs_enable) X(ds_area) X(misc_enable) X(tsc) X(lvtpc) X(msr)
 
 enum case_register {
 #define X(name) CASE_REG_##name,
   CASE_REGISTERS(X)
 #undef X
-  CASE_REGISTER_COUNT
+      CASE_REGISTER_COUNT
 };
 
 /* --- steps ------------------------------------------------------------------------------------------- */
 enum case_op_kind {
-  OP_LET,           /* target, 0: expression, 1: a loop variable (not recorded) */
-  OP_WRMSR,         /* 0: register, 1: index, 2: value */
-  OP_RDMSR,         /* target, 0: register, 1: index */
-  OP_RDPMC,         /* target, 0: ecx, 1: cpl, 2: CR4.PCE */
-  OP_CPUID,         /* target, 0: leaf, 1: subleaf, 2: register number (eax ebx ecx edx) */
-  OP_CHECK,         /* 0: left, 1: right (0: left is a truth value), 2: RPN comparison */
-  OP_JUMP,          /* 0: op index */
-  OP_JUMP_UNLESS,   /* 0: op index, 1: expression */
-  OP_SKIP,          /* 0: op index to go on at: what is between is skipped, text says why */
-  OP_INTERRUPTS,    /* 0: 1 on, 0 off */
-  OP_PAUSE,         /* 0: count */
-  OP_LVTPC,         /* 0: mode (0 fixed, 1 NMI), 1: masked */
-  OP_ON_PMI,        /* 0: flags, 1: counter to re-arm (layout of GLOBAL_CTRL's bit number), 2: value */
-  OP_WAIT_PMI,      /* target, 0: count, 1: spins */
-  OP_MEASURE,       /* target: GLOBAL_STATUS after, 0: index of a struct case_measure */
-  OP_HOST,          /* target: status, 0: host step, 1: op index to go on at where nothing answers, -: end */
-  OP_CLEAR,         /* stop all counters, zero selectors, counters and status */
+  OP_LET,         /* target, 0: expression, 1: a loop variable (not recorded) */
+  OP_WRMSR,       /* 0: register, 1: index, 2: value */
+  OP_RDMSR,       /* target, 0: register, 1: index */
+  OP_RDPMC,       /* target, 0: ecx, 1: cpl, 2: CR4.PCE */
+  OP_CPUID,       /* target, 0: leaf, 1: subleaf, 2: register number (eax ebx ecx edx) */
+  OP_CHECK,       /* 0: left, 1: right (0: left is a truth value), 2: RPN comparison */
+  OP_JUMP,        /* 0: op index */
+  OP_JUMP_UNLESS, /* 0: op index, 1: expression */
+  OP_SKIP,        /* 0: op index to go on at: what is between is skipped, text says why */
+  OP_INTERRUPTS,  /* 0: 1 on, 0 off */
+  OP_PAUSE,       /* 0: count */
+  OP_LVTPC,       /* 0: mode (0 fixed, 1 NMI), 1: masked */
+  OP_ON_PMI,      /* 0: flags, 1: counter to re-arm (layout of GLOBAL_CTRL's bit number), 2: value */
+  OP_WAIT_PMI,    /* target, 0: count, 1: spins */
+  OP_MEASURE,     /* target: GLOBAL_STATUS after, 0: index of a struct case_measure */
+  OP_HOST,        /* target: status, 0: host step, 1: op index to go on at where nothing answers, -: end */
+  OP_CLEAR,       /* stop all counters, zero selectors, counters and status */
 };
 
 enum { FAULT_NONE = 0x100, FAULT_ANY = 0x101, FAULT_RECORD = 0x102, FAULT_IMPLICIT_NONE = 0x103 };
@@ -127,7 +160,7 @@ struct case_slot {
 };
 
 struct case_program {
-  uint32_t name; /* string */
+  uint32_t name;                /* string */
   uint32_t code, size, landing; /* offsets; landing: where #UD leaves CPL 3, 0 at CPL 0 */
   uint32_t first_slot, slot_count;
   uint32_t uses_timer;
@@ -145,10 +178,10 @@ struct case_counter {
 struct case_measure {
   uint32_t program, flags;
   uint32_t first_counter, counter_count;
-  uint32_t global;                      /* expression replacing the start value of GLOBAL_CTRL, 0: our counters */
+  uint32_t global; /* expression replacing the start value of GLOBAL_CTRL, 0: our counters */
   uint32_t start_reg, start_index, start_value; /* explicit start and stop; start_value 0: automatic */
   uint32_t stop_reg, stop_index, stop_value;
-  uint32_t timer;                       /* expression: APIC timer ticks for a measured HLT */
+  uint32_t timer; /* expression: APIC timer ticks for a measured HLT */
 };
 
 /* What emitted code gets in RDI. Offsets are the compiler's, too. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Records of what a case has seen, kept in memory while it runs (printing would disturb counters) and printed at
-   the end as the line protocol of docs/case-format.md. When the buffer is full the rest is counted as lost and the
-   case fails. */
+   Records of what a case has seen, kept in memory while it runs (printing would disturb counters) and printed
+   at the end as the line protocol of docs/case-format.md. When the buffer is full the rest is counted as lost
+   and the case fails. */
 #include "case.h"
 
 enum { kMaxRecords = 8192 };
@@ -75,24 +75,35 @@ void case_fault_check(const struct case_op* op, int vector) {
   const u64 got = vector == RT_NO_FAULT ? CASE_NO_FAULT : (u64)vector;
   case_set(CASE_NAME_last_fault, got);
   switch (op->fault) {
-    case FAULT_RECORD: break;
-    case FAULT_ANY: case_check(op, got != CASE_NO_FAULT, got, RPN_NE, CASE_NO_FAULT); break;
+    case FAULT_RECORD:
+      break;
+    case FAULT_ANY:
+      case_check(op, got != CASE_NO_FAULT, got, RPN_NE, CASE_NO_FAULT);
+      break;
     case FAULT_IMPLICIT_NONE:
       if (got != CASE_NO_FAULT) case_check(op, 0, got, RPN_EQ, CASE_NO_FAULT);
       break;
-    default: case_check(op, got == op->fault, got, RPN_EQ, op->fault);
+    default:
+      case_check(op, got == op->fault, got, RPN_EQ, op->fault);
   }
 }
 
 static const char* comparison_name(u32 op) {
   switch (op) {
-    case RPN_EQ: return "eq";
-    case RPN_NE: return "ne";
-    case RPN_LT: return "lt";
-    case RPN_LE: return "le";
-    case RPN_GT: return "gt";
-    case RPN_GE: return "ge";
-    default: return "true";
+    case RPN_EQ:
+      return "eq";
+    case RPN_NE:
+      return "ne";
+    case RPN_LT:
+      return "lt";
+    case RPN_LE:
+      return "le";
+    case RPN_GT:
+      return "gt";
+    case RPN_GE:
+      return "ge";
+    default:
+      return "true";
   }
 }
 
@@ -127,7 +138,11 @@ static void print(const struct record* r) {
       print_at(r);
       rt_printf(" %s\n", case_string(r->text));
       break;
-    case ALTERNATIVE: rt_printf("@alt %u %u 0x%lx", r->step, r->name, r->a); print_at(r); rt_putc('\n'); break;
+    case ALTERNATIVE:
+      rt_printf("@alt %u %u 0x%lx", r->step, r->name, r->a);
+      print_at(r);
+      rt_putc('\n');
+      break;
     case SKIP:
       rt_printf("@skip %u", r->step);
       print_at(r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Symbolic registers to MSR numbers, per vendor. A register that the machine's vendor does not define at all is
-   reported, not guessed; one that this CPU lacks still has its number, so that cases can test the fault. */
+   Symbolic registers to MSR numbers, per vendor. A register that the machine's vendor does not define at all
+   is reported, not guessed; one that this CPU lacks still has its number, so that cases can test the fault.
+ */
 #include "case.h"
 
 int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
@@ -8,34 +9,82 @@ int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
   const u32 i = (u32)index;
   *why = amd ? "AMD has no such register" : "only AMD has this register";
   switch (reg) {
-    case CASE_REG_gp_selector: *msr = rt_gp_selector(i); return 1;
-    case CASE_REG_gp_counter: *msr = rt_gp_counter(i); return 1;
-    case CASE_REG_gp_counter_full: *msr = 0x4c1 + i; return !amd;
-    case CASE_REG_fixed_counter: *msr = 0x309 + i; return !amd;
-    case CASE_REG_fixed_ctrl: *msr = 0x38d; return !amd;
-    case CASE_REG_global_ctrl: *msr = rt_global_ctrl(); return 1;
-    case CASE_REG_global_status: *msr = rt_global_status(); return 1;
-    case CASE_REG_global_status_reset: *msr = rt_global_status_reset(); return 1;
-    case CASE_REG_global_status_set: *msr = amd ? 0xc0000303 : 0x391; return 1;
-    case CASE_REG_global_inuse: *msr = 0x392; return !amd;
-    case CASE_REG_perf_capabilities: *msr = 0x345; return !amd;
-    case CASE_REG_debugctl: *msr = 0x1d9; return 1;
-    case CASE_REG_k7_selector: *msr = 0xc0010000 + i; return 1;
-    case CASE_REG_k7_counter: *msr = 0xc0010004 + i; return 1;
-    case CASE_REG_core_selector: *msr = 0xc0010200 + 2 * i; return 1;
-    case CASE_REG_core_counter: *msr = 0xc0010201 + 2 * i; return 1;
-    case CASE_REG_intel_selector: *msr = 0x186 + i; return 1;
-    case CASE_REG_intel_counter: *msr = 0xc1 + i; return 1;
-    case CASE_REG_perf_metrics: *msr = 0x329; return !amd;
-    case CASE_REG_pebs_enable: *msr = 0x3f1; return !amd;
-    case CASE_REG_ds_area: *msr = 0x600; return !amd;
-    case CASE_REG_misc_enable: *msr = 0x1a0; return !amd;
-    case CASE_REG_tsc: *msr = 0x10; return 1;
+    case CASE_REG_gp_selector:
+      *msr = rt_gp_selector(i);
+      return 1;
+    case CASE_REG_gp_counter:
+      *msr = rt_gp_counter(i);
+      return 1;
+    case CASE_REG_gp_counter_full:
+      *msr = 0x4c1 + i;
+      return !amd;
+    case CASE_REG_fixed_counter:
+      *msr = 0x309 + i;
+      return !amd;
+    case CASE_REG_fixed_ctrl:
+      *msr = 0x38d;
+      return !amd;
+    case CASE_REG_global_ctrl:
+      *msr = rt_global_ctrl();
+      return 1;
+    case CASE_REG_global_status:
+      *msr = rt_global_status();
+      return 1;
+    case CASE_REG_global_status_reset:
+      *msr = rt_global_status_reset();
+      return 1;
+    case CASE_REG_global_status_set:
+      *msr = amd ? 0xc0000303 : 0x391;
+      return 1;
+    case CASE_REG_global_inuse:
+      *msr = 0x392;
+      return !amd;
+    case CASE_REG_perf_capabilities:
+      *msr = 0x345;
+      return !amd;
+    case CASE_REG_debugctl:
+      *msr = 0x1d9;
+      return 1;
+    case CASE_REG_k7_selector:
+      *msr = 0xc0010000 + i;
+      return 1;
+    case CASE_REG_k7_counter:
+      *msr = 0xc0010004 + i;
+      return 1;
+    case CASE_REG_core_selector:
+      *msr = 0xc0010200 + 2 * i;
+      return 1;
+    case CASE_REG_core_counter:
+      *msr = 0xc0010201 + 2 * i;
+      return 1;
+    case CASE_REG_intel_selector:
+      *msr = 0x186 + i;
+      return 1;
+    case CASE_REG_intel_counter:
+      *msr = 0xc1 + i;
+      return 1;
+    case CASE_REG_perf_metrics:
+      *msr = 0x329;
+      return !amd;
+    case CASE_REG_pebs_enable:
+      *msr = 0x3f1;
+      return !amd;
+    case CASE_REG_ds_area:
+      *msr = 0x600;
+      return !amd;
+    case CASE_REG_misc_enable:
+      *msr = 0x1a0;
+      return !amd;
+    case CASE_REG_tsc:
+      *msr = 0x10;
+      return 1;
     case CASE_REG_lvtpc:
       *msr = 0x834;
       *why = "no local APIC";
       return rt_apic_present();
-    default: *msr = i; return 1;
+    default:
+      *msr = i;
+      return 1;
   }
 }
 

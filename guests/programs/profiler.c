@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
-   A profiler inside the guest: counts instructions, branches and cycles of a workload of three phases, takes a sample
-   of where it is at every `period` instructions by PMI, and prints counts and a histogram. Without a global control
-   (AMD before PerfMonV2) status is not visible; the handler then takes every PMI as counter 0's.
-   NOT handled: more than one sampled event. */
+   A profiler inside the guest: counts instructions, branches and cycles of a workload of three phases, takes
+   a sample of where it is at every `period` instructions by PMI, and prints counts and a histogram. Without a
+   global control (AMD before PerfMonV2) status is not visible; the handler then takes every PMI as counter
+   0's. NOT handled: more than one sampled event. */
 #include "rt.h"
 
 enum { kPeriod = 20011, kRounds = 400, kItems = 1024 };
@@ -44,7 +44,9 @@ static const struct {
   void (*code)(void);
 } phases[3] = {{"arithmetic", phase_arithmetic}, {"memory", phase_memory}, {"branches", phase_branches}};
 
-static void arm(void) { rt_wrmsr(rt_gp_counter(0), -(u64)kPeriod & ((1ull << rt_pmu.gp_width) - 1)); }
+static void arm(void) {
+  rt_wrmsr(rt_gp_counter(0), -(u64)kPeriod & ((1ull << rt_pmu.gp_width) - 1));
+}
 
 static void on_pmi(struct rt_frame* frame) {
   if (rt_pmu.has_global_ctrl) {
@@ -55,7 +57,8 @@ static void on_pmi(struct rt_frame* frame) {
   int found = -1;
   for (int i = 0; i < 3; ++i) {
     const u64 start = (u64)phases[i].code;
-    if (frame->rip >= start && frame->rip < start + 512 && (found < 0 || start > (u64)phases[found].code)) found = i;
+    if (frame->rip >= start && frame->rip < start + 512 && (found < 0 || start > (u64)phases[found].code))
+      found = i;
   }
   if (found < 0) {
     unattributed = unattributed + 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Four processors: each takes a contended spin lock and adds to shared counters, by LOCK instructions; the first
-   then sends every other an inter-processor interrupt. Prints the totals, which do not depend on the order. */
+   Four processors: each takes a contended spin lock and adds to shared counters, by LOCK instructions; the
+   first then sends every other an inter-processor interrupt. Prints the totals, which do not depend on the
+   order. */
 #include "rt.h"
 
 enum { kCpus = 4, kRounds = 2000 };
@@ -11,7 +12,8 @@ static volatile u64 atomically;
 
 static void count_start(void) {
   if (!rt_pmu.version) return;
-  rt_wrmsr(rt_gp_selector(0), 0x4300c0); /* instructions retired, OS, USR, EN: the same encoding on Intel and AMD */
+  rt_wrmsr(rt_gp_selector(0),
+           0x4300c0); /* instructions retired, OS, USR, EN: the same encoding on Intel and AMD */
   rt_wrmsr(rt_gp_counter(0), 0);
   if (rt_pmu.has_global_ctrl) rt_wrmsr(rt_global_ctrl(), 1);
 }
@@ -54,7 +56,8 @@ int main(void) {
   for (u64 spins = 10000000; acknowledged + 1 < cpus && spins; --spins) rt_pause();
 
   rt_printf("under the lock %lu, atomically %lu, expected %u\n", under_lock, atomically, cpus * kRounds);
-  for (u32 i = 0; i < cpus; ++i) rt_printf("cpu %u: %lu rounds, %lu instructions\n", i, per_cpu[i], instructions[i]);
+  for (u32 i = 0; i < cpus; ++i)
+    rt_printf("cpu %u: %lu rounds, %lu instructions\n", i, per_cpu[i], instructions[i]);
   rt_printf("%u interrupts acknowledged\n", acknowledged);
   const int good = under_lock == (u64)cpus * kRounds && atomically == under_lock && acknowledged + 1 == cpus;
   return good && cpus == kCpus ? RT_EXIT_PASS : RT_EXIT_FAIL;

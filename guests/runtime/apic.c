@@ -13,7 +13,9 @@ static int present, x2apic;
 static volatile u32 running = 1;
 static void (*volatile work[RT_MAX_CPUS])(void);
 
-int rt_apic_present(void) { return present; }
+int rt_apic_present(void) {
+  return present;
+}
 
 u32 rt_apic_read(u32 reg) {
   if (x2apic) return (u32)rt_rdmsr(0x800 + reg / 16);
@@ -28,7 +30,9 @@ void rt_apic_write(u32 reg, u32 value) {
   }
 }
 
-void rt_apic_eoi(void) { rt_apic_write(RT_APIC_EOI, 0); }
+void rt_apic_eoi(void) {
+  rt_apic_write(RT_APIC_EOI, 0);
+}
 
 void rt_apic_init(void) {
   const struct rt_cpuid id = rt_cpuid(1, 0);
@@ -53,13 +57,15 @@ static void send(u32 destination, u32 command) {
   while (rt_apic_read(RT_APIC_ICR) & 1u << 12) rt_pause();
 }
 
-void rt_apic_ipi(u32 cpu, u8 vector) { send(rt_cpus[cpu].apic_id, 0x4000u | vector); }
+void rt_apic_ipi(u32 cpu, u8 vector) {
+  send(rt_cpus[cpu].apic_id, 0x4000u | vector);
+}
 
 u32 rt_start_cpus(u32 wanted, u64 spins) {
   const u64 size = (u64)(rt_trampoline_end - rt_trampoline);
   for (u64 i = 0; i < size; ++i) ((volatile char*)kTrampoline)[i] = rt_trampoline[i];
   const u32 all_but_self = 3u << 18;
-  send(0, all_but_self | 0x4500);                     /* INIT */
+  send(0, all_but_self | 0x4500); /* INIT */
   for (u32 i = 0; i < 10000; ++i) rt_pause();
   send(0, all_but_self | 0x4600 | kTrampoline >> 12); /* SIPI */
   while (running < wanted && spins--) rt_pause();
@@ -77,7 +83,9 @@ void rt_ap_loop(u32 index) {
   }
 }
 
-void rt_run_on(u32 cpu, void (*function)(void)) { __atomic_store_n(&work[cpu], function, __ATOMIC_SEQ_CST); }
+void rt_run_on(u32 cpu, void (*function)(void)) {
+  __atomic_store_n(&work[cpu], function, __ATOMIC_SEQ_CST);
+}
 
 void rt_wait_for(u32 cpu) {
   while (__atomic_load_n(&work[cpu], __ATOMIC_SEQ_CST)) rt_pause();

@@ -27,8 +27,8 @@ void rt_serial_init(void) {
   rt_out8(kPort + 3, 0x80); /* divisor latch */
   rt_out8(kPort + 0, 1);
   rt_out8(kPort + 1, 0);
-  rt_out8(kPort + 3, 3);    /* 8n1 */
-  rt_out8(kPort + 2, 7);    /* FIFOs on and empty */
+  rt_out8(kPort + 3, 3); /* 8n1 */
+  rt_out8(kPort + 2, 7); /* FIFOs on and empty */
   rt_out8(kPort + 4, 3);
 }
 
@@ -83,7 +83,9 @@ void rt_printf(const char* format, ...) {
     char* end = buffer + sizeof buffer;
     u32 n = 0;
     switch (*format) {
-      case 'c': *--end = (char)va_arg(args, int), n = 1; break;
+      case 'c':
+        *--end = (char)va_arg(args, int), n = 1;
+        break;
       case 's': {
         const char* s = va_arg(args, const char*);
         while (s[n]) ++n;
@@ -96,12 +98,20 @@ void rt_printf(const char* format, ...) {
         if (v < 0) end[-(int)++n] = '-';
         break;
       }
-      case 'u': n = put_number(end, is_long ? va_arg(args, u64) : va_arg(args, u32), 10); break;
-      case 'x': n = put_number(end, is_long ? va_arg(args, u64) : va_arg(args, u32), 16); break;
-      default: rt_putc('%'); continue;
+      case 'u':
+        n = put_number(end, is_long ? va_arg(args, u64) : va_arg(args, u32), 10);
+        break;
+      case 'x':
+        n = put_number(end, is_long ? va_arg(args, u64) : va_arg(args, u32), 16);
+        break;
+      default:
+        rt_putc('%');
+        continue;
     }
-    if (*format == 'c') put_field(end, 1, width, fill, left);
-    else put_field(end - n, n, width, fill, left);
+    if (*format == 'c')
+      put_field(end, 1, width, fill, left);
+    else
+      put_field(end - n, n, width, fill, left);
   }
   va_end(args);
 }

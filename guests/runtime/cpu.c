@@ -52,7 +52,9 @@ void rt_restore_gate(u8 vector) {
   rt_set_gate(vector, (u64)rt_vector_stubs + 16 * (u64)vector, ist);
 }
 
-void rt_set_handler(u8 vector, rt_handler handler) { handlers[vector] = handler; }
+void rt_set_handler(u8 vector, rt_handler handler) {
+  handlers[vector] = handler;
+}
 
 static void init_cpu(u32 index) {
   struct tss* t = &tss[index];
@@ -67,7 +69,10 @@ static void init_cpu(u32 index) {
 
   const struct descriptor g = {sizeof gdt - 1, (u64)gdt}, i = {sizeof idt - 1, (u64)idt};
   __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(g), "m"(i), "r"(RT_TSS + 16 * index) : "memory");
-  __asm__ volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:" : : "i"(RT_KERNEL_CODE) : "rax", "memory");
+  __asm__ volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:"
+                   :
+                   : "i"(RT_KERNEL_CODE)
+                   : "rax", "memory");
   __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss" : : "r"(RT_KERNEL_DATA));
 
   struct rt_cpu* cpu = &rt_cpus[index];
@@ -104,8 +109,8 @@ void rt_start_ap(u32 index) {
 }
 
 static void unexpected(const struct rt_frame* f) {
-  rt_printf("@abort exception %lu error 0x%lx rip 0x%lx rsp 0x%lx cpu %lu\n", f->vector, f->error, f->rip, f->rsp,
-            rt_this_cpu()->index);
+  rt_printf("@abort exception %lu error 0x%lx rip 0x%lx rsp 0x%lx cpu %lu\n", f->vector, f->error, f->rip,
+            f->rsp, rt_this_cpu()->index);
   rt_exit(RT_EXIT_ABORT);
 }
 
@@ -146,7 +151,9 @@ int rt_rdmsr_safe(u32 msr, u64* value) {
   u32 lo = 0, hi = 0;
   cpu->fault_vector = RT_NO_FAULT;
   __asm__ volatile("movq $1f, %%gs:%c3; rdmsr; 1: movq $0, %%gs:%c3"
-                   : "+a"(lo), "+d"(hi) : "c"(msr), "i"(CPU_RECOVER) : "memory");
+                   : "+a"(lo), "+d"(hi)
+                   : "c"(msr), "i"(CPU_RECOVER)
+                   : "memory");
   *value = lo | (u64)hi << 32;
   return cpu->fault_vector;
 }
@@ -155,7 +162,9 @@ int rt_wrmsr_safe(u32 msr, u64 value) {
   struct rt_cpu* cpu = rt_this_cpu();
   cpu->fault_vector = RT_NO_FAULT;
   __asm__ volatile("movq $1f, %%gs:%c3; wrmsr; 1: movq $0, %%gs:%c3"
-                   : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)), "i"(CPU_RECOVER) : "memory");
+                   :
+                   : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)), "i"(CPU_RECOVER)
+                   : "memory");
   return cpu->fault_vector;
 }
 
@@ -164,7 +173,9 @@ int rt_rdpmc_safe(u32 ecx, u64* value) {
   u32 lo = 0, hi = 0;
   cpu->fault_vector = RT_NO_FAULT;
   __asm__ volatile("movq $1f, %%gs:%c3; rdpmc; 1: movq $0, %%gs:%c3"
-                   : "+a"(lo), "+d"(hi) : "c"(ecx), "i"(CPU_RECOVER) : "memory");
+                   : "+a"(lo), "+d"(hi)
+                   : "c"(ecx), "i"(CPU_RECOVER)
+                   : "memory");
   *value = lo | (u64)hi << 32;
   return cpu->fault_vector;
 }
@@ -181,6 +192,8 @@ int rt_has_forced_emulation(void) {
   struct rt_cpu* cpu = rt_this_cpu();
   cpu->fault_vector = RT_NO_FAULT;
   __asm__ volatile("movq $1f, %%gs:%c0; ud2; .ascii \"kvm\"; nop; 1: movq $0, %%gs:%c0"
-                   : : "i"(CPU_RECOVER) : "memory");
+                   :
+                   : "i"(CPU_RECOVER)
+                   : "memory");
   return cpu->fault_vector == RT_NO_FAULT;
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
-   What PMU there is, from CPUID (Intel leaf 0AH; AMD leaves 80000001H and 80000022H). Three things CPUID does not
-   say are probed: full-width writes (PERF_CAPABILITIES, itself enumerated), freeze-on-PMI on Intel (a write of
-   DEBUGCTL bit 12), and AMD's four legacy counters, which CPUID can neither promise nor hide: as Linux does, a
-   value is written to counter 0 and read back. NOT handled: leaf 23H bitmaps with holes, hybrid core types. */
+   What PMU there is, from CPUID (Intel leaf 0AH; AMD leaves 80000001H and 80000022H). Three things CPUID does
+   not say are probed: full-width writes (PERF_CAPABILITIES, itself enumerated), freeze-on-PMI on Intel (a
+   write of DEBUGCTL bit 12), and AMD's four legacy counters, which CPUID can neither promise nor hide: as
+   Linux does, a value is written to counter 0 and read back. NOT handled: leaf 23H bitmaps with holes, hybrid
+   core types. */
 #include "rt.h"
 
 struct rt_pmu rt_pmu;
 
-enum { kPerfCapabilities = 0x345, kDebugCtl = 0x1d9, kK7Selector = 0xc0010000, kK7Counter = 0xc0010004,
-       kCoreSelector = 0xc0010200, kCoreCounter = 0xc0010201 };
+enum {
+  kPerfCapabilities = 0x345,
+  kDebugCtl = 0x1d9,
+  kK7Selector = 0xc0010000,
+  kK7Counter = 0xc0010004,
+  kCoreSelector = 0xc0010200,
+  kCoreCounter = 0xc0010201
+};
 
 static void detect_intel(u32 max_leaf) {
   struct rt_pmu* p = &rt_pmu;
@@ -27,7 +34,8 @@ static void detect_intel(u32 max_leaf) {
     if (p->version >= 5) p->fixed_mask |= a.ecx;
     p->has_global_ctrl = 1;
     u64 old, probe;
-    if (rt_rdmsr_safe(kDebugCtl, &old) == RT_NO_FAULT && rt_wrmsr_safe(kDebugCtl, old | 1u << 12) == RT_NO_FAULT) {
+    if (rt_rdmsr_safe(kDebugCtl, &old) == RT_NO_FAULT &&
+        rt_wrmsr_safe(kDebugCtl, old | 1u << 12) == RT_NO_FAULT) {
       p->freeze = rt_rdmsr_safe(kDebugCtl, &probe) == RT_NO_FAULT && (probe >> 12 & 1);
       rt_wrmsr_safe(kDebugCtl, old);
     }
@@ -96,6 +104,12 @@ u32 rt_gp_counter(u32 i) {
   if (rt_pmu.vendor != RT_VENDOR_AMD) return 0xc1 + i;
   return rt_pmu.perfctr_core || rt_pmu.amd_v2 ? kCoreCounter + 2 * i : kK7Counter + i;
 }
-u32 rt_global_ctrl(void) { return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000301 : 0x38f; }
-u32 rt_global_status(void) { return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000300 : 0x38e; }
-u32 rt_global_status_reset(void) { return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000302 : 0x390; }
+u32 rt_global_ctrl(void) {
+  return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000301 : 0x38f;
+}
+u32 rt_global_status(void) {
+  return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000300 : 0x38e;
+}
+u32 rt_global_status_reset(void) {
+  return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000302 : 0x390;
+}

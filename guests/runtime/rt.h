@@ -20,8 +20,8 @@ enum {
   RT_MAX_CPUS = 16,
   RT_EXIT_PASS = 0,
   RT_EXIT_FAIL = 1,
-  RT_EXIT_SKIP = 38,   /* everything skipped */
-  RT_EXIT_ABORT = 63,  /* an unexpected exception or an internal error */
+  RT_EXIT_SKIP = 38,  /* everything skipped */
+  RT_EXIT_ABORT = 63, /* an unexpected exception or an internal error */
   RT_VECTOR_PMI = 0x40,
   RT_VECTOR_IPI = 0x41,
   RT_VECTOR_SOFTWARE = 0x50, /* INT n of measured programs: one IRETQ */
@@ -74,7 +74,9 @@ static inline u64 rt_rdtsc(void) {
   __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
   return lo | (u64)hi << 32;
 }
-static inline void rt_out8(u16 port, u8 value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+static inline void rt_out8(u16 port, u8 value) {
+  __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
 static inline void rt_out32(u16 port, u32 value) {
   __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
@@ -93,11 +95,21 @@ static inline u64 rt_read_cr4(void) {
   __asm__ volatile("mov %%cr4, %0" : "=r"(value));
   return value;
 }
-static inline void rt_write_cr4(u64 value) { __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
-static inline void rt_cli(void) { __asm__ volatile("cli" : : : "memory"); }
-static inline void rt_sti(void) { __asm__ volatile("sti" : : : "memory"); }
-static inline void rt_halt_with_interrupts(void) { __asm__ volatile("sti; hlt" : : : "memory"); }
-static inline void rt_pause(void) { __asm__ volatile("pause" : : : "memory"); }
+static inline void rt_write_cr4(u64 value) {
+  __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+static inline void rt_cli(void) {
+  __asm__ volatile("cli" : : : "memory");
+}
+static inline void rt_sti(void) {
+  __asm__ volatile("sti" : : : "memory");
+}
+static inline void rt_halt_with_interrupts(void) {
+  __asm__ volatile("sti; hlt" : : : "memory");
+}
+static inline void rt_pause(void) {
+  __asm__ volatile("pause" : : : "memory");
+}
 
 /* --- accesses that may fault: the vector, or RT_NO_FAULT ------------------------------------------------ */
 int rt_rdmsr_safe(u32 msr, u64* value);
@@ -124,8 +136,17 @@ void rt_set_gate(u8 vector, u64 address, u8 ist);   /* a raw IDT entry, e.g. for
 void rt_restore_gate(u8 vector);
 
 /* --- local APIC -------------------------------------------------------------------------------------- */
-enum { RT_APIC_ID = 0x20, RT_APIC_EOI = 0xb0, RT_APIC_SVR = 0xf0, RT_APIC_ICR = 0x300, RT_APIC_LVTT = 0x320,
-       RT_APIC_LVTPC = 0x340, RT_APIC_TMICT = 0x380, RT_APIC_TMCCT = 0x390, RT_APIC_TDCR = 0x3e0 };
+enum {
+  RT_APIC_ID = 0x20,
+  RT_APIC_EOI = 0xb0,
+  RT_APIC_SVR = 0xf0,
+  RT_APIC_ICR = 0x300,
+  RT_APIC_LVTT = 0x320,
+  RT_APIC_LVTPC = 0x340,
+  RT_APIC_TMICT = 0x380,
+  RT_APIC_TMCCT = 0x390,
+  RT_APIC_TDCR = 0x3e0
+};
 enum { RT_LVT_NMI = 0x400, RT_LVT_MASKED = 0x10000 };
 int rt_apic_present(void);
 u32 rt_apic_read(u32 reg);
@@ -134,18 +155,21 @@ void rt_apic_eoi(void);
 void rt_apic_ipi(u32 cpu, u8 vector);
 
 /* --- more processors ---------------------------------------------------------------------------------- */
-/* Starts all application processors, waits at most `spins` PAUSEs until `wanted` CPUs run; returns how many do. */
+/* Starts all application processors, waits at most `spins` PAUSEs until `wanted` CPUs run; returns how many
+ * do. */
 u32 rt_start_cpus(u32 wanted, u64 spins);
 void rt_run_on(u32 cpu, void (*work)(void)); /* starts `work` there */
 void rt_wait_for(u32 cpu);                   /* until its work is done */
 
-/* --- PMU as CPUID enumerates it --------------------------------------------------------------------------- */
+/* --- PMU as CPUID enumerates it ---------------------------------------------------------------------------
+ */
 enum rt_vendor { RT_VENDOR_OTHER, RT_VENDOR_INTEL, RT_VENDOR_AMD };
 struct rt_pmu {
   enum rt_vendor vendor;
   u32 version; /* Intel: leaf 0AH. AMD: 2 with PerfMonV2, 1 without. 0: no PMU */
   u32 gp_count, gp_width, fixed_count, fixed_width, fixed_mask;
-  u32 events_missing; /* Intel: leaf 0AH EBX and the vector's length: bit n set = architectural event n absent */
+  u32 events_missing; /* Intel: leaf 0AH EBX and the vector's length: bit n set = architectural event n absent
+                       */
   u8 pdcm, full_width_writes, perfctr_core, amd_v2, has_global_ctrl, freeze, x2apic, hypervisor, rtm, fep;
   u64 perf_capabilities;
   u32 family, model;

@@ -15,8 +15,9 @@ namespace {
 
 // A good case with its steps (and, if given, other members) replaced.
 std::string with_steps(const std::string& steps, const std::string& more = "") {
-  return "{\n\"id\": \"x\", \"title\": \"Something is true here\",\n\"area\": \"RDPMC\", \"sources\": [\"test\"],\n" + more +
-         "\"programs\": {\"p\": [{\"nop\": 6}]},\n\"steps\": [" + steps + "]\n}";
+  return "{\n\"id\": \"x\", \"title\": \"Something is true here\",\n\"area\": \"RDPMC\", \"sources\": "
+         "[\"test\"],\n" +
+         more + "\"programs\": {\"p\": [{\"nop\": 6}]},\n\"steps\": [" + steps + "]\n}";
 }
 
 struct Mistake {
@@ -32,13 +33,17 @@ Mistake mistake(const std::string& text) {
   return {};
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 const char kCheck[] = R"({"rdmsr": "tsc", "as": "t"}, {"check": "t != 0"})";
 
 }  // namespace
 
-TEST_CASE("the good case that the mistakes are made in loads") { CHECK_NOTHROW(parse_case(with_steps(kCheck), "x.json")); }
+TEST_CASE("the good case that the mistakes are made in loads") {
+  CHECK_NOTHROW(parse_case(with_steps(kCheck), "x.json"));
+}
 
 TEST_CASE("a value of the wrong type is reported with line and pointer") {
   const Mistake m = mistake(with_steps(R"({"wrmsr": "global_ctrl", "value": true})"));
@@ -71,13 +76,18 @@ TEST_CASE("an unknown name in a register's index is reported with its column in 
 }
 
 TEST_CASE("a name is unknown before the step that saves it and after the loop it counts") {
-  CHECK(contains(mistake(with_steps(R"({"check": "t != 0"}, {"rdmsr": "tsc", "as": "t"})")).place, "/steps/0/check"));
-  CHECK(contains(mistake(with_steps(R"({"for": {"i": "gp"}, "do": []}, {"check": "i != 0"})")).place, "/steps/1/check"));
+  CHECK(contains(mistake(with_steps(R"({"check": "t != 0"}, {"rdmsr": "tsc", "as": "t"})")).place,
+                 "/steps/0/check"));
+  CHECK(contains(mistake(with_steps(R"({"for": {"i": "gp"}, "do": []}, {"check": "i != 0"})")).place,
+                 "/steps/1/check"));
 }
 
 TEST_CASE("a number wider than 64 bits is refused and one of 64 bits is not") {
-  CHECK(contains(mistake(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"check": "t != 0x10000000000000000"})")).expected, "64 bits"));
-  CHECK_NOTHROW(parse_case(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"check": "t != 0xffffffffffffffff"})"), "x"));
+  CHECK(contains(
+      mistake(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"check": "t != 0x10000000000000000"})")).expected,
+      "64 bits"));
+  CHECK_NOTHROW(
+      parse_case(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"check": "t != 0xffffffffffffffff"})"), "x"));
 }
 
 TEST_CASE("an expectation wider than the register is refused and the widest possible is not") {
@@ -101,14 +111,17 @@ TEST_CASE("a check that cannot fail or cannot hold is refused") {
 }
 
 TEST_CASE("an unknown verb, two verbs and a modifier of another verb are refused") {
-  CHECK(contains(mistake(with_steps(R"({"wrmrs": "tsc", "value": 1})")).found + mistake(with_steps(R"({"wrmrs": "tsc", "value": 1})")).place, "wrmrs"));
+  CHECK(contains(mistake(with_steps(R"({"wrmrs": "tsc", "value": 1})")).found +
+                     mistake(with_steps(R"({"wrmrs": "tsc", "value": 1})")).place,
+                 "wrmrs"));
   CHECK(contains(mistake(with_steps(R"({"rdmsr": "tsc", "clear": true})")).expected, "one verb"));
   CHECK(contains(mistake(with_steps(R"({"rdmsr": "tsc", "as": "t", "pce": 1})")).place, "/steps/0"));
 }
 
 TEST_CASE("a misspelt program, feature, area and event are refused with the nearest name") {
   CHECK(contains(mistake(with_steps(R"({"measure": "q"})")).expected, "p"));
-  CHECK(contains(mistake(with_steps(kCheck, R"("requires": {"features": ["globl_ctrl"]},)")).expected, "global_ctrl"));
+  CHECK(contains(mistake(with_steps(kCheck, R"("requires": {"features": ["globl_ctrl"]},)")).expected,
+                 "global_ctrl"));
   CHECK(contains(mistake(with_steps(R"-({"let": {"a": "event(instructons)"}})-")).expected, "instructions"));
 }
 
@@ -131,7 +144,8 @@ TEST_CASE("what would fault at CPL 3, and what a LOOP's counter forbids, is refu
     return text.replace(text.find(old), old.size(), code);
   };
   CHECK(contains(mistake(program(R"({"cpl": 3, "code": [{"rdmsr": "tsc"}]})")).expected, "cpl 0"));
-  CHECK(contains(mistake(program(R"([{"loop": 2, "with": "loop", "body": [{"cpuid": 1}]}])")).expected, "dec"));
+  CHECK(
+      contains(mistake(program(R"([{"loop": 2, "with": "loop", "body": [{"cpuid": 1}]}])")).expected, "dec"));
   CHECK(contains(mistake(program(R"([{"loop": 0, "body": []}])")).expected, "at least 1"));
   CHECK(contains(mistake(program(R"([{"loop": 2147483648, "body": []}])")).place, "/programs/p/0/loop"));
   CHECK_NOTHROW(parse_case(program(R"([{"loop": 2147483647, "body": []}])"), "x"));
@@ -139,7 +153,8 @@ TEST_CASE("what would fault at CPL 3, and what a LOOP's counter forbids, is refu
 
 TEST_CASE("duplicate keys and duplicate names with and without an index are refused") {
   CHECK_THROWS_AS(parse_case(with_steps(R"({"rdmsr": "tsc", "rdmsr": "tsc"})"), "x"), InputError);
-  CHECK(contains(mistake(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"rdmsr": "tsc", "as": "t[0]"})")).found, "'t'"));
+  CHECK(contains(mistake(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"rdmsr": "tsc", "as": "t[0]"})")).found,
+                 "'t'"));
   CHECK(contains(mistake(with_steps(R"({"rdmsr": "tsc", "as": "gp_count"})")).found, "gp_count"));
 }
 

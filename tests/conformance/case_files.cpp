@@ -28,7 +28,9 @@ TEST_CASE("every shipped case loads, compiles, and is in a file of its id's name
   }
 }
 
-TEST_CASE("an image is an ELF32 Multiboot container whose header lies in the first 8 KiB and that holds the payload") {
+TEST_CASE(
+    "an image is an ELF32 Multiboot container whose header lies in the first 8 KiB and that holds the "
+    "payload") {
   const Case c = load_case(data_path("conformance/cases/instructions-exact.json"));
   const std::vector<u8> image = compile_case(c);
   Elf32_Ehdr h;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expression language: what the guest's evaluator gives for emitted RPN, with and without constant folding.
+// The expression language: what the guest's evaluator gives for emitted RPN, with and without constant
+// folding.
 #include "conformance/expression.h"
 
 #include <doctest/doctest.h>
@@ -13,7 +14,8 @@ using namespace pmusim::conformance;
 
 namespace {
 
-const std::map<std::string, u64> kNames = {{"zero", 0}, {"one", 1}, {"two", 2}, {"big", 0xffff'ffff'ffff'ffff}, {"w", 48}};
+const std::map<std::string, u64> kNames = {
+    {"zero", 0}, {"one", 1}, {"two", 2}, {"big", 0xffff'ffff'ffff'ffff}, {"w", 48}};
 
 // Names above have values in slots 1 and up, "gone" has none; "list" is an array with list[3] = 33.
 struct World {

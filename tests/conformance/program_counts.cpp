@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiler's expected counts against an independent reading of the bytes it emitted: Zydis decodes them, and this
-// walks the control flow, following registers and the zero flag as far as such programs use them.
+// The compiler's expected counts against an independent reading of the bytes it emitted: Zydis decodes them,
+// and this walks the control flow, following registers and the zero flag as far as such programs use them.
 #include <Zydis/Zydis.h>
 #include <doctest/doctest.h>
 
@@ -18,7 +18,8 @@ using namespace pmusim::conformance;
 namespace {
 
 struct Tally {
-  u64 instructions = 0, branches = 0, taken = 0, cond = 0, calls = 0, returns = 0, loads = 0, stores = 0, locked = 0;
+  u64 instructions = 0, branches = 0, taken = 0, cond = 0, calls = 0, returns = 0, loads = 0, stores = 0,
+      locked = 0;
   u64 emulated = 0;
 };
 
@@ -38,7 +39,9 @@ class Walk {
  private:
   const u8* bytes(u64 address) const { return case_.payload.data() + (address - CASE_PAYLOAD_ADDRESS); }
 
-  static ZydisRegister wide(ZydisRegister r) { return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r); }
+  static ZydisRegister wide(ZydisRegister r) {
+    return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
+  }
 
   void bare_iret() {  // a handler of one IRETQ
     ++kernel.instructions;
@@ -89,16 +92,35 @@ class Walk {
           registers_[wide(o[0].reg.value)] = o[1].imm.value.u;
         }
         break;
-      case ZYDIS_MNEMONIC_XOR: zero_ = true; break;
-      case ZYDIS_MNEMONIC_SUB: zero_ = (registers_[wide(o[0].reg.value)] -= o[1].imm.value.u) == 0; break;
-      case ZYDIS_MNEMONIC_LEA: registers_[ZYDIS_REGISTER_RAX] = next + o[1].mem.disp.value; break;
+      case ZYDIS_MNEMONIC_XOR:
+        zero_ = true;
+        break;
+      case ZYDIS_MNEMONIC_SUB:
+        zero_ = (registers_[wide(o[0].reg.value)] -= o[1].imm.value.u) == 0;
+        break;
+      case ZYDIS_MNEMONIC_LEA:
+        registers_[ZYDIS_REGISTER_RAX] = next + o[1].mem.disp.value;
+        break;
       case ZYDIS_MNEMONIC_JMP:
         branch(true, o[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? registers_[o[0].reg.value] : target);
         break;
-      case ZYDIS_MNEMONIC_JZ: t.cond = 1; branch(zero_, target); break;
-      case ZYDIS_MNEMONIC_JNZ: t.cond = 1; branch(!zero_, target); break;
-      case ZYDIS_MNEMONIC_LOOP: t.cond = 1; branch(--registers_[ZYDIS_REGISTER_RCX] != 0, target); break;
-      case ZYDIS_MNEMONIC_CALL: t.calls = 1; branch(true, target); stack_.push_back(next); break;
+      case ZYDIS_MNEMONIC_JZ:
+        t.cond = 1;
+        branch(zero_, target);
+        break;
+      case ZYDIS_MNEMONIC_JNZ:
+        t.cond = 1;
+        branch(!zero_, target);
+        break;
+      case ZYDIS_MNEMONIC_LOOP:
+        t.cond = 1;
+        branch(--registers_[ZYDIS_REGISTER_RCX] != 0, target);
+        break;
+      case ZYDIS_MNEMONIC_CALL:
+        t.calls = 1;
+        branch(true, target);
+        stack_.push_back(next);
+        break;
       case ZYDIS_MNEMONIC_RET:
         ends = stack_.empty();
         if (!ends) {
@@ -107,17 +129,29 @@ class Walk {
           stack_.pop_back();
         }
         break;
-      case ZYDIS_MNEMONIC_INT: branch(true, next); bare_iret(); break;
-      case ZYDIS_MNEMONIC_HLT: bare_iret(); break;
-      case ZYDIS_MNEMONIC_IRETQ: branch(true, program_.user_address); break;
-      case ZYDIS_MNEMONIC_WRMSR: started_ = true; break;
-      default: break;
+      case ZYDIS_MNEMONIC_INT:
+        branch(true, next);
+        bare_iret();
+        break;
+      case ZYDIS_MNEMONIC_HLT:
+        bare_iret();
+        break;
+      case ZYDIS_MNEMONIC_IRETQ:
+        branch(true, program_.user_address);
+        break;
+      case ZYDIS_MNEMONIC_WRMSR:
+        started_ = true;
+        break;
+      default:
+        break;
     }
-    // What follows the last WRMSR is not counted, nor is that WRMSR: held back until another instruction shows that it
-    // was not the last.
+    // What follows the last WRMSR is not counted, nor is that WRMSR: held back until another instruction
+    // shows that it was not the last.
     if (ends) return 0;
-    if (started_) note(t, i.mnemonic == ZYDIS_MNEMONIC_WRMSR, i.mnemonic == ZYDIS_MNEMONIC_MOV &&
-                          o[0].type == ZYDIS_OPERAND_TYPE_REGISTER && o[0].reg.value == ZYDIS_REGISTER_RSP);
+    if (started_)
+      note(t, i.mnemonic == ZYDIS_MNEMONIC_WRMSR,
+           i.mnemonic == ZYDIS_MNEMONIC_MOV && o[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+               o[0].reg.value == ZYDIS_REGISTER_RSP);
     if (i.mnemonic == ZYDIS_MNEMONIC_IRETQ) in_user_ = true;
     return to;
   }
@@ -165,7 +199,8 @@ void compare(const Case& c) {
     CAPTURE(p.name);
     Walk walk(c, p);
     walk.run();
-    for (const auto& [prefix, t] : {std::pair<std::string, const Tally*>{"os_", &walk.kernel}, {"user_", &walk.user}}) {
+    for (const auto& [prefix, t] :
+         {std::pair<std::string, const Tally*>{"os_", &walk.kernel}, {"user_", &walk.user}}) {
       CAPTURE(prefix);
       CHECK(p.expected.at(prefix + "instructions") == t->instructions);
       CHECK(p.expected.at(prefix + "branches") == t->branches);
@@ -183,9 +218,10 @@ void compare(const Case& c) {
 }
 
 Case with_programs(const std::string& programs) {
-  return parse_case(R"({"id":"p","title":"A program for the test","area":"RDPMC","sources":["test"],"programs":)" +
-                        programs + R"(,"steps":[{"rdmsr":"tsc","as":"t"},{"check":"t != 0"}]})",
-                    "p.json");
+  return parse_case(
+      R"({"id":"p","title":"A program for the test","area":"RDPMC","sources":["test"],"programs":)" +
+          programs + R"(,"steps":[{"rdmsr":"tsc","as":"t"},{"check":"t != 0"}]})",
+      "p.json");
 }
 
 }  // namespace
@@ -198,7 +234,7 @@ TEST_CASE("the expected counts of every program item are those of the emitted by
   compare(with_programs(R"({
     "all": [{"nop":3},{"alu":2},{"fence":1},{"pause":2},{"jump":2},{"indirect_jump":3},{"branch":"taken","times":3},
       {"branch":"not_taken"},{"call":2},{"load":5,"stride":64},{"store":4},{"rmw":3,"stride":8},{"locked":2},
-      {"rep_stos":40},{"cpuid":2},{"rdtsc":true},{"rdtsc":true,"as":"a"},{"rdpmc":0,"as":"b"},{"rdmsr":"tsc","as":"c"},
+      {"rep_stos":40},{"enter_leave":2},{"cpuid":2},{"rdtsc":true},{"rdtsc":true,"as":"a"},{"rdpmc":0,"as":"b"},{"rdmsr":"tsc","as":"c"},
       {"wrmsr":"tsc","value":1},{"out":128,"value":3},{"in":97},{"software_interrupt":2},{"halt":true}],
     "nested": [{"loop":3,"body":[{"call":1},{"loop":1,"body":[{"loop":4,"with":"loop","body":[{"nop":1}]}]},
       {"branch":"not_taken","times":2},{"software_interrupt":1},{"wrmsr":"tsc","value":1}]},{"nop":1}],
