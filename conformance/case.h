@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A conformance case: a JSON file in the format of docs/case-format.md, checked and compiled. Loading reports every
-// mistake of the file as InputError (file, line, JSON pointer; for an expression also the column).
+// A conformance case: a JSON file in the format of docs/case-format.md, checked and compiled. Loading reports
+// every mistake of the file as InputError (file, line, JSON pointer; for an expression also the column).
 #pragma once
 
 #include <map>
@@ -13,18 +13,19 @@
 
 namespace pmusim::conformance {
 
-// A difference that a policy is known to have. It is asserted: where the policy runs, the check gives `value` (if
-// one is stated) or fails (if not), and a divergence that does not occur is a failure of the case.
+// A difference that a policy is known to have. It is asserted: where the policy runs, the check gives `value`
+// (if one is stated) or fails (if not), and a divergence that does not occur is a failure of the case.
 struct Divergence {
   std::string policy;  // a policy id, "bare-metal", or "*"
   std::string vendor;  // "intel", "amd" or "" (both)
   std::string check;   // title of the check
   bool has_value = false;
-  std::string value;   // expression; the guest evaluates it and prints it as @alt
+  std::string value;  // expression; the guest evaluates it and prints it as @alt
   std::string reason;
 };
 
-// A step that the host performs: at the doorbell (in the order of `number`) or, in `setup`, before the guest starts.
+// A step that the host performs: at the doorbell (in the order of `number`) or, in `setup`, before the guest
+// starts.
 struct HostStep {
   u32 number = 0;       // what the guest writes to the doorbell port; for setup its index
   std::string verb;     // "set_filter", "set_msr", ...
@@ -37,9 +38,9 @@ struct ProgramInfo {
   u32 address = 0;  // guest-physical = linear
   u32 size = 0;
   unsigned cpl = 0;
-  bool writes_msrs = false;  // besides start and stop: it may change its own counters
-  u32 user_address = 0, landing = 0;         // at CPL 3: where the user part begins and where it leaves to
-  std::map<std::string, u64> expected;       // "instructions", "branches", ..., "at_label", "address_label"
+  bool writes_msrs = false;             // besides start and stop: it may change its own counters
+  u32 user_address = 0, landing = 0;    // at CPL 3: where the user part begins and where it leaves to
+  std::map<std::string, u64> expected;  // "instructions", "branches", ..., "at_label", "address_label"
 };
 
 struct Case {
@@ -55,7 +56,7 @@ struct Case {
 
   // The arguments of a host step as they stand in the file.
   JsonView arguments(const HostStep& step) const;
-  // The case's "host_expect" object; nullptr JSON (is_null) is never returned: has_host_expect() says if there is one.
+  // The case's "host_expect" object; host_expect() only where has_host_expect().
   bool has_host_expect() const;
   JsonView host_expect() const;
 };

@@ -98,6 +98,12 @@ ap_start32:
     mov %eax, %ss
     mov $1, %ebx
     lock xadd %ebx, rt_next_cpu     /* this processor's index */
+    cmp $16, %ebx                   /* RT_MAX_CPUS: more have no stack and sleep */
+    jb 2f
+1:  cli
+    hlt
+    jmp 1b
+2:
     mov %ebx, %eax
     imul $STACK_SIZE, %eax, %eax
     lea ap_stacks(%eax), %esp
