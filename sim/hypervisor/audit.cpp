@@ -8,7 +8,9 @@ namespace pmusim::hv {
 
 namespace {
 
-std::size_t slot(AuditCause cause) { return static_cast<std::size_t>(cause); }
+std::size_t slot(AuditCause cause) {
+  return static_cast<std::size_t>(cause);
+}
 
 // The guest's contexts that correspond to a counter's contexts on bare metal.
 ContextMask guest_contexts(ContextMask bare) {
@@ -43,7 +45,8 @@ s64 VpmuAudit::true_count(const VpmuState& s, unsigned counter) const {
       s.host->rules->setup(s.caps, s.regs, s.host->events, counter, test_bit(s.hooks->guest_efer(), 12));
   if (!setup.enabled || !s.globally_enabled(counter)) return 0;
   const ContextMask contexts = guest_contexts(setup.contexts);
-  return static_cast<s64>(probe_->counts(cpu_).sum(setup.kinds, contexts) - at_entry_.sum(setup.kinds, contexts));
+  return static_cast<s64>(probe_->counts(cpu_).sum(setup.kinds, contexts) -
+                          at_entry_.sum(setup.kinds, contexts));
 }
 
 void VpmuAudit::advance(const VpmuState& s, const VpmuBacking& backing, bool in_guest) {

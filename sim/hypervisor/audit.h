@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Omniscient accounting of a vPMU's counters: what the guest sees against what its own programming would have
 // counted over its own instructions. The true count is the core's counts in guest contexts, plus instructions
-// executed on the guest's behalf by the hypervisor; every difference is booked under a cause, and what no cause
-// explains is the residual. It only looks: nothing that it does costs cycles or changes a register.
+// executed on the guest's behalf by the hypervisor; every difference is booked under a cause, and what no
+// cause explains is the residual. It only looks: nothing that it does costs cycles or changes a register.
 // Where a control register is passed through, the guest may reprogram between two looks; there the hardware's
 // own count is taken as the true one. Threshold events (CMASK, INV, EDGE) are taken so as well.
 #pragma once
@@ -21,21 +21,21 @@ struct VpmuState;
 class AuditProbe {
  public:
   virtual ~AuditProbe() = default;
-  virtual const EventCounts& counts(unsigned cpu) const = 0;           // of the core, up to now
-  virtual u64 counter(unsigned cpu, unsigned counter) const = 0;       // hardware counter, up to now
+  virtual const EventCounts& counts(unsigned cpu) const = 0;      // of the core, up to now
+  virtual u64 counter(unsigned cpu, unsigned counter) const = 0;  // hardware counter, up to now
 };
 
 enum class AuditCause : u8 {
-  Filter,           // the event filter denied the event
-  Contention,       // host perf had no counter for it
-  LostIncrement,    // an emulated instruction could not be added: the counter was in hardware
-  HostLeak,         // advanced while the host ran
+  Filter,         // the event filter denied the event
+  Contention,     // host perf had no counter for it
+  LostIncrement,  // an emulated instruction could not be added: the counter was in hardware
+  HostLeak,       // advanced while the host ran
   Number
 };
 const char* audit_cause_name(AuditCause cause);
 
 struct AuditLine {
-  s64 seen = 0;      // sum of the visible counter's advances
+  s64 seen = 0;  // sum of the visible counter's advances
   s64 truth = 0;
   std::array<s64, static_cast<std::size_t>(AuditCause::Number)> causes{};
   s64 residual() const {

@@ -89,7 +89,8 @@ bool HostPerfBacking::pause(unsigned counter) {
 bool HostPerfBacking::resume(unsigned counter) {
   Pmc& pmc = pmcs_[counter];
   if (!pmc.event) return false;
-  if (pmc.event->attr().sample_period && s_.perf->set_period(cpu(), *pmc.event, sample_period(counter))) return false;
+  if (pmc.event->attr().sample_period && s_.perf->set_period(cpu(), *pmc.event, sample_period(counter)))
+    return false;
   s_.perf->enable(cpu(), *pmc.event);
   pmc.paused = false;
   return true;
@@ -199,6 +200,8 @@ void HostPerfBacking::sched_in(PhysicalCpu& cpu) {
   if (need_cleanup_) s_.hooks->request_pmu();
 }
 
-void HostPerfBacking::sched_out(PhysicalCpu& cpu) { s_.perf->task_out(cpu, task_); }
+void HostPerfBacking::sched_out(PhysicalCpu& cpu) {
+  s_.perf->task_out(cpu, task_);
+}
 
 }  // namespace pmusim::hv

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guest counters backed by host perf events: KVM's default vPMU (arch/x86/kvm/pmu.c). Each enabled counter is an
-// event pinned to the vCPU's thread and counting in the guest only; perf chooses the physical counter.
+// Guest counters backed by host perf events: KVM's default vPMU (arch/x86/kvm/pmu.c). Each enabled counter is
+// an event pinned to the vCPU's thread and counting in the guest only; perf chooses the physical counter.
 #pragma once
 
 #include <vector>
@@ -33,16 +33,16 @@ class HostPerfBacking : public VpmuBacking {
  protected:
   // struct kvm_pmc; its `counter` is the value stored in the registers.
   struct Pmc {
-    u64 emulated = 0;           // software events not yet folded
+    u64 emulated = 0;  // software events not yet folded
     PerfEvent* event = nullptr;
-    u64 config = 0;             // selector or control nibble that the event was made for
+    u64 config = 0;  // selector or control nibble that the event was made for
     bool paused = true;
-    bool intr = false;          // latched when the event is created
-    bool in_use = false;        // its registers were written since the last cleanup
+    bool intr = false;    // latched when the event is created
+    bool in_use = false;  // its registers were written since the last cleanup
   };
-  virtual bool pause(unsigned counter);      // true: folding software events made it overflow
+  virtual bool pause(unsigned counter);  // true: folding software events made it overflow
   virtual bool resume(unsigned counter);
-  virtual int reprogram(unsigned counter);   // 0, or a negative errno of perf
+  virtual int reprogram(unsigned counter);  // 0, or a negative errno of perf
   virtual int create(unsigned counter);
   virtual void release(unsigned counter);
   virtual void perf_overflow(unsigned counter);  // in NMI context

@@ -12,7 +12,9 @@ namespace {
 constexpr u64 kHighSelect = u64{0xf} << 32;  // AMD's event select 11:8
 constexpr u64 kExclude = bit(55);
 
-u64 select_bits(pmu::Vendor vendor) { return 0xff | (vendor == pmu::Vendor::Amd ? kHighSelect : 0); }
+u64 select_bits(pmu::Vendor vendor) {
+  return 0xff | (vendor == pmu::Vendor::Amd ? kHighSelect : 0);
+}
 
 u16 select(u64 value, pmu::Vendor vendor) {
   value &= select_bits(vendor);
@@ -21,7 +23,9 @@ u16 select(u64 value, pmu::Vendor vendor) {
 
 }  // namespace
 
-u16 EventFilter::select_of(u64 value) const { return select(value, vendor); }
+u16 EventFilter::select_of(u64 value) const {
+  return select(value, vendor);
+}
 
 bool EventFilter::allows_gp(u64 selector) const {
   const u16 wanted = select_of(selector);
@@ -55,7 +59,8 @@ int make_event_filter(const EventFilterRequest& request, pmu::Vendor vendor,
       made->entries.push_back({select(entry, vendor), static_cast<u8>(bits(entry, 63, 56)),
                                static_cast<u8>(bits(entry, 15, 8)), (entry & kExclude) != 0});
     } else {
-      if (entry & ~(select_bits(vendor) | u64{0xff} << 8)) continue;  // kept out for the ABI, without an error
+      if (entry & ~(select_bits(vendor) | u64{0xff} << 8))
+        continue;  // kept out for the ABI, without an error
       made->entries.push_back({select(entry, vendor), 0xff, static_cast<u8>(bits(entry, 15, 8)), false});
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// KVM_SET_PMU_EVENT_FILTER: which events a VM's counters may count. Checks and matching as arch/x86/kvm/pmu.c.
+// KVM_SET_PMU_EVENT_FILTER: which events a VM's counters may count. Checks and matching as
+// arch/x86/kvm/pmu.c.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@ struct EventFilterRequest {
   u32 action = 0;  // 0 allow, 1 deny
   u32 nevents = 0;
   u32 fixed_counter_bitmap = 0;
-  u32 flags = 0;   // bit 0: masked events
+  u32 flags = 0;  // bit 0: masked events
   std::vector<u64> events;
 };
 inline constexpr u32 kFilterAllow = 0, kFilterDeny = 1, kFilterMaskedEvents = 1, kFilterMaxEvents = 300;

@@ -15,7 +15,8 @@ using pmu::Vendor;
 
 namespace {
 
-constexpr u64 kModifiers = bit(18) | bit(21) | bit(23) | u64{0xff} << 24 | bit(32) | bit(33);  // edge, any, inv, cmask, TSX
+constexpr u64 kModifiers =
+    bit(18) | bit(21) | bit(23) | u64{0xff} << 24 | bit(32) | bit(33);  // edge, any, inv, cmask, TSX
 
 }  // namespace
 
@@ -24,7 +25,8 @@ HostPerf::HostPerf(const pmu::Model& model, unsigned cpus) : model_(&model) {
   all_counters_ = caps.counter_bits();
   if (caps.vendor == Vendor::Intel && caps.fixed_mask >> 3 & 1 && test_bit(caps.perf_capabilities, 15))
     all_counters_ |= bit(48);  // PERF_METRICS
-  max_period_ = caps.vendor == Vendor::Intel && !caps.full_width_writes() ? mask(31) : mask(caps.gp_width - 1u);
+  max_period_ =
+      caps.vendor == Vendor::Intel && !caps.full_width_writes() ? mask(31) : mask(caps.gp_width - 1u);
   mux_interval_ = model.core_khz * 4;  // HZ 250: 1000 / HZ ms
   for (unsigned i = 0; i < cpus; ++i) {
     cpus_.push_back(std::make_unique<Cpu>());
@@ -34,27 +36,37 @@ HostPerf::HostPerf(const pmu::Model& model, unsigned cpus) : model_(&model) {
 
 HostPerf::~HostPerf() = default;
 
-bool HostPerf::mediated_capable() const { return model_->vendor == Vendor::Intel || model_->caps.version >= 2; }
+bool HostPerf::mediated_capable() const {
+  return model_->vendor == Vendor::Intel || model_->caps.version >= 2;
+}
 
 u64 HostPerf::allowed_counters(const PerfAttr& attr) const {
   const pmu::Caps& caps = model_->caps;
   const u64 gp = caps.gp_bits();
   const bool intel = caps.vendor == Vendor::Intel;
-  const u32 code = static_cast<u32>(intel ? bits(attr.config, 7, 0) : bits(attr.config, 7, 0) | bits(attr.config, 35, 32) << 8);
+  const u32 code = static_cast<u32>(intel ? bits(attr.config, 7, 0)
+                                          : bits(attr.config, 7, 0) | bits(attr.config, 35, 32) << 8);
   const u32 umask = static_cast<u32>(bits(attr.config, 15, 8));
   if (intel && !(attr.config & kModifiers)) {
     const auto fixed = [&](unsigned n) { return caps.fixed_mask >> n & 1 ? bit(kFixedBase + n) : u64{0}; };
     switch (umask << 8 | code) {
-      case 0x00c0: return gp | fixed(0);
-      case 0x003c: return gp | fixed(1);
-      case 0x0100: return fixed(0);  // pseudo encodings exist on their fixed counter only
-      case 0x0300: return fixed(2);
-      case 0x0400: return fixed(3);
-      default: break;
+      case 0x00c0:
+        return gp | fixed(0);
+      case 0x003c:
+        return gp | fixed(1);
+      case 0x0100:
+        return fixed(0);  // pseudo encodings exist on their fixed counter only
+      case 0x0300:
+        return fixed(2);
+      case 0x0400:
+        return fixed(3);
+      default:
+        break;
     }
   }
   for (const pmu::ScheduleConstraint& c : model_->constraints)
-    if (code >= c.first && code <= c.last && (c.umask < 0 || static_cast<u32>(c.umask) == umask)) return c.counters & gp;
+    if (code >= c.first && code <= c.last && (c.umask < 0 || static_cast<u32>(c.umask) == umask))
+      return c.counters & gp;
   return gp;
 }
 
@@ -265,7 +277,9 @@ void HostPerf::release_mediated_vm(bool denied) {
   if (denied) --denying_vms_;
 }
 
-bool HostPerf::guest_loaded(unsigned cpu) const { return at(cpu).guest_loaded; }
+bool HostPerf::guest_loaded(unsigned cpu) const {
+  return at(cpu).guest_loaded;
+}
 
 u64 HostPerf::counters_in_use(unsigned cpu) const {
   u64 used = 0;
@@ -274,6 +288,8 @@ u64 HostPerf::counters_in_use(unsigned cpu) const {
   return used;
 }
 
-u64 HostPerf::mux_deadline(unsigned cpu) const { return at(cpu).mux_deadline; }
+u64 HostPerf::mux_deadline(unsigned cpu) const {
+  return at(cpu).mux_deadline;
+}
 
 }  // namespace pmusim::hv

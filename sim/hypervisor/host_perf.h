@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The host's perf subsystem as far as a guest, or a host user of perf, can notice it: pinned and flexible
 // events of CPUs and of tasks, scheduling in four passes, constraints and placement on counters, the ERROR
-// state, multiplexing, the NMI watchdog, exclude_guest and exclude_host as hardware bits, and exclusivity with
-// VMs that own the PMU. After kernel/events/core.c and arch/x86/events/. All register traffic goes through the
-// physical CPU's port.
-// Not modelled: frequency mode, throttling, the CPU-time limit, PEBS, LBR and extra-register sharing, cgroups,
-// inheritance, exclusive events, SMT sibling limits, PMUs of hybrid hosts, AMD's late-NMI window and its wait for
-// a pending overflow at disable, the solver's backtracking (family 15h only), the second counter of AMD's large
-// increments, smallest periods of Haswell and Broadwell, the FX alternatives of 0x01c0 (Ice Lake) and 0x013c
-// (Golden Cove), per-counter switching of version-1 PMUs.
+// state, multiplexing, the NMI watchdog, exclude_guest and exclude_host as hardware bits, and exclusivity
+// with VMs that own the PMU. After kernel/events/core.c and arch/x86/events/. All register traffic goes
+// through the physical CPU's port. Not modelled: frequency mode, throttling, the CPU-time limit, PEBS, LBR
+// and extra-register sharing, cgroups, inheritance, exclusive events, SMT sibling limits, PMUs of hybrid
+// hosts, AMD's late-NMI window and its wait for a pending overflow at disable, the solver's backtracking
+// (family 15h only), the second counter of AMD's large increments, smallest periods of Haswell and Broadwell,
+// the FX alternatives of 0x01c0 (Ice Lake) and 0x013c (Golden Cove), per-counter switching of version-1 PMUs.
 #pragma once
 
 #include <functional>
@@ -24,10 +23,10 @@ namespace pmusim::hv {
 using platform::PhysicalCpu;
 
 struct PerfAttr {
-  u64 config = 0;          // selector bits: event, umask, edge, inv, cmask (no USR, OS, INT, EN)
+  u64 config = 0;  // selector bits: event, umask, edge, inv, cmask (no USR, OS, INT, EN)
   bool pinned = false;
   bool exclude_user = false, exclude_kernel = false, exclude_host = false, exclude_guest = false;
-  u64 sample_period = 0;   // 0: counting only
+  u64 sample_period = 0;  // 0: counting only
   bool disabled = false;
 };
 
@@ -42,7 +41,7 @@ class PerfEvent {
   int counter() const { return counter_; }  // last physical counter (GP n, kFixedBase + n), -1 never placed
   u64 count() const { return count_; }      // as of the last fold
   bool in_hardware() const { return running_; }
-  u64 raw_at_fold() const { return previous_; }  // the hardware counter's value then
+  u64 raw_at_fold() const { return previous_; }       // the hardware counter's value then
   u64 enabled_time() const { return enabled_time_; }  // cycles of the CPU's clock
   u64 running_time() const { return running_time_; }
   // Called in NMI context when a sampling event's period has passed.
@@ -52,15 +51,15 @@ class PerfEvent {
   friend class HostPerf;
   PerfAttr attr_;
   PerfContext* context_ = nullptr;
-  PerfEvent* leader_ = nullptr;           // itself for leaders
-  std::vector<PerfEvent*> siblings_;      // of a leader
+  PerfEvent* leader_ = nullptr;       // itself for leaders
+  std::vector<PerfEvent*> siblings_;  // of a leader
   PerfState state_ = PerfState::Off;
-  u64 order_ = 0;                         // group_index
+  u64 order_ = 0;  // group_index
   int counter_ = -1;
-  bool running_ = false;                  // started in hardware
-  u64 count_ = 0, previous_ = 0;          // folded count, raw value at the last fold
-  s64 left_ = 0;                          // period_left
-  u64 period_ = 0;                        // sample period, or the longest one for counting events
+  bool running_ = false;          // started in hardware
+  u64 count_ = 0, previous_ = 0;  // folded count, raw value at the last fold
+  s64 left_ = 0;                  // period_left
+  u64 period_ = 0;                // sample period, or the longest one for counting events
   u64 enabled_time_ = 0, running_time_ = 0, stamp_ = 0;
 };
 
@@ -72,7 +71,7 @@ class PerfContext {
  private:
   friend class HostPerf;
   bool task_;
-  unsigned cpu_ = ~0u;                    // where it is scheduled in; ~0: nowhere
+  unsigned cpu_ = ~0u;  // where it is scheduled in; ~0: nowhere
   bool pinned_active_ = false, flexible_active_set_ = false, rotate_ = false;
   std::vector<std::unique_ptr<PerfEvent>> events_;
   std::vector<PerfEvent*> pinned_, flexible_;  // leaders, by group_index
@@ -92,16 +91,17 @@ class HostPerf {
   HostPerf(const HostPerf&) = delete;
   HostPerf& operator=(const HostPerf&) = delete;
 
-  // --- Life of events. `cpu` is the physical CPU the caller runs on; events of a CPU and events of the task that
-  // runs there are placed on it. Errors are negative errno values; *event is null then.
-  int create_cpu_event(PhysicalCpu& cpu, const PerfAttr& attr, PerfEvent** event, PerfEvent* leader = nullptr);
+  // --- Life of events. `cpu` is the physical CPU the caller runs on; events of a CPU and events of the task
+  // that runs there are placed on it. Errors are negative errno values; *event is null then.
+  int create_cpu_event(PhysicalCpu& cpu, const PerfAttr& attr, PerfEvent** event,
+                       PerfEvent* leader = nullptr);
   // cpu may be null if the task is not running anywhere.
   int create_task_event(PhysicalCpu* cpu, PerfContext& task, const PerfAttr& attr, PerfEvent** event,
                         PerfEvent* leader = nullptr);
   void release(PhysicalCpu* cpu, PerfEvent* event);
-  void enable(PhysicalCpu* cpu, PerfEvent& event);    // clears ERROR
+  void enable(PhysicalCpu* cpu, PerfEvent& event);  // clears ERROR
   void disable(PhysicalCpu* cpu, PerfEvent& event);
-  u64 read(PhysicalCpu* cpu, PerfEvent& event);       // folds if active here
+  u64 read(PhysicalCpu* cpu, PerfEvent& event);  // folds if active here
   bool readable(const PerfEvent& event) const { return event.leader_->state_ != PerfState::Error; }
   u64 pause_and_reset(PhysicalCpu* cpu, PerfEvent& event);  // perf_event_pause(reset)
   int set_period(PhysicalCpu* cpu, PerfEvent& event, u64 period);
@@ -113,7 +113,8 @@ class HostPerf {
   u64 mux_deadline(unsigned cpu) const;  // cycle of that CPU; kNever: timer idle
   void mux_timer(PhysicalCpu& cpu);      // call at or after the deadline
 
-  // --- The NMI watchdog: pinned cycles on each CPU, counting guests too. -EOPNOTSUPP while a VM owns the PMU.
+  // --- The NMI watchdog: pinned cycles on each CPU, counting guests too. -EOPNOTSUPP while a VM owns the
+  // PMU.
   int start_watchdog(PhysicalCpu& cpu);
   void stop_watchdog(PhysicalCpu& cpu);
 
@@ -124,8 +125,10 @@ class HostPerf {
   // --- Virtualization.
   // What VM-entry and VM-exit must switch while the host's events share the PMU with guests (Intel only).
   std::vector<MsrSwitch> guest_msrs(unsigned cpu) const;
-  void set_virtualization(PhysicalCpu& cpu, bool enabled);  // AMD: EFER.SVME on this CPU, HostOnly becomes usable
-  // A VM that takes the PMU over. denied: no host events at all may exist, rather than exclude_guest ones only.
+  void set_virtualization(PhysicalCpu& cpu,
+                          bool enabled);  // AMD: EFER.SVME on this CPU, HostOnly becomes usable
+  // A VM that takes the PMU over. denied: no host events at all may exist, rather than exclude_guest ones
+  // only.
   int create_mediated_vm(bool denied);  // 0, -EBUSY
   void release_mediated_vm(bool denied);
   void load_guest_context(PhysicalCpu& cpu);
@@ -148,9 +151,11 @@ class HostPerf {
 
   Cpu& at(unsigned id) const { return *cpus_.at(id); }
   bool mediated_capable() const;
-  int create(PhysicalCpu* cpu, PerfContext& context, const PerfAttr& attr, PerfEvent** event, PerfEvent* leader);
+  int create(PhysicalCpu* cpu, PerfContext& context, const PerfAttr& attr, PerfEvent** event,
+             PerfEvent* leader);
   bool fits_alone(const PerfAttr& attr, const PerfEvent* leader) const;
-  // Solver: the counter of each event, in list order; false if they do not fit. `previous`: last counters or -1.
+  // Solver: the counter of each event, in list order; false if they do not fit. `previous`: last counters or
+  // -1.
   bool assign(const std::vector<const PerfEvent*>& events, std::vector<int>& to) const;
   bool on_cpu(const PhysicalCpu* cpu, const PerfContext& context) const;
 
@@ -176,7 +181,7 @@ class HostPerf {
   void start(PhysicalCpu& cpu, PerfEvent& event);
   void stop(PhysicalCpu& cpu, PerfEvent& event);  // and fold
   void fold(PhysicalCpu& cpu, PerfEvent& event);
-  bool arm(PhysicalCpu& cpu, PerfEvent& event);   // x86_perf_event_set_period; true: report
+  bool arm(PhysicalCpu& cpu, PerfEvent& event);  // x86_perf_event_set_period; true: report
   u64 hardware_selector(const Cpu& c, const PerfEvent& event) const;
   u64 counters_where(const Cpu& c, bool (*which)(const PerfAttr&)) const;
   u64 host_global_ctrl(const Cpu& c) const;

@@ -17,15 +17,26 @@ namespace {
 
 constexpr u32 kApicLvtpc = 0x340;
 constexpr u32 kLvtpcNmi = 0x400;
-constexpr u64 kUsr = bit(16), kOs = bit(17), kInt = bit(20), kEn = bit(22), kGuestOnly = bit(40), kHostOnly = bit(41);
+constexpr u64 kUsr = bit(16), kOs = bit(17), kInt = bit(20), kEn = bit(22), kGuestOnly = bit(40),
+              kHostOnly = bit(41);
 
-bool is_fixed(int counter) { return counter >= static_cast<int>(kFixedBase); }
-unsigned fixed_index(int counter) { return static_cast<unsigned>(counter) - kFixedBase; }
-bool guest_only(const PerfAttr& a) { return a.exclude_host; }
-bool host_only(const PerfAttr& a) { return a.exclude_guest; }
+bool is_fixed(int counter) {
+  return counter >= static_cast<int>(kFixedBase);
+}
+unsigned fixed_index(int counter) {
+  return static_cast<unsigned>(counter) - kFixedBase;
+}
+bool guest_only(const PerfAttr& a) {
+  return a.exclude_host;
+}
+bool host_only(const PerfAttr& a) {
+  return a.exclude_guest;
+}
 
 // The control nibble of an event on a fixed counter: its PMI is always on.
-u64 fixed_nibble(const PerfAttr& a) { return (a.exclude_kernel ? 0 : 1u) | (a.exclude_user ? 0 : 2u) | 8u; }
+u64 fixed_nibble(const PerfAttr& a) {
+  return (a.exclude_kernel ? 0 : 1u) | (a.exclude_user ? 0 : 2u) | 8u;
+}
 
 }  // namespace
 
@@ -35,7 +46,8 @@ void HostPerf::write_counter(PhysicalCpu& cpu, int counter, u64 value) {
     cpu.wrmsr(msr::kFixedCtr0 + fixed_index(counter), value & mask(caps.fixed_width));
   } else if (caps.vendor == Vendor::Intel) {
     const u32 base = caps.full_width_writes() ? msr::kAPmc0 : msr::kPerfCtr0;
-    cpu.wrmsr(base + static_cast<u32>(counter), value & (caps.full_width_writes() ? mask(caps.gp_width) : mask(32)));
+    cpu.wrmsr(base + static_cast<u32>(counter),
+              value & (caps.full_width_writes() ? mask(caps.gp_width) : mask(32)));
   } else {
     cpu.wrmsr(caps.perfctr_core ? msr::kAmdPerfCtr0 + 2 * static_cast<u32>(counter)
                                 : msr::kK7PerfCtr0 + static_cast<u32>(counter),
@@ -70,7 +82,9 @@ u64 HostPerf::counters_where(const Cpu& c, bool (*which)(const PerfAttr&)) const
   return counters;
 }
 
-u64 HostPerf::host_global_ctrl(const Cpu& c) const { return all_counters_ & ~counters_where(c, guest_only); }
+u64 HostPerf::host_global_ctrl(const Cpu& c) const {
+  return all_counters_ & ~counters_where(c, guest_only);
+}
 
 std::vector<MsrSwitch> HostPerf::guest_msrs(unsigned cpu) const {
   if (model_->vendor != Vendor::Intel || model_->caps.version < 2) return {};
@@ -93,7 +107,8 @@ void HostPerf::global_off(PhysicalCpu& cpu) {
 void HostPerf::global_on(PhysicalCpu& cpu) {
   Cpu& c = at(cpu.id());
   if (model_->vendor == Vendor::Intel) {
-    if (c.fixed_ctrl != c.fixed_ctrl_written) cpu.wrmsr(msr::kFixedCtrCtrl, c.fixed_ctrl_written = c.fixed_ctrl);
+    if (c.fixed_ctrl != c.fixed_ctrl_written)
+      cpu.wrmsr(msr::kFixedCtrCtrl, c.fixed_ctrl_written = c.fixed_ctrl);
     cpu.wrmsr(msr::kGlobalCtrl, host_global_ctrl(c));
   } else if (model_->caps.version >= 2) {
     cpu.wrmsr(msr::kAmdGlobalCtl, model_->caps.gp_bits());
@@ -272,7 +287,11 @@ void HostPerf::set_virtualization(PhysicalCpu& cpu, bool enabled) {
   global_on(cpu);
 }
 
-void HostPerf::load_guest_lvtpc(PhysicalCpu& cpu, u32 value) { cpu.apic_write(kApicLvtpc, value); }
-void HostPerf::put_guest_lvtpc(PhysicalCpu& cpu) { cpu.apic_write(kApicLvtpc, kLvtpcNmi); }
+void HostPerf::load_guest_lvtpc(PhysicalCpu& cpu, u32 value) {
+  cpu.apic_write(kApicLvtpc, value);
+}
+void HostPerf::put_guest_lvtpc(PhysicalCpu& cpu) {
+  cpu.apic_write(kApicLvtpc, kLvtpcNmi);
+}
 
 }  // namespace pmusim::hv

@@ -115,7 +115,8 @@ void HostPerf::put_on_all(PhysicalCpu& cpu) {
 void HostPerf::reschedule(PhysicalCpu& cpu, PerfContext& context, Passes of) {
   Cpu& c = at(cpu.id());
   pmu_disable(cpu);
-  if (c.task && (!context.task_ || &context == c.task)) take_off(cpu, *c.task, of == kPinned ? kPinned | kFlexible : kFlexible);
+  if (c.task && (!context.task_ || &context == c.task))
+    take_off(cpu, *c.task, of == kPinned ? kPinned | kFlexible : kFlexible);
   if (!context.task_)
     take_off(cpu, context, of == kPinned ? kPinned | kFlexible : kFlexible);
   else if (of == kPinned)

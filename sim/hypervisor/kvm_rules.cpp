@@ -24,12 +24,18 @@ pmu::RuleLayer kvm_rules(const KvmRuleOptions& options) {
   pmu::RuleLayer layer = options.vendor == Vendor::Intel ? kvm_intel_rules(options) : kvm_amd_rules(options);
   layer.name = std::string("kvm-") + release_name(options.release);
   // kvm_set_msr_common, kvm_get_msr_common: MSRs that old guests touch blindly read 0 and swallow writes.
-  layer.absent = [](u32 msr, const Caps&, bool) { return kvm_legacy_pmu_msr(msr) ? Outcome::Ignored : Outcome::Fault; };
+  layer.absent = [](u32 msr, const Caps&, bool) {
+    return kvm_legacy_pmu_msr(msr) ? Outcome::Ignored : Outcome::Fault;
+  };
   return layer;
 }
 
-bool guest_has_svm(const CpuidTable& guest) { return test_bit(guest.read(0x80000001, 0).ecx, 2); }
-bool guest_has_ds(const CpuidTable& guest) { return test_bit(guest.read(1, 0).edx, 21); }
+bool guest_has_svm(const CpuidTable& guest) {
+  return test_bit(guest.read(0x80000001, 0).ecx, 2);
+}
+bool guest_has_ds(const CpuidTable& guest) {
+  return test_bit(guest.read(1, 0).edx, 21);
+}
 
 Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& host) {
   Caps caps;
@@ -45,7 +51,8 @@ Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& 
     const unsigned length = static_cast<unsigned>(std::min<u64>(bits(leaf.eax, 31, 24), 32));
     caps.arch_events = static_cast<u32>(~leaf.ebx & mask(length));
     if (caps.version > 1) {
-      const unsigned fixed = least(bits(leaf.edx, 4, 0), std::min<u64>(host.caps.fixed_count(), kKvmMaxFixed));
+      const unsigned fixed =
+          least(bits(leaf.edx, 4, 0), std::min<u64>(host.caps.fixed_count(), kKvmMaxFixed));
       caps.fixed_mask = static_cast<u32>(mask(fixed));
       caps.fixed_width = least(bits(leaf.edx, 12, 5), host.caps.fixed_width);
     }
@@ -61,16 +68,17 @@ Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& 
   const unsigned most = host.caps.gp_count >= kKvmMaxAmdGp ? kKvmMaxAmdGp : 4;
   caps.perfctr_core = test_bit(guest.read(0x80000001, 0).ecx, 23);
   caps.version = test_bit(v2.eax, 0) ? 2 : 1;
-  const unsigned wanted =
-      caps.version == 2 ? static_cast<unsigned>(bits(v2.ebx, 3, 0)) : caps.perfctr_core ? kKvmMaxAmdGp : 4;
+  const unsigned wanted = caps.version == 2   ? static_cast<unsigned>(bits(v2.ebx, 3, 0))
+                          : caps.perfctr_core ? kKvmMaxAmdGp
+                                              : 4;
   caps.gp_count = static_cast<u8>(std::min(wanted, most));
   caps.gp_width = 48;
   return caps;
 }
 
 u64 kvm_initial_global_ctrl(const Caps& caps, bool counters_in_hardware) {
-  // Software of before version 2 must not find its counters globally off; a hardware-backed version-1 vPMU needs
-  // the invisible register to be set so that the hardware counts.
+  // Software of before version 2 must not find its counters globally off; a hardware-backed version-1 vPMU
+  // needs the invisible register to be set so that the hardware counts.
   return caps.version > 1 || (counters_in_hardware && caps.version > 0) ? caps.gp_bits() : 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// KVM's rule layers for the registers of a vPMU, by kernel release, and what KVM makes of and offers in CPUID.
-// After arch/x86/kvm/{pmu.c, vmx/pmu_intel.c, svm/pmu.c, cpuid.c, msrs.c}; releases differ only where stated.
-// Not modelled: guest PEBS and LBR (their capability bits are never offered), nested virtualization.
+// KVM's rule layers for the registers of a vPMU, by kernel release, and what KVM makes of and offers in
+// CPUID. After arch/x86/kvm/{pmu.c, vmx/pmu_intel.c, svm/pmu.c, cpuid.c, msrs.c}; releases differ only where
+// stated. Not modelled: guest PEBS and LBR (their capability bits are never offered), nested virtualization.
 #pragma once
 
 #include <vector>

@@ -11,8 +11,8 @@ namespace pmusim::hv {
 using pmu::Vendor;
 
 u64 kvm_supported_perf_capabilities(const pmu::Model& host, bool) {
-  // Full-width writes always, even where the host has none: emulated counters need no hardware for it. The LBR
-  // format and PEBS bits would need features that are not modelled; a mediated vPMU never has them.
+  // Full-width writes always, even where the host has none: emulated counters need no hardware for it. The
+  // LBR format and PEBS bits would need features that are not modelled; a mediated vPMU never has them.
   if (host.vendor != Vendor::Intel || host.caps.version == 0) return 0;
   return bit(13);
 }
@@ -53,10 +53,12 @@ CpuidTable kvm_supported_cpuid(const pmu::Model& host, KernelRelease, bool) {
     const u32 version = std::min<u32>(host.caps.version, 2);
     const CpuidRegs own = host.cpuid.read(0xa, 0);
     const u32 length = static_cast<u32>(bits(own.eax, 31, 24));
-    regs.eax = version | std::min<u32>(host.caps.gp_count, kKvmMaxIntelGp) << 8 | u32{host.caps.gp_width} << 16 | length << 24;
+    regs.eax = version | std::min<u32>(host.caps.gp_count, kKvmMaxIntelGp) << 8 |
+               u32{host.caps.gp_width} << 16 | length << 24;
     regs.ebx = own.ebx;
     const u32 fixed = std::min<u32>(host.caps.fixed_count(), kKvmMaxFixed);
-    regs.edx = fixed | u32{host.caps.fixed_width} << 5 | 1u << 15;  // AnyThread deprecated, whatever the version
+    regs.edx =
+        fixed | u32{host.caps.fixed_width} << 5 | 1u << 15;  // AnyThread deprecated, whatever the version
     table.set(0xa, 0, regs);
   }
 

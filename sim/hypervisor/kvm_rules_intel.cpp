@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// KVM's rules for Intel PMU registers (vmx/pmu_intel.c, pmu.c). Reserved and read-only writes fault. Registers
-// without a rule here (GLOBAL_STATUS_SET, GLOBAL_INUSE, PERF_METRICS, PEBS) do not exist for guests.
+// KVM's rules for Intel PMU registers (vmx/pmu_intel.c, pmu.c). Reserved and read-only writes fault.
+// Registers without a rule here (GLOBAL_STATUS_SET, GLOBAL_INUSE, PERF_METRICS, PEBS) do not exist for
+// guests.
 #include "base/bits.h"
 #include "hypervisor/kvm_rules_vendor.h"
 
@@ -31,9 +32,15 @@ u64 fixed_ctrl_bits(const Caps& caps) {
   return allowed;
 }
 
-bool v2(const Access& a) { return a.caps.version > 1; }
-Outcome none_of(u64 value, u64 reserved) { return value & reserved ? Outcome::Fault : Outcome::Ok; }
-bool canonical(u64 value) { return sign_extend(value, 48) == value; }
+bool v2(const Access& a) {
+  return a.caps.version > 1;
+}
+Outcome none_of(u64 value, u64 reserved) {
+  return value & reserved ? Outcome::Fault : Outcome::Ok;
+}
+bool canonical(u64 value) {
+  return sign_extend(value, 48) == value;
+}
 
 }  // namespace
 
@@ -44,7 +51,9 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   selector.source = "intel_pmu_set_msr: reserved_bits 0xffffffff00200000, IN_TX/IN_TXCP with HLE or RTM";
   selector.exists = [](const Access& a) { return a.index < a.caps.gp_count; };
   selector.check = [](const Access& a, const Registers&, u64& v) { return none_of(v, selector_reserved(a)); };
-  selector.read = [](const Access& a, const Registers& r, u64& v) { return v = r.selector[a.index], Outcome::Ok; };
+  selector.read = [](const Access& a, const Registers& r, u64& v) {
+    return v = r.selector[a.index], Outcome::Ok;
+  };
   selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
 
   auto& gp = layer[Reg::GpCounter];
@@ -61,7 +70,8 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   gp.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v; };
 
   auto& full = layer[Reg::GpCounterFull];
-  full.source = "get_fw_gp_pmc, intel_pmu_set_msr: only with PERF_CAPABILITIES.FW_WRITES; bits above the width fault";
+  full.source =
+      "get_fw_gp_pmc, intel_pmu_set_msr: only with PERF_CAPABILITIES.FW_WRITES; bits above the width fault";
   full.exists = [](const Access& a) { return a.index < a.caps.gp_count && a.caps.full_width_writes(); };
   full.check = [](const Access& a, const Registers&, u64& v) { return none_of(v, ~mask(a.caps.gp_width)); };
   full.read = gp.read;
@@ -70,7 +80,9 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   auto& fixed = layer[Reg::FixedCounter];
   fixed.source = "intel_pmu_set_msr: masked to the fixed width, never sign-extended (b29a2acd36dd)";
   fixed.exists = [](const Access& a) { return a.caps.version > 1 && (a.caps.fixed_mask >> a.index & 1); };
-  fixed.check = [](const Access& a, const Registers&, u64& v) { return v &= mask(a.caps.fixed_width), Outcome::Ok; };
+  fixed.check = [](const Access& a, const Registers&, u64& v) {
+    return v &= mask(a.caps.fixed_width), Outcome::Ok;
+  };
   fixed.read = [](const Access& a, const Registers& r, u64& v) {
     return v = r.fixed[a.index] & mask(a.caps.fixed_width), Outcome::Ok;
   };
@@ -100,7 +112,8 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   status.change = [](const Access&, Registers& r, u64 v) { r.global_status = v; };
 
   auto& reset = layer[Reg::GlobalStatusReset];
-  reset.source = "kvm_pmu_set_msr: guests clear status bits; from userspace checked but without effect; reads 0";
+  reset.source =
+      "kvm_pmu_set_msr: guests clear status bits; from userspace checked but without effect; reads 0";
   reset.exists = v2;
   reset.check = [](const Access& a, const Registers&, u64& v) {
     if (v & ~kvm_status_bits(a.caps)) return Outcome::Fault;
@@ -121,7 +134,9 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   auto& ds = layer[Reg::DsArea];
   ds.source = "intel_is_valid_msr, intel_pmu_set_msr: guest CPUID DS; non-canonical addresses fault";
   ds.exists = [present = options.guest_ds](const Access&) { return present; };
-  ds.check = [](const Access&, const Registers&, u64& v) { return canonical(v) ? Outcome::Ok : Outcome::Fault; };
+  ds.check = [](const Access&, const Registers&, u64& v) {
+    return canonical(v) ? Outcome::Ok : Outcome::Fault;
+  };
   ds.read = [](const Access&, const Registers& r, u64& v) { return v = r.ds_area, Outcome::Ok; };
   ds.change = [](const Access&, Registers& r, u64 v) { r.ds_area = v; };
   return layer;

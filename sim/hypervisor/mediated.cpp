@@ -25,6 +25,7 @@ HardwareBacking::HardwareBacking(VpmuState& state) : VpmuBacking(state) {
 HardwareBacking::~HardwareBacking() = default;
 
 void HardwareBacking::reset() {
+  if (loaded()) put_context(*loaded_on_);
   std::fill(std::begin(selector_hw_), std::end(selector_hw_), 0);
   fixed_ctrl_hw_ = 0;
   fields_ = nullptr;
@@ -44,7 +45,8 @@ void HardwareBacking::controls_written(const pmu::Registers& before) {
     const u64 now = s_.regs.selector[n];
     if (now == before.selector[n]) continue;
     // A selector that the hypervisor does not see stays as the guest wrote it.
-    selector_hw_[n] = intel() || !known(Asset::EventSelectors) ? now : (now & ~(kGuestOnly | kHostOnly)) | amd_mode_bits(n);
+    selector_hw_[n] =
+        intel() || !known(Asset::EventSelectors) ? now : (now & ~(kGuestOnly | kHostOnly)) | amd_mode_bits(n);
   }
   const u64 changed = changed_counters(s_, before);
   if (s_.regs.fixed_ctrl != before.fixed_ctrl) {
@@ -122,7 +124,7 @@ void HardwareBacking::load(PhysicalCpu& cpu) {
   if (s_.policy->switch_at == SwitchAt::RunLoop) load_context(cpu);
 }
 void HardwareBacking::put(PhysicalCpu& cpu) {
-  if (s_.policy->switch_at == SwitchAt::RunLoop) put_context(cpu);
+  if (s_.policy->switch_at == SwitchAt::RunLoop && loaded()) put_context(cpu);
 }
 
 void HardwareBacking::sched_in(PhysicalCpu& cpu) {
@@ -130,7 +132,7 @@ void HardwareBacking::sched_in(PhysicalCpu& cpu) {
   if (at == SwitchAt::VcpuLoadPut || (at == SwitchAt::Never && !loaded())) load_context(cpu);
 }
 void HardwareBacking::sched_out(PhysicalCpu& cpu) {
-  if (s_.policy->switch_at == SwitchAt::VcpuLoadPut) put_context(cpu);
+  if (s_.policy->switch_at == SwitchAt::VcpuLoadPut && loaded()) put_context(cpu);
 }
 
 bool HardwareBacking::global_ctrl_direct() const {
@@ -148,7 +150,8 @@ u64 HardwareBacking::global_ctrl_after_exit() const {
 }
 
 void HardwareBacking::prepare_entry(PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
-  if (s_.policy->switch_at == SwitchAt::VmEntryExit) load_context(cpu);
+  // At every entry, or for the first time since the vCPU was (re)defined.
+  if (s_.policy->switch_at != SwitchAt::RunLoop && !loaded()) load_context(cpu);
   if (loaded() && wanted_lvtpc() != lvtpc_written_) write_lvtpc(cpu);
   if (!fields.can_load_global_ctrl()) return;
   const bool load = stops_at_exit(), save = load && global_ctrl_direct();
@@ -159,7 +162,8 @@ void HardwareBacking::prepare_entry(PhysicalCpu& cpu, ControlBlockPmuFields& fie
   fields_save_ = save;
   if (!load) return;
   const u64 host = global_ctrl_after_exit();
-  if (fresh || fields_guest_ != s_.regs.global_ctrl) fields.set_guest_global_ctrl(fields_guest_ = s_.regs.global_ctrl);
+  if (fresh || fields_guest_ != s_.regs.global_ctrl)
+    fields.set_guest_global_ctrl(fields_guest_ = s_.regs.global_ctrl);
   if (fresh || fields_host_ != host) fields.set_host_global_ctrl(fields_host_ = host);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Guest counters in hardware registers: the context switch of KVM's mediated vPMU (kvm_mediated_pmu_load and
-// _put), and designs that differ from it by asset or by the place of the switch. What is passed through is not
-// known until it is read back; what is filtered is kept in a shadow and never read.
-// Without write elision (before b0b6a8d3be16) counters are written unconditionally at load, and counters,
-// selectors and fixed control at put; that form is inferred, not read.
+// _put), and designs that differ from it by asset or by the place of the switch. What is passed through is
+// not known until it is read back; what is filtered is kept in a shadow and never read. Without write elision
+// (before b0b6a8d3be16) counters are written unconditionally at load, and counters, selectors and fixed
+// control at put; that form is inferred, not read.
 #pragma once
 
 #include "hypervisor/host_perf.h"
@@ -20,7 +20,9 @@ class HardwareBacking : public VpmuBacking {
 
   void reset() override;
   u64 read_counter(unsigned counter) override { return s_.stored(counter) & s_.width_mask(counter); }
-  void write_counter(unsigned counter, u64 value) override { s_.stored(counter) = value & s_.width_mask(counter); }
+  void write_counter(unsigned counter, u64 value) override {
+    s_.stored(counter) = value & s_.width_mask(counter);
+  }
   void controls_written(const pmu::Registers& before) override;
   void increment(unsigned counter) override;
   void handle_requests(PhysicalCpu& cpu) override;
@@ -45,11 +47,11 @@ class HardwareBacking : public VpmuBacking {
  protected:
   static constexpr u32 kUnknown = ~u32{0};
 
-  virtual void refresh(unsigned counter);          // shadow control from guest's control and the filter
+  virtual void refresh(unsigned counter);  // shadow control from guest's control and the filter
   virtual void load_context(PhysicalCpu& cpu);
   virtual void put_context(PhysicalCpu& cpu);
-  virtual void load_registers(PhysicalCpu& cpu);   // counters and selectors, then the vendor's
-  virtual void put_registers(PhysicalCpu& cpu);    // the vendor's, then counters and selectors
+  virtual void load_registers(PhysicalCpu& cpu);  // counters and selectors, then the vendor's
+  virtual void put_registers(PhysicalCpu& cpu);   // the vendor's, then counters and selectors
   virtual void load_vendor(PhysicalCpu& cpu);
   virtual void put_vendor(PhysicalCpu& cpu);
   virtual void write_lvtpc(PhysicalCpu& cpu);

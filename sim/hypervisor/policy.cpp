@@ -9,11 +9,26 @@
 namespace pmusim::hv {
 namespace {
 
-constexpr const char* kAssetNames[kAssets] = {
-    "gp_counters",       "full_width_aliases", "fixed_counters", "event_selectors",   "fixed_ctr_ctrl",
-    "global_ctrl",       "global_status",      "global_status_reset", "global_status_set", "global_inuse",
-    "perf_capabilities", "perf_metrics",       "rdpmc",          "debugctl_freeze",   "lvtpc",
-    "ds_area",           "pebs",               "lbr",            "ibs",               "offcore_rsp"};
+constexpr const char* kAssetNames[kAssets] = {"gp_counters",
+                                              "full_width_aliases",
+                                              "fixed_counters",
+                                              "event_selectors",
+                                              "fixed_ctr_ctrl",
+                                              "global_ctrl",
+                                              "global_status",
+                                              "global_status_reset",
+                                              "global_status_set",
+                                              "global_inuse",
+                                              "perf_capabilities",
+                                              "perf_metrics",
+                                              "rdpmc",
+                                              "debugctl_freeze",
+                                              "lvtpc",
+                                              "ds_area",
+                                              "pebs",
+                                              "lbr",
+                                              "ibs",
+                                              "offcore_rsp"};
 
 // Index of the string in names, which is also the value of the enumeration.
 template <class Enum>
@@ -62,7 +77,8 @@ void check(const Policy& p, const JsonView& root) {
     if (p[a].may_be(Handling::Filtered) && a != Asset::EventSelectors && a != Asset::FixedCtrCtrl)
       place(a).fail("'filtered'", "the event filter decides on event selectors and fixed control only");
   }
-  for (Asset a : {Asset::PerfMetrics, Asset::DebugctlFreeze, Asset::Pebs, Asset::Lbr, Asset::Ibs, Asset::OffcoreRsp})
+  for (Asset a :
+       {Asset::PerfMetrics, Asset::DebugctlFreeze, Asset::Pebs, Asset::Lbr, Asset::Ibs, Asset::OffcoreRsp})
     if (p[a].then != Handling::Hidden || p[a].otherwise != Handling::Hidden)
       place(a).fail("a guest that uses it", "'hidden': this simulator does not model it for guests");
   for (Asset a : {Asset::GpCounters, Asset::FixedCounters, Asset::Lvtpc}) {
@@ -74,54 +90,67 @@ void check(const Policy& p, const JsonView& root) {
     if (p[a].may_be(Handling::Hidden)) place(a).fail("'hidden'", "a handling: counters need this register");
   if (passed(Asset::FixedCounters) != passed(Asset::GpCounters))
     place(Asset::FixedCounters)
-        .fail("another handling than gp_counters", "the same: both are backed by hardware, or both by host perf");
+        .fail("another handling than gp_counters",
+              "the same: both are backed by hardware, or both by host perf");
   for (Asset a : {Asset::PerfCapabilities, Asset::DsArea})
-    if (passed(a)) place(a).fail("'passthrough'", "'emulated' or 'hidden': the value is the vCPU model's, not the host's");
+    if (passed(a))
+      place(a).fail("'passthrough'", "'emulated' or 'hidden': the value is the vCPU model's, not the host's");
 
   const bool hardware = p.counters_in_hardware();
   if (!hardware) {
     for (Asset a : {Asset::FullWidthAliases, Asset::EventSelectors, Asset::FixedCtrCtrl, Asset::GlobalCtrl,
                     Asset::GlobalStatus, Asset::GlobalStatusReset, Asset::GlobalStatusSet, Asset::Rdpmc})
       if (passed(a) || p[a].may_be(Handling::Filtered))
-        place(a).fail("hardware access", "'emulated': the counters behind it are host perf events, not registers");
+        place(a).fail("hardware access",
+                      "'emulated': the counters behind it are host perf events, not registers");
     if (p.pmi != PmiPath::HostNmi)
       root.at("pmi").fail("another path than host-nmi", "'host-nmi': host perf events interrupt by NMI");
     if (p.host_perf != HostPerfUse::Shared)
-      root.at("host_perf").fail("a host perf that gives way", "'shared': guest counters are host perf events");
+      root.at("host_perf")
+          .fail("a host perf that gives way", "'shared': guest counters are host perf events");
     if (p.switch_at != SwitchAt::Never)
       root.at("switch_at").fail("a place to switch", "'never': no guest state is in hardware registers");
     if (p.on_exit != OnExit::StopAll)
-      root.at("on_exit").fail("counters that run on", "'stop-all': host perf counts guest-only events in the guest only");
+      root.at("on_exit").fail("counters that run on",
+                              "'stop-all': host perf counts guest-only events in the guest only");
   } else {
     for (Asset a : {Asset::EventSelectors, Asset::FixedCtrCtrl})
       if (p[a].may_be(Handling::Emulated))
-        place(a).fail("'emulated'", "'filtered' or 'passthrough': the counters are in hardware and need it there");
+        place(a).fail("'emulated'",
+                      "'filtered' or 'passthrough': the counters are in hardware and need it there");
     if (p.host_perf == HostPerfUse::Shared)
-      root.at("host_perf").fail("'shared'", p.switch_at == SwitchAt::Never
-                                                ? "'denied': guest state is never switched out, and host events "
-                                                  "would run on the counters that the guest owns"
-                                                : "'exclude-guest-only' or 'denied': host events would run on the "
-                                                  "counters that the guest owns");
+      root.at("host_perf")
+          .fail("'shared'", p.switch_at == SwitchAt::Never
+                                ? "'denied': guest state is never switched out, and host events "
+                                  "would run on the counters that the guest owns"
+                                : "'exclude-guest-only' or 'denied': host events would run on the "
+                                  "counters that the guest owns");
     if (p.switch_at == SwitchAt::Never && p.host_perf != HostPerfUse::Denied)
       root.at("host_perf").fail("host events beside guest state that is never switched out", "'denied'");
     if (p.pmi == PmiPath::HostNmi)
-      root.at("pmi").fail("'host-nmi'", "'dedicated-vector' or 'direct': host perf has no event behind a guest counter");
+      root.at("pmi").fail("'host-nmi'",
+                          "'dedicated-vector' or 'direct': host perf has no event behind a guest counter");
     if ((p.pmi == PmiPath::Direct) != passed(Asset::Lvtpc))
-      place(Asset::Lvtpc).fail(passed(Asset::Lvtpc) ? "'passthrough' with PMIs that the host takes"
-                                                    : "an emulated LVTPC with pmi 'direct'",
-                               "'passthrough' exactly if pmi is 'direct': who owns LVTPC gets the interrupt");
+      place(Asset::Lvtpc)
+          .fail(passed(Asset::Lvtpc) ? "'passthrough' with PMIs that the host takes"
+                                     : "an emulated LVTPC with pmi 'direct'",
+                "'passthrough' exactly if pmi is 'direct': who owns LVTPC gets the interrupt");
     if (p.on_exit != OnExit::StopAll && p.switch_at == SwitchAt::VmEntryExit)
-      root.at("on_exit").fail("counters that run on after exits", "'stop-all': state is switched out at each exit");
+      root.at("on_exit").fail("counters that run on after exits",
+                              "'stop-all': state is switched out at each exit");
     if (p.on_exit == OnExit::StopInstructionsAndBranches &&
         (passed(Asset::EventSelectors) || passed(Asset::FixedCtrCtrl)))
-      root.at("on_exit").fail("'stop-instructions-and-branches'",
-                              "selectors that the hypervisor knows ('filtered') to tell which counters these are");
+      root.at("on_exit").fail(
+          "'stop-instructions-and-branches'",
+          "selectors that the hypervisor knows ('filtered') to tell which counters these are");
   }
 }
 
 }  // namespace
 
-const char* asset_name(Asset asset) { return kAssetNames[static_cast<unsigned>(asset)]; }
+const char* asset_name(Asset asset) {
+  return kAssetNames[static_cast<unsigned>(asset)];
+}
 
 Handling Choice::resolve(const HandlingFacts& facts) const {
   const bool holds = (!counts_match || facts.counts_match) && (!widths_match || facts.widths_match) &&
@@ -143,14 +172,17 @@ Policy read_policy(const JsonDocument& document, const std::string& id) {
   p.file = document.name();
   p.title = root.at("title").as_string();
   root.at("sources").as_strings();
-  if (root.has("first_kernel")) p.first_kernel = choose<KernelRelease>(root.at("first_kernel"), {"6.12", "7.0", "7.2"});
+  if (root.has("first_kernel"))
+    p.first_kernel = choose<KernelRelease>(root.at("first_kernel"), {"6.12", "7.0", "7.2"});
   const JsonView assets = root.at("assets");
   assets.only_keys({std::begin(kAssetNames), std::end(kAssetNames)});
   for (unsigned i = 0; i < kAssets; ++i) p.assets[i] = read_choice(assets.at(kAssetNames[i]));
-  p.switch_at = choose<SwitchAt>(root.at("switch_at"), {"run-loop", "vm-entry-exit", "vcpu-load-put", "never"});
+  p.switch_at =
+      choose<SwitchAt>(root.at("switch_at"), {"run-loop", "vm-entry-exit", "vcpu-load-put", "never"});
   p.pmi = choose<PmiPath>(root.at("pmi"), {"host-nmi", "dedicated-vector", "direct"});
   p.host_perf = choose<HostPerfUse>(root.at("host_perf"), {"shared", "exclude-guest-only", "denied"});
-  p.on_exit = choose<OnExit>(root.at("on_exit"), {"stop-all", "stop-instructions-and-branches", "leave-running"});
+  p.on_exit =
+      choose<OnExit>(root.at("on_exit"), {"stop-all", "stop-instructions-and-branches", "leave-running"});
   p.lockdown_on_erratum = root.get_bool("lockdown_on_erratum", false);
   if (root.has("elide_writes")) p.elide_writes = root.at("elide_writes").as_bool() ? 1 : 0;
   check(p, root);
@@ -170,13 +202,15 @@ std::string unmet(const Policy& policy, const pmu::Model& host) {
   if (caps.version == 0 || caps.gp_count == 0) return "the CPU has no architectural PMU";
   if (caps.vendor == pmu::Vendor::Amd && caps.gp_count < 4) return "KVM needs at least 4 counters";
   if (!policy.counters_in_hardware()) return "";
-  // perf marks a PMU as capable of a mediated vPMU, and KVM agrees, on these conditions (kvm-vpmu 3.1); overflow
-  // status must be restorable by software, whoever switches.
+  // perf marks a PMU as capable of a mediated vPMU, and KVM agrees, on these conditions (kvm-vpmu 3.1);
+  // overflow status must be restorable by software, whoever switches.
   if (caps.vendor == pmu::Vendor::Amd)
-    return caps.version >= 2 ? "" : "needs PerfMonV2 (GlobalStatusSet and GlobalStatusClr); " + host.name + " has none";
+    return caps.version >= 2
+               ? ""
+               : "needs PerfMonV2 (GlobalStatusSet and GlobalStatusClr); " + host.name + " has none";
   if (caps.version < 4)
-    return "needs architectural performance monitoring version 4 (GLOBAL_STATUS_SET); " + host.name + " has version " +
-           std::to_string(caps.version);
+    return "needs architectural performance monitoring version 4 (GLOBAL_STATUS_SET); " + host.name +
+           " has version " + std::to_string(caps.version);
   if (!caps.full_width_writes())
     return "needs full-width counter writes (PERF_CAPABILITIES bit 13); " + host.name + " has none";
   return "";

@@ -19,9 +19,27 @@ class JsonDocument;
 namespace pmusim::hv {
 
 enum class Asset : u8 {
-  GpCounters, FullWidthAliases, FixedCounters, EventSelectors, FixedCtrCtrl, GlobalCtrl, GlobalStatus,
-  GlobalStatusReset, GlobalStatusSet, GlobalInuse, PerfCapabilities, PerfMetrics, Rdpmc, DebugctlFreeze, Lvtpc,
-  DsArea, Pebs, Lbr, Ibs, OffcoreRsp, Number
+  GpCounters,
+  FullWidthAliases,
+  FixedCounters,
+  EventSelectors,
+  FixedCtrCtrl,
+  GlobalCtrl,
+  GlobalStatus,
+  GlobalStatusReset,
+  GlobalStatusSet,
+  GlobalInuse,
+  PerfCapabilities,
+  PerfMetrics,
+  Rdpmc,
+  DebugctlFreeze,
+  Lvtpc,
+  DsArea,
+  Pebs,
+  Lbr,
+  Ibs,
+  OffcoreRsp,
+  Number
 };
 inline constexpr unsigned kAssets = static_cast<unsigned>(Asset::Number);
 const char* asset_name(Asset asset);  // as in policy files: "gp_counters"
@@ -35,9 +53,9 @@ enum class Handling : u8 {
 
 // What a conditional handling asks of guest and host ("match" compares with the host's raw counts).
 struct HandlingFacts {
-  bool counts_match = false;      // equal numbers of GP and of fixed counters
-  bool widths_match = false;      // equal GP and fixed widths
-  bool version_above_1 = false;   // guest's version
+  bool counts_match = false;     // equal numbers of GP and of fixed counters
+  bool widths_match = false;     // equal GP and fixed widths
+  bool version_above_1 = false;  // guest's version
 };
 
 struct Choice {
@@ -55,7 +73,7 @@ enum class HostPerfUse : u8 { Shared, ExcludeGuestOnly, Denied };
 enum class OnExit : u8 { StopAll, StopInstructionsAndBranches, LeaveRunning };
 
 struct Policy {
-  std::string id;     // the file's name without .json
+  std::string id;  // the file's name without .json
   std::string title;
   std::string file;
   std::array<Choice, kAssets> assets{};
@@ -65,7 +83,8 @@ struct Policy {
   OnExit on_exit = OnExit::StopAll;
   bool lockdown_on_erratum = false;
   KernelRelease first_kernel = KernelRelease::V6_12;  // first release with such code
-  // Write a counter or selector at the switch only if its value differs: -1 as the kernel release does (7.0+), 0, 1.
+  // Write a counter or selector at the switch only if its value differs: -1 as the kernel release does
+  // (7.0+), 0, 1.
   int elide_writes = -1;
 
   const Choice& operator[](Asset asset) const { return assets[static_cast<unsigned>(asset)]; }

@@ -24,21 +24,39 @@ constexpr u32 kLvtMasked = 1u << 16;
 // The asset that decides about accesses to a register.
 Asset asset_of(Reg reg) {
   switch (reg) {
-    case Reg::GpSelector: case Reg::K7Selector: return Asset::EventSelectors;
-    case Reg::GpCounter: case Reg::K7Counter: return Asset::GpCounters;
-    case Reg::GpCounterFull: return Asset::FullWidthAliases;
-    case Reg::FixedCounter: return Asset::FixedCounters;
-    case Reg::FixedCtrl: return Asset::FixedCtrCtrl;
-    case Reg::GlobalCtrl: return Asset::GlobalCtrl;
-    case Reg::GlobalStatus: return Asset::GlobalStatus;
-    case Reg::GlobalStatusReset: return Asset::GlobalStatusReset;
-    case Reg::GlobalStatusSet: return Asset::GlobalStatusSet;
-    case Reg::GlobalInuse: return Asset::GlobalInuse;
-    case Reg::PerfCapabilities: return Asset::PerfCapabilities;
-    case Reg::PerfMetrics: return Asset::PerfMetrics;
-    case Reg::PebsEnable: case Reg::PebsDataCfg: return Asset::Pebs;
-    case Reg::DsArea: return Asset::DsArea;
-    case Reg::Number: break;
+    case Reg::GpSelector:
+    case Reg::K7Selector:
+      return Asset::EventSelectors;
+    case Reg::GpCounter:
+    case Reg::K7Counter:
+      return Asset::GpCounters;
+    case Reg::GpCounterFull:
+      return Asset::FullWidthAliases;
+    case Reg::FixedCounter:
+      return Asset::FixedCounters;
+    case Reg::FixedCtrl:
+      return Asset::FixedCtrCtrl;
+    case Reg::GlobalCtrl:
+      return Asset::GlobalCtrl;
+    case Reg::GlobalStatus:
+      return Asset::GlobalStatus;
+    case Reg::GlobalStatusReset:
+      return Asset::GlobalStatusReset;
+    case Reg::GlobalStatusSet:
+      return Asset::GlobalStatusSet;
+    case Reg::GlobalInuse:
+      return Asset::GlobalInuse;
+    case Reg::PerfCapabilities:
+      return Asset::PerfCapabilities;
+    case Reg::PerfMetrics:
+      return Asset::PerfMetrics;
+    case Reg::PebsEnable:
+    case Reg::PebsDataCfg:
+      return Asset::Pebs;
+    case Reg::DsArea:
+      return Asset::DsArea;
+    case Reg::Number:
+      break;
   }
   return Asset::Number;
 }
@@ -46,9 +64,14 @@ Asset asset_of(Reg reg) {
 // The counter that a register holds, or -1.
 int counter_of(RegRef ref) {
   switch (ref.reg) {
-    case Reg::GpCounter: case Reg::GpCounterFull: case Reg::K7Counter: return ref.index;
-    case Reg::FixedCounter: return static_cast<int>(kFixedBase) + ref.index;
-    default: return -1;
+    case Reg::GpCounter:
+    case Reg::GpCounterFull:
+    case Reg::K7Counter:
+      return ref.index;
+    case Reg::FixedCounter:
+      return static_cast<int>(kFixedBase) + ref.index;
+    default:
+      return -1;
   }
 }
 
@@ -84,8 +107,8 @@ struct Vpmu::Impl {
   }
 };
 
-Vpmu::Vpmu(const Policy& policy, const pmu::Model& host, KernelRelease release, HostPerf& perf, VcpuHooks& hooks,
-           std::shared_ptr<const VpmuStrategies> strategies)
+Vpmu::Vpmu(const Policy& policy, const pmu::Model& host, KernelRelease release, HostPerf& perf,
+           VcpuHooks& hooks, std::shared_ptr<const VpmuStrategies> strategies)
     : impl_(std::make_unique<Impl>()) {
   VpmuState& s = impl_->s;
   s.policy = &policy;
@@ -99,7 +122,8 @@ Vpmu::Vpmu(const Policy& policy, const pmu::Model& host, KernelRelease release, 
   options.vendor = host.vendor;
   options.release = release;
   s.rules = s.strategies->rules(options);
-  impl_->backing = policy.counters_in_hardware() ? s.strategies->hardware_backing(s) : s.strategies->host_perf_backing(s);
+  impl_->backing =
+      policy.counters_in_hardware() ? s.strategies->hardware_backing(s) : s.strategies->host_perf_backing(s);
 }
 
 Vpmu::~Vpmu() = default;
@@ -107,7 +131,6 @@ Vpmu::~Vpmu() = default;
 void Vpmu::refresh(const CpuidTable& guest_cpuid, u64 perf_capabilities) {
   VpmuState& s = impl_->s;
   impl_->guest_cpuid = guest_cpuid;
-  impl_->backing->begin_access();
   impl_->backing->reset();
   s.regs = {};
   s.reprogram = 0;
@@ -126,7 +149,6 @@ void Vpmu::refresh(const CpuidTable& guest_cpuid, u64 perf_capabilities) {
   s.facts.widths_match = s.caps.gp_width == host.gp_width && s.caps.fixed_width == host.fixed_width;
   s.facts.version_above_1 = s.caps.version > 1;
   s.regs.global_ctrl = s.strategies->initial_global_ctrl(s.caps, options.counters_in_hardware);
-  impl_->backing->end_access();
   s.hooks->request_recalc_intercepts();
 }
 
@@ -135,9 +157,15 @@ void Vpmu::disable() {
   refresh(impl_->guest_cpuid, 0);
 }
 
-const pmu::Caps& Vpmu::caps() const { return impl_->s.caps; }
-bool Vpmu::enabled() const { return impl_->s.caps.version != 0; }
-bool Vpmu::pmi_direct() const { return impl_->s.policy->pmi == PmiPath::Direct && enabled(); }
+const pmu::Caps& Vpmu::caps() const {
+  return impl_->s.caps;
+}
+bool Vpmu::enabled() const {
+  return impl_->s.caps.version != 0;
+}
+bool Vpmu::pmi_direct() const {
+  return impl_->s.policy->pmi == PmiPath::Direct && enabled();
+}
 
 bool Vpmu::owns_msr(u32 msr) const {
   return kvm_legacy_pmu_msr(msr) || pmu::find_register(impl_->s.host->vendor, msr).has_value();
@@ -149,13 +177,15 @@ Outcome Vpmu::get_msr(u32 msr, u64& value, bool host_initiated) {
   const auto ref = pmu::find_register(s.host->vendor, msr);
   if (!ref || !impl_->present(*ref, host_initiated)) {
     const Outcome outcome = s.rules.absent(msr, s.caps, false);
-    return outcome == Outcome::Fault && host_initiated && impl_->saved_by_userspace(msr) ? Outcome::Ignored : outcome;
+    return outcome == Outcome::Fault && host_initiated && impl_->saved_by_userspace(msr) ? Outcome::Ignored
+                                                                                         : outcome;
   }
   impl_->backing->begin_access();
   Outcome outcome;
   if (const int counter = counter_of(*ref); counter >= 0) {
     pmu::Registers view = s.regs;
-    set_counter(view, static_cast<unsigned>(counter), impl_->backing->read_counter(static_cast<unsigned>(counter)));
+    set_counter(view, static_cast<unsigned>(counter),
+                impl_->backing->read_counter(static_cast<unsigned>(counter)));
     outcome = s.rules.read(msr, s.caps, view, host_initiated, value);
   } else {
     outcome = s.rules.read(msr, s.caps, s.regs, host_initiated, value);
@@ -208,10 +238,12 @@ bool Vpmu::rdpmc(u32 ecx, u64& value) {
   }
   const int counter = s.strategies->rdpmc_counter(s.caps, ecx);
   if (counter < 0) return false;
-  if (!(s.hooks->guest_cr4() & core::kCr4Pce) && s.hooks->guest_cpl() != 0 && s.hooks->guest_cr0() & core::kCr0Pe)
+  if (!(s.hooks->guest_cr4() & core::kCr4Pce) && s.hooks->guest_cpl() != 0 &&
+      s.hooks->guest_cr0() & core::kCr0Pe)
     return false;
   impl_->backing->begin_access();
-  value = impl_->backing->read_counter(static_cast<unsigned>(counter)) & s.width_mask(static_cast<unsigned>(counter));
+  value = impl_->backing->read_counter(static_cast<unsigned>(counter)) &
+          s.width_mask(static_cast<unsigned>(counter));
   impl_->backing->end_access();
   return true;
 }
@@ -228,9 +260,13 @@ bool Vpmu::msr_intercepted(u32 msr, bool) const {
   return s.handling(asset_of(ref->reg)) != Handling::Passthrough;
 }
 
-bool Vpmu::rdpmc_intercepted() const { return !enabled() || impl_->s.handling(Asset::Rdpmc) != Handling::Passthrough; }
+bool Vpmu::rdpmc_intercepted() const {
+  return !enabled() || impl_->s.handling(Asset::Rdpmc) != Handling::Passthrough;
+}
 
-void Vpmu::handle_requests(platform::PhysicalCpu& cpu) { impl_->backing->handle_requests(cpu); }
+void Vpmu::handle_requests(platform::PhysicalCpu& cpu) {
+  impl_->backing->handle_requests(cpu);
+}
 
 void Vpmu::deliver_pmi() {
   VpmuState& s = impl_->s;
@@ -288,14 +324,18 @@ void Vpmu::instruction_emulated(bool branch, bool user) {
   }
 }
 
-bool Vpmu::fastpath_allowed() const { return impl_->backing->fastpath_allowed(); }
+bool Vpmu::fastpath_allowed() const {
+  return impl_->backing->fastpath_allowed();
+}
 
 void Vpmu::mediated_pmi() {
   impl_->backing->pmi_taken();
   impl_->s.hooks->request_pmi();
 }
 
-void Vpmu::guest_mode_changed() { impl_->backing->guest_mode_changed(); }
+void Vpmu::guest_mode_changed() {
+  impl_->backing->guest_mode_changed();
+}
 
 int Vpmu::set_filter(std::shared_ptr<const EventFilter> filter) {
   VpmuState& s = impl_->s;
@@ -314,14 +354,8 @@ int Vpmu::set_filter(std::shared_ptr<const EventFilter> filter) {
   return 0;
 }
 
-int claim_host_pmu(const Policy& policy, HostPerf& perf) {
-  return policy.counters_in_hardware() ? perf.create_mediated_vm(policy.host_perf == HostPerfUse::Denied) : 0;
+VpmuAudit& Vpmu::audit() {
+  return impl_->audit;
 }
-
-void release_host_pmu(const Policy& policy, HostPerf& perf) {
-  if (policy.counters_in_hardware()) perf.release_mediated_vm(policy.host_perf == HostPerfUse::Denied);
-}
-
-VpmuAudit& Vpmu::audit() { return impl_->audit; }
 
 }  // namespace pmusim::hv

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vPMU of one vCPU: guest-visible registers under the rule layers of a kernel release and a vCPU model, and
-// what backs each asset of the policy: host perf events, context-switched hardware, or nothing but storage.
-// Not modelled: guest PEBS and LBR (never offered), PERF_METRICS as a guest register.
+// The vPMU of one vCPU: guest-visible registers under the rule layers of a kernel release and a vCPU model,
+// and what backs each asset of the policy: host perf events, context-switched hardware, or nothing but
+// storage. Not modelled: guest PEBS and LBR (never offered), PERF_METRICS as a guest register.
 #pragma once
 
 #include <memory>
@@ -65,10 +65,5 @@ class Vpmu {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// A VM's claim on the host's PMU, made when its first vCPU is created and given back with the VM: 0, or -EBUSY
-// because of host events (perf_create_mediated_pmu).
-int claim_host_pmu(const Policy& policy, HostPerf& perf);
-void release_host_pmu(const Policy& policy, HostPerf& perf);
 
 }  // namespace pmusim::hv

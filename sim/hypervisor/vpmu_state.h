@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is common to all backings of a vPMU: identity, guest-visible registers, the filter, and KVM's questions
-// about one counter (is it enabled, what does it count). Counters are numbered as in pmu/registers.h: GP n,
-// kFixedBase + n.
+// What is common to all backings of a vPMU: identity, guest-visible registers, the filter, and KVM's
+// questions about one counter (is it enabled, what does it count). Counters are numbered as in
+// pmu/registers.h: GP n, kFixedBase + n.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ class AuditProbe;
 class VpmuBacking;
 struct VpmuState;
 
-// The parts of KVM's vPMU that can be exchanged: by a kernel release, or by an injected defect. Each default is
-// the correct behaviour; a patched copy of default_strategies() is handed to the Vpmu.
+// The parts of KVM's vPMU that can be exchanged: by a kernel release, or by an injected defect. Each default
+// is the correct behaviour; a patched copy of default_strategies() is handed to the Vpmu.
 struct VpmuStrategies {
   std::function<pmu::RuleLayer(const KvmRuleOptions&)> rules;
   std::function<pmu::Caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& host)> caps;
@@ -43,22 +43,22 @@ struct VpmuState {
   VcpuHooks* hooks = nullptr;
   std::shared_ptr<const VpmuStrategies> strategies;
 
-  pmu::Caps caps;             // version 0: no vPMU
+  pmu::Caps caps;  // version 0: no vPMU
   pmu::RuleLayer rules;
-  pmu::Registers regs;        // guest-visible values; counters as the backing keeps them in memory
+  pmu::Registers regs;  // guest-visible values; counters as the backing keeps them in memory
   HandlingFacts facts;
   std::shared_ptr<const EventFilter> filter;  // null: everything allowed
-  u64 reprogram = 0;          // counters to look at again before the next VM-entry
-  bool locked_down = false;   // selectors are intercepted although the policy passes them through
+  u64 reprogram = 0;                          // counters to look at again before the next VM-entry
+  bool locked_down = false;  // selectors are intercepted although the policy passes them through
 
   Handling handling(Asset asset) const;  // for this guest, lockdown considered
   u64 counters() const { return caps.counter_bits(); }
   u64 width_mask(unsigned counter) const;
-  u64& stored(unsigned counter);         // the counter's value in `regs`
+  u64& stored(unsigned counter);  // the counter's value in `regs`
   u64 stored(unsigned counter) const;
 
-  // What the counter counts, as a selector; a fixed counter's is the generic encoding with OS, USR and INT set from
-  // its control nibble.
+  // What the counter counts, as a selector; a fixed counter's is the generic encoding with OS, USR and INT
+  // set from its control nibble.
   u64 selector(unsigned counter) const;
   u64 control_nibble(unsigned fixed) const { return regs.fixed_ctrl >> (4 * fixed) & 0xf; }
   bool globally_enabled(unsigned counter) const;
@@ -85,15 +85,17 @@ class VpmuBacking {
   virtual void reset() = 0;  // vCPU redefined: forget everything
   virtual u64 read_counter(unsigned counter) = 0;
   virtual void write_counter(unsigned counter, u64 value) = 0;
-  virtual void controls_written(const pmu::Registers& before) = 0;  // selectors, fixed control, global control
-  virtual void increment(unsigned counter) = 0;                     // by an emulated instruction
+  virtual void controls_written(
+      const pmu::Registers& before) = 0;         // selectors, fixed control, global control
+  virtual void increment(unsigned counter) = 0;  // by an emulated instruction
   virtual void handle_requests(platform::PhysicalCpu& cpu) = 0;
   virtual bool fastpath_allowed() const = 0;
 
   virtual void guest_mode_changed() {}  // EFER.SVME written, or L1 <-> L2
   virtual void pmi_taken() {}           // a physical PMI of the guest's counters reached the host
 
-  // For the audit, without touching anything: the visible value, and whether the counter has hardware behind it.
+  // For the audit, without touching anything: the visible value, and whether the counter has hardware behind
+  // it.
   virtual u64 peek(unsigned counter, const AuditProbe& probe) const = 0;
   virtual bool has_counter(unsigned counter) const = 0;
 
@@ -112,7 +114,8 @@ class VpmuBacking {
 };
 
 // Shared PMU: GLOBAL_CTRL hides guest-only events from the host and host-only events from the guest.
-void atomic_switch_perf_msrs(const HostPerf& perf, const platform::PhysicalCpu& cpu, ControlBlockPmuFields& fields);
+void atomic_switch_perf_msrs(const HostPerf& perf, const platform::PhysicalCpu& cpu,
+                             ControlBlockPmuFields& fields);
 
 // Counters whose control differs between two register states: by selector, nibble or global bit.
 u64 changed_counters(const VpmuState& state, const pmu::Registers& before);

@@ -20,8 +20,8 @@ class OneEvent : public pmu::VendorRules {
   pmu::Vendor vendor() const override { return pmu::Vendor::Intel; }
   const pmu::RuleLayer& hardware() const override { return layer_; }
   pmu::Caps caps_from(const CpuidTable&, u64) const override { return {}; }
-  pmu::CounterSetup setup(const pmu::Caps&, const pmu::Registers& r, const std::vector<pmu::EventInfo>&, unsigned counter,
-                          bool) const override {
+  pmu::CounterSetup setup(const pmu::Caps&, const pmu::Registers& r, const std::vector<pmu::EventInfo>&,
+                          unsigned counter, bool) const override {
     pmu::CounterSetup s;
     if (counter >= kFixedBase) return s;
     s.enabled = r.selector[counter] >> 22 & 1;
@@ -30,7 +30,9 @@ class OneEvent : public pmu::VendorRules {
     if (r.selector[counter] >> 16 & 1) s.contexts |= 1u << context_of(World::Host, true);
     return s;
   }
-  pmu::OverflowEffect overflow(const pmu::Caps&, const pmu::Registers&, unsigned) const override { return {}; }
+  pmu::OverflowEffect overflow(const pmu::Caps&, const pmu::Registers&, unsigned) const override {
+    return {};
+  }
   int rdpmc_counter(const pmu::Caps&, u32) const override { return -1; }
   void reset(const pmu::Caps&, pmu::Registers&) const override {}
   bool masks_lvtpc_on_pmi() const override { return true; }
@@ -129,7 +131,8 @@ TEST_CASE("Counting that nothing explains is left as the residual") {
   CHECK(a.line().residual() == -100);
 }
 
-TEST_CASE("With state left in hardware, emulated instructions are lost and host work leaks, each under its name") {
+TEST_CASE(
+    "With state left in hardware, emulated instructions are lost and host work leaks, each under its name") {
   Audited a(skx(), "dedicated");
   a.g.cpu.selector(0) = 0x4300c0;
   CHECK(a.g.read(msr::kPerfEvtSel0) == 0x4300c0);

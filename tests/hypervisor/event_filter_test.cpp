@@ -91,7 +91,8 @@ TEST_CASE("On AMD bits 35:32 are part of the event select") {
 
 TEST_CASE("A masked include matches a range of umasks, from which an exclude takes some away") {
   EventFilter f;
-  set(request(kFilterAllow, {masked(0xd0, 0xf0, 0x80), masked(0xd0, 0xff, 0x82, true)}, 1), Vendor::Intel, &f);
+  set(request(kFilterAllow, {masked(0xd0, 0xf0, 0x80), masked(0xd0, 0xff, 0x82, true)}, 1), Vendor::Intel,
+      &f);
   CHECK(f.allows_gp(0x81d0));
   CHECK_FALSE(f.allows_gp(0x82d0));
   CHECK(f.allows_gp(0x83d0));

@@ -14,10 +14,13 @@ using pmu::kFixedBase;
 
 namespace {
 
-constexpr int fx(int n) { return static_cast<int>(kFixedBase) + n; }
+constexpr int fx(int n) {
+  return static_cast<int>(kFixedBase) + n;
+}
 
 struct Host {
-  explicit Host(const pmu::Model& m, unsigned cpus = 1) : model(m), perf(model, cpus), cpu(model, 0), second(model, 1) {}
+  explicit Host(const pmu::Model& m, unsigned cpus = 1)
+      : model(m), perf(model, cpus), cpu(model, 0), second(model, 1) {}
 
   PerfEvent* on_cpu(u64 config, bool pinned = true, PerfEvent* leader = nullptr) {
     PerfAttr a;
@@ -60,7 +63,8 @@ using Flags = std::vector<bool>;
 
 }  // namespace
 
-TEST_CASE("Row 1: the seventh pinned event on six counters is created but in ERROR until it is enabled again") {
+TEST_CASE(
+    "Row 1: the seventh pinned event on six counters is created but in ERROR until it is enabled again") {
   Host h(zen4());
   std::vector<PerfEvent*> e;
   for (int i = 0; i < 7; ++i) e.push_back(h.on_cpu(0xc0));
@@ -100,7 +104,8 @@ TEST_CASE("Row 3: on SPR with the watchdog the guest's cycles find no counter, i
   }
 }
 
-TEST_CASE("Row 4: a watchdog started later displaces the guest's cycles, and the cascade takes reference cycles") {
+TEST_CASE(
+    "Row 4: a watchdog started later displaces the guest's cycles, and the cascade takes reference cycles") {
   Host h(spr());
   h.in(h.cpu);
   std::vector<PerfEvent*> e;
@@ -115,7 +120,9 @@ TEST_CASE("Row 4: a watchdog started later displaces the guest's cycles, and the
   h.out();
 }
 
-TEST_CASE("Row 5: four flexible host events share the two counters that a guest leaves, and get all when it is out") {
+TEST_CASE(
+    "Row 5: four flexible host events share the two counters that a guest leaves, and get all when it is "
+    "out") {
   Host h(zen4());
   std::vector<PerfEvent*> host;
   for (int i = 0; i < 4; ++i) host.push_back(h.on_cpu(0xc2, false));
@@ -202,7 +209,8 @@ TEST_CASE("Row 9: a flexible group that never fits blocks what is behind it") {
   CHECK(b->running_time() <= 2 * third + slack);
 }
 
-TEST_CASE("Row 10: a group too large for the PMU is refused at creation, one that fits with fixed counters opens") {
+TEST_CASE(
+    "Row 10: a group too large for the PMU is refused at creation, one that fits with fixed counters opens") {
   Host h(spr());
   PerfEvent* leader = h.on_cpu(0xc4, false);
   for (int i = 1; i < 8; ++i) CHECK(h.on_cpu(0xc4, false, leader) != nullptr);
@@ -235,7 +243,8 @@ TEST_CASE("Row 11: placement on Sapphire Rapids, by weight and then by order") {
   CHECK(e[4]->counter() == 1);
 }
 
-TEST_CASE("Row 11: a second cycles event goes to GP0 and stays there when the watchdog frees the fixed counter") {
+TEST_CASE(
+    "Row 11: a second cycles event goes to GP0 and stays there when the watchdog frees the fixed counter") {
   Host h(spr());
   h.perf.start_watchdog(h.cpu);
   PerfEvent* cycles = h.on_cpu(0x3c);
@@ -246,7 +255,8 @@ TEST_CASE("Row 11: a second cycles event goes to GP0 and stays there when the wa
   CHECK(cycles->counter() == fx(1));
 }
 
-TEST_CASE("Row 11: a running event moves when a constrained one needs its counter, and its count is continuous") {
+TEST_CASE(
+    "Row 11: a running event moves when a constrained one needs its counter, and its count is continuous") {
   Host h(spr());
   PerfEvent* branches = h.on_cpu(0xc4);
   CHECK(branches->counter() == 0);
@@ -268,7 +278,8 @@ TEST_CASE("Row 11: four constrained and five unconstrained singles: the last one
 }
 
 // host-perf 5.1: ALL = 0001_000F_0000_00FF; watchdog FX1, host event on GP0, guest events on GP1 and FX0.
-TEST_CASE("Row 12: GLOBAL_CTRL hides guest-only counters from the host and host-only counters from the guest") {
+TEST_CASE(
+    "Row 12: GLOBAL_CTRL hides guest-only counters from the host and host-only counters from the guest") {
   Host h(spr());
   h.perf.start_watchdog(h.cpu);
   PerfAttr a;
@@ -424,7 +435,7 @@ TEST_CASE("Intel's NMI handler makes six accesses and two for each overflowed co
   CHECK(h.perf.handle_nmi(h.cpu));
   CHECK(reports == 1);
   CHECK(h.cpu.log == std::vector<std::string>{"wrmsr 38f 0", "rdmsr 38e", "wrmsr 390 1", "rdpmc 0",
-                                              "wrmsr 4c1 fffffffffc1b", "rdmsr 38e", "wrmsr 38f 1000f000000ff",
-                                              "apic 340 400"});
+                                              "wrmsr 4c1 fffffffffc1b", "rdmsr 38e",
+                                              "wrmsr 38f 1000f000000ff", "apic 340 400"});
   CHECK(h.perf.read(&h.cpu, *e) == 1003);
 }

@@ -24,7 +24,8 @@ TEST_CASE("After definition GLOBAL_CTRL enables all GP counters and no fixed one
   CHECK(amd.read(msr::kAmdGlobalCtl) == 0x3f);
 }
 
-TEST_CASE("PERFCTRn sign-extends 32 bits for guests, A_PMCn takes the width and faults above it (kvm-vpmu 8 #2)") {
+TEST_CASE(
+    "PERFCTRn sign-extends 32 bits for guests, A_PMCn takes the width and faults above it (kvm-vpmu 8 #2)") {
   for (const char* policy : {"emulated", "mediated"}) {
     Guest g(spr(), policy);
     CHECK(g.write(msr::kPerfCtr0, 0xffffffff) == Outcome::Ok);
@@ -50,7 +51,8 @@ TEST_CASE("Fixed counters truncate to their width and are not sign-extended (b29
 TEST_CASE("Reserved selector bits fault on Intel: AnyThread and 63:32; pin control is accepted") {
   Guest g(spr(), "emulated");
   CHECK(g.write(msr::kPerfEvtSel0, 0xffdfffff) == Outcome::Ok);
-  for (unsigned b : {21u, 32u, 33u, 34u, 63u}) CHECK(g.write(msr::kPerfEvtSel0, u64{1} << b) == Outcome::Fault);
+  for (unsigned b : {21u, 32u, 33u, 34u, 63u})
+    CHECK(g.write(msr::kPerfEvtSel0, u64{1} << b) == Outcome::Fault);
   CHECK(g.read(msr::kPerfEvtSel0) == 0xffdfffff);
   CHECK(g.write(msr::kPerfEvtSel0 + 7, 1) == Outcome::Ok);
   CHECK(g.write(msr::kPerfEvtSel0 + 8, 1) == Outcome::Fault);
@@ -196,7 +198,8 @@ TEST_CASE("CPUID cannot hide AMD's four legacy counters") {
   CHECK(caps.gp_count == 4);
 }
 
-TEST_CASE("KVM offers version 2, three fixed counters and AnyThread deprecated on Sapphire Rapids (cpuid.c, 0AH)") {
+TEST_CASE(
+    "KVM offers version 2, three fixed counters and AnyThread deprecated on Sapphire Rapids (cpuid.c, 0AH)") {
   const CpuidTable t = kvm_supported_cpuid(spr(), KernelRelease::V7_2, true);
   CHECK(t.read(0xa, 0).eax == 0x08300802);
   CHECK(t.read(0xa, 0).edx == (3 | 48 << 5 | 1 << 15));
@@ -214,7 +217,9 @@ TEST_CASE("KVM offers PerfMonV2 with six counters on Zen 4 and none on Zen 3") {
   CHECK(kvm_supported_cpuid(zen3(), KernelRelease::V7_2, false).read(0x80000022, 0).eax == 0);
 }
 
-TEST_CASE("PERF_CAPABILITIES: guests may not write, userspace only what is supported, and nothing new after a run") {
+TEST_CASE(
+    "PERF_CAPABILITIES: guests may not write, userspace only what is supported, and nothing new after a "
+    "run") {
   Guest g(spr(), "emulated");
   CHECK(g.read(msr::kPerfCapabilities) == 0x2000);
   CHECK(g.write(msr::kPerfCapabilities, 0x2000) == Outcome::Fault);
@@ -227,7 +232,8 @@ TEST_CASE("PERF_CAPABILITIES: guests may not write, userspace only what is suppo
   CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, 0, true) == Outcome::Fault);
 }
 
-TEST_CASE("AMD's Host-Only and Guest-Only bits are kept from 7.2 on, for guests with SVM on hardware counters") {
+TEST_CASE(
+    "AMD's Host-Only and Guest-Only bits are kept from 7.2 on, for guests with SVM on hardware counters") {
   const u64 both = u64{3} << 40;
   const auto kept = [&](KernelRelease release, bool hardware, bool svm) {
     KvmRuleOptions o;
@@ -280,7 +286,9 @@ TEST_CASE("On AMD a bad RDPMC index faults before the intercept, and there are n
   CHECK_FALSE(Guest(spr(), "emulated").vpmu->rdpmc_early_fault(64));
 }
 
-TEST_CASE("What is passed through follows the vCPU model: three fixed counters of four never match (kvm-vpmu 3.3)") {
+TEST_CASE(
+    "What is passed through follows the vCPU model: three fixed counters of four never match (kvm-vpmu "
+    "3.3)") {
   Guest s(spr(), "mediated"), k(skx(), "mediated"), z(zen4(), "mediated");
   for (Guest* g : {&s, &k}) {
     CHECK_FALSE(g->vpmu->msr_intercepted(msr::kPerfCtr0, true));

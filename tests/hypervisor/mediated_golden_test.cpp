@@ -87,7 +87,8 @@ TEST_CASE("Without write elision a mediated round trip writes every counter, sel
 }
 
 // kvm-vpmu 3.5: idle guest PMU, all host counters already zero.
-TEST_CASE("An idle guest PMU costs GLOBAL_CTRL, the selectors and fixed control at load, and no write at put") {
+TEST_CASE(
+    "An idle guest PMU costs GLOBAL_CTRL, the selectors and fixed control at load, and no write at put") {
   Guest g(spr(), "mediated");
   g.vpmu->load(g.cpu);
   unsigned writes = 0;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/schema.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;
@@ -14,7 +15,9 @@ using namespace pmusim::hv::test;
 
 namespace {
 
-std::string text_of(const std::string& id) { return read_file(PMUSIM_SOURCE_DIR "/policies/" + id + ".json"); }
+std::string text_of(const std::string& id) {
+  return read_file(PMUSIM_SOURCE_DIR "/policies/" + id + ".json");
+}
 
 // The shipped policy with one piece of text replaced; the error's place and message.
 std::string refusal(const std::string& id, const std::string& from, const std::string& to) {
@@ -30,7 +33,9 @@ std::string refusal(const std::string& id, const std::string& from, const std::s
   }
   return "";
 }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -43,6 +48,17 @@ TEST_CASE("All shipped policies load, and their id is the file's name") {
     ++count;
   }
   CHECK(count >= 3);
+}
+
+TEST_CASE("Shipped policies fit the published schema, which uses only words that the validator knows") {
+  const JsonDocument schema = load_json(PMUSIM_SOURCE_DIR "/policies/schema.json");
+  CHECK_NOTHROW(check_schema(schema));
+  for (const auto& entry : std::filesystem::directory_iterator(PMUSIM_SOURCE_DIR "/policies")) {
+    if (entry.path().filename() == "schema.json") continue;
+    CAPTURE(entry.path().string());
+    CHECK_NOTHROW(validate(load_json(entry.path().string()), schema));
+  }
+  CHECK_THROWS_AS(validate(parse_json("{\"title\": \"x\"}", "p.json"), schema), InputError);
 }
 
 TEST_CASE("A conditional asset is resolved by the guest's and the host's counts, widths and version") {
@@ -65,19 +81,34 @@ TEST_CASE("Misspelt and unknown names are errors at their place") {
 }
 
 TEST_CASE("Combinations that cannot work are refused with the reason") {
-  CHECK(contains(refusal("dedicated", "\"gp_counters\": \"passthrough\"", "\"gp_counters\": \"filtered\""), "/assets/gp_counters"));
-  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"", "\"host_perf\": \"shared\""), "never switched"));
-  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"", "\"host_perf\": \"exclude-guest-only\""),
+  CHECK(contains(refusal("dedicated", "\"gp_counters\": \"passthrough\"", "\"gp_counters\": \"filtered\""),
+                 "/assets/gp_counters"));
+  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"", "\"host_perf\": \"shared\""),
                  "never switched"));
-  CHECK(contains(refusal("dedicated", "\"pmi\": \"dedicated-vector\"", "\"pmi\": \"direct\""), "/assets/lvtpc"));
-  CHECK(contains(refusal("exitless-pmi", "\"pmi\": \"direct\"", "\"pmi\": \"dedicated-vector\""), "/assets/lvtpc"));
+  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"",
+                         "\"host_perf\": \"exclude-guest-only\""),
+                 "never switched"));
+  CHECK(contains(refusal("dedicated", "\"pmi\": \"dedicated-vector\"", "\"pmi\": \"direct\""),
+                 "/assets/lvtpc"));
+  CHECK(contains(refusal("exitless-pmi", "\"pmi\": \"direct\"", "\"pmi\": \"dedicated-vector\""),
+                 "/assets/lvtpc"));
   CHECK(contains(refusal("mediated", "\"pmi\": \"dedicated-vector\"", "\"pmi\": \"host-nmi\""), "/pmi"));
-  CHECK(contains(refusal("emulated", "\"event_selectors\": \"emulated\"", "\"event_selectors\": \"filtered\""), "host perf events"));
-  CHECK(contains(refusal("emulated", "\"rdpmc\": \"emulated\"", "\"rdpmc\": \"passthrough\""), "host perf events"));
-  CHECK(contains(refusal("mediated", "\"fixed_counters\": \"passthrough\"", "\"fixed_counters\": \"emulated\""), "/assets/fixed_counters"));
-  CHECK(contains(refusal("mediated", "\"event_selectors\": \"filtered\"", "\"event_selectors\": \"emulated\""), "/assets/event_selectors"));
-  CHECK(contains(refusal("mediated-rfc-v1", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"leave-running\""), "/on_exit"));
-  CHECK(contains(refusal("dedicated", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"stop-instructions-and-branches\""), "/on_exit"));
+  CHECK(
+      contains(refusal("emulated", "\"event_selectors\": \"emulated\"", "\"event_selectors\": \"filtered\""),
+               "host perf events"));
+  CHECK(contains(refusal("emulated", "\"rdpmc\": \"emulated\"", "\"rdpmc\": \"passthrough\""),
+                 "host perf events"));
+  CHECK(
+      contains(refusal("mediated", "\"fixed_counters\": \"passthrough\"", "\"fixed_counters\": \"emulated\""),
+               "/assets/fixed_counters"));
+  CHECK(
+      contains(refusal("mediated", "\"event_selectors\": \"filtered\"", "\"event_selectors\": \"emulated\""),
+               "/assets/event_selectors"));
+  CHECK(contains(refusal("mediated-rfc-v1", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"leave-running\""),
+                 "/on_exit"));
+  CHECK(contains(
+      refusal("dedicated", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"stop-instructions-and-branches\""),
+      "/on_exit"));
   CHECK(contains(refusal("mediated", "\"lbr\": \"hidden\"", "\"lbr\": \"passthrough\""), "not model"));
 }
 

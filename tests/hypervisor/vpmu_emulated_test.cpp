@@ -97,7 +97,7 @@ TEST_CASE("An overflow sets the status whatever INT says, and asks for a PMI onl
     g.requests();
     CHECK(g.hooks.delivered == (selector == kWithInt ? 1 : 0));
     CHECK((g.hooks.lvtpc >> 16 & 1) == (selector == kWithInt ? 1u : 0u));  // masked on Intel
-    CHECK(g.read(msr::kPerfCtr0) == 1);  // -1 + 2
+    CHECK(g.read(msr::kPerfCtr0) == 1);                                    // -1 + 2
   }
 }
 
@@ -132,12 +132,13 @@ TEST_CASE("An overflow that meets a pending reprogram is ignored: the guest's wr
   CHECK_FALSE(g.hooks.pmi_requested);
 }
 
-TEST_CASE("Emulated instructions count by select and umask, CPL and enables; EDGE, INV and CMASK do not matter") {
+TEST_CASE(
+    "Emulated instructions count by select and umask, CPL and enables; EDGE, INV and CMASK do not matter") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, 0x2470000 | 0x840000 | 0xc0);      // OS is bit 17: USR, OS, EDGE, EN, INV, CMASK 2
-  g.write(msr::kPerfEvtSel0 + 1, 0x4100c0);                     // USR only
-  g.write(msr::kPerfEvtSel0 + 2, 0x4300c4);                     // branches
-  g.write(msr::kPerfEvtSel0 + 3, 0x43003c);                     // cycles: nothing
+  g.write(msr::kPerfEvtSel0, 0x2470000 | 0x840000 | 0xc0);  // OS is bit 17: USR, OS, EDGE, EN, INV, CMASK 2
+  g.write(msr::kPerfEvtSel0 + 1, 0x4100c0);                 // USR only
+  g.write(msr::kPerfEvtSel0 + 2, 0x4300c4);                 // branches
+  g.write(msr::kPerfEvtSel0 + 3, 0x43003c);                 // cycles: nothing
   g.write(msr::kFixedCtrCtrl, 0x3);
   g.write(msr::kGlobalCtrl, 0xff | u64{1} << 32);
   g.requests();
@@ -151,7 +152,8 @@ TEST_CASE("Emulated instructions count by select and umask, CPL and enables; EDG
   CHECK(g.hooks.pmu_requested);
 }
 
-TEST_CASE("An emulated increment that wraps shows at the next pause, and is lost if the counter is off by then") {
+TEST_CASE(
+    "An emulated increment that wraps shows at the next pause, and is lost if the counter is off by then") {
   for (bool disabled : {false, true}) {
     Guest g(spr(), "emulated");
     g.write(msr::kPerfCtr0, 0xffffffff);
@@ -167,7 +169,9 @@ TEST_CASE("An emulated increment that wraps shows at the next pause, and is lost
   }
 }
 
-TEST_CASE("A denied event freezes mid-run without a fault, for emulated instructions too; the selector reads back") {
+TEST_CASE(
+    "A denied event freezes mid-run without a fault, for emulated instructions too; the selector reads "
+    "back") {
   Guest g(spr(), "emulated");
   g.write(msr::kPerfEvtSel0, kInstructions);
   g.write(msr::kFixedCtrCtrl, 0x3);

@@ -51,31 +51,43 @@ pmu::Model spr() {  // 0AH = 08300805/0/F/8604
   m.caps.slots_width = 8;
   m.save_global_ctrl_on_exit = true;
   m.caps.perf_capabilities = m.perf_capabilities |= 1 << 15;  // PERF_METRICS
-  m.constraints = {{0x2e, 0x2e, -1, 0xff}, {0x3c, 0x3c, -1, 0xff}, {0x01, 0x8f, -1, 0xf}, {0xa4, 0xa4, 4, 0x1},
-                   {0xa4, 0xa4, 8, 0x1},   {0xcd, 0xcd, 1, 0xfe},  {0xcd, 0xcd, 2, 0x1},  {0xce, 0xce, -1, 0x1},
-                   {0xd0, 0xdf, -1, 0xf},  {0x90, 0xfe, -1, 0xff}};
+  m.constraints = {{0x2e, 0x2e, -1, 0xff}, {0x3c, 0x3c, -1, 0xff}, {0x01, 0x8f, -1, 0xf},
+                   {0xa4, 0xa4, 4, 0x1},   {0xa4, 0xa4, 8, 0x1},   {0xcd, 0xcd, 1, 0xfe},
+                   {0xcd, 0xcd, 2, 0x1},   {0xce, 0xce, -1, 0x1},  {0xd0, 0xdf, -1, 0xf},
+                   {0x90, 0xfe, -1, 0xff}};
   return m;
 }
 
-pmu::Model skx() { return intel("skx", 4, 4, 0x7, 0x07300404, 0x603); }
-pmu::Model zen3() { return amd("zen3", 1); }
-pmu::Model zen4() { return amd("zen4", 2); }
+pmu::Model skx() {
+  return intel("skx", 4, 4, 0x7, 0x07300404, 0x603);
+}
+pmu::Model zen3() {
+  return amd("zen3", 1);
+}
+pmu::Model zen4() {
+  return amd("zen4", 2);
+}
 
-Policy shipped_policy(const std::string& id) { return load_policy(std::string(PMUSIM_SOURCE_DIR "/policies/") + id + ".json"); }
+Policy shipped_policy(const std::string& id) {
+  return load_policy(std::string(PMUSIM_SOURCE_DIR "/policies/") + id + ".json");
+}
 
 Guest::Guest(const pmu::Model& host, const std::string& policy_id, KernelRelease release,
              std::shared_ptr<const VpmuStrategies> strategies)
     : model(host), policy(shipped_policy(policy_id)), cpu(model), perf(model) {
   vpmu = std::make_unique<Vpmu>(policy, model, release, perf, hooks, std::move(strategies));
   const bool hardware = policy.counters_in_hardware();
-  vpmu->refresh(kvm_supported_cpuid(model, release, hardware), kvm_supported_perf_capabilities(model, hardware));
-  claim_host_pmu(policy, perf);
+  vpmu->refresh(kvm_supported_cpuid(model, release, hardware),
+                kvm_supported_perf_capabilities(model, hardware));
+  if (hardware) perf.create_mediated_vm(policy.host_perf == HostPerfUse::Denied);
   hooks.on = &cpu;
   vpmu->sched_in(cpu);
   hooks.pmu_requested = false;
   cpu.log.clear();
 }
 
-Guest::~Guest() { vpmu->sched_out(cpu); }
+Guest::~Guest() {
+  vpmu->sched_out(cpu);
+}
 
 }  // namespace pmusim::hv::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests of the vPMU and host perf: a physical CPU that is a map of MSRs with the PMU's aliases and a log of
-// accesses (nothing counts unless a test says so), a vCPU's hooks, control-block fields, and small models.
+// For tests of the vPMU and host perf: a physical CPU that is a map of MSRs with the PMU's aliases and a log
+// of accesses (nothing counts unless a test says so), a vCPU's hooks, control-block fields, and small models.
 #pragma once
 
 #include <fmt/format.h>
@@ -81,8 +81,10 @@ class FakeCpu : public platform::PhysicalCpu {
   bool amd() const { return model_->vendor == pmu::Vendor::Amd; }
   static u32 canonical(u32 index) {  // aliases share their storage
     if (index >= msr::kPerfCtr0 && index < msr::kPerfCtr0 + 16) return msr::kAPmc0 + (index - msr::kPerfCtr0);
-    if (index >= msr::kK7EvntSel0 && index < msr::kK7EvntSel0 + 4) return msr::kAmdPerfCtl0 + 2 * (index - msr::kK7EvntSel0);
-    if (index >= msr::kK7PerfCtr0 && index < msr::kK7PerfCtr0 + 4) return msr::kAmdPerfCtr0 + 2 * (index - msr::kK7PerfCtr0);
+    if (index >= msr::kK7EvntSel0 && index < msr::kK7EvntSel0 + 4)
+      return msr::kAmdPerfCtl0 + 2 * (index - msr::kK7EvntSel0);
+    if (index >= msr::kK7PerfCtr0 && index < msr::kK7PerfCtr0 + 4)
+      return msr::kAmdPerfCtr0 + 2 * (index - msr::kK7PerfCtr0);
     return index;
   }
   const pmu::Model* model_;
@@ -122,7 +124,8 @@ class FakeHooks : public VcpuHooks {
 
 class FakeFields : public ControlBlockPmuFields {
  public:
-  FakeFields(FakeCpu& cpu, bool can_load, bool can_save) : cpu_(cpu), can_load_(can_load), can_save_(can_save) {}
+  FakeFields(FakeCpu& cpu, bool can_load, bool can_save)
+      : cpu_(cpu), can_load_(can_load), can_save_(can_save) {}
   u64 guest = 0, host = 0, at_exit = 0;
   std::map<u32, std::pair<u64, u64>> switched;  // guest, host
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guest counters in hardware: filtering shadows, emulated increments, PMIs, and policies that differ by asset.
+// Guest counters in hardware: filtering shadows, emulated increments, PMIs, and policies that differ by
+// asset.
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -58,7 +59,8 @@ TEST_CASE("A second FIXED_CTR_CTRL write cannot enable a denied counter from 7.2
   }
 }
 
-TEST_CASE("AMD hardware always gets GuestOnly, whatever the guest writes; its own bits decide whether it counts") {
+TEST_CASE(
+    "AMD hardware always gets GuestOnly, whatever the guest writes; its own bits decide whether it counts") {
   Guest g(zen4(), "mediated");
   CpuidTable cpuid = kvm_supported_cpuid(g.model, KernelRelease::V7_2, true);
   cpuid.find(0x80000001, 0)->regs.ecx |= 1 << 2;  // SVM
@@ -73,7 +75,8 @@ TEST_CASE("AMD hardware always gets GuestOnly, whatever the guest writes; its ow
     CHECK(g.read(msr::kAmdPerfCtl0) == selector);
     return value;
   };
-  constexpr u64 kGuestOnly = u64{1} << 40, kHostOnly = u64{1} << 41, kOff = 0x0300c0 | kGuestOnly, kOn = 0x4300c0 | kGuestOnly;
+  constexpr u64 kGuestOnly = u64{1} << 40, kHostOnly = u64{1} << 41, kOff = 0x0300c0 | kGuestOnly,
+                kOn = 0x4300c0 | kGuestOnly;
   CHECK(hardware(0x4300c0) == kOn);
   CHECK(hardware(0x4300c0 | kHostOnly) == kOff);  // EFER.SVME = 0
   g.hooks.efer = 1 << 12;
@@ -85,7 +88,8 @@ TEST_CASE("AMD hardware always gets GuestOnly, whatever the guest writes; its ow
   CHECK(hardware(0x4300c0 | kGuestOnly | kHostOnly) == kOn);
 }
 
-TEST_CASE("An emulated instruction that wraps a counter sets its status at once, and asks for a PMI with INT") {
+TEST_CASE(
+    "An emulated instruction that wraps a counter sets its status at once, and asks for a PMI with INT") {
   Guest g(spr(), "mediated");
   g.write(msr::kPerfEvtSel0, 0x5300c0);
   g.write(msr::kPerfCtr0, 0xffffffff);
@@ -144,7 +148,8 @@ TEST_CASE("Selectors that are passed through are read back when the vCPU is swit
   CHECK(g.cpu.counter(1) == 55);
 }
 
-TEST_CASE("An access by the hypervisor while guest state is in hardware sees and changes the hardware's value") {
+TEST_CASE(
+    "An access by the hypervisor while guest state is in hardware sees and changes the hardware's value") {
   Guest g(skx(), "dedicated");
   g.cpu.counter(0) = 12;
   CHECK(g.read(msr::kPerfCtr0) == 12);
@@ -152,7 +157,9 @@ TEST_CASE("An access by the hypervisor while guest state is in hardware sees and
   CHECK(g.cpu.counter(0) == 99);
 }
 
-TEST_CASE("Installing a filter on passed-through selectors locks the vCPU down: from then on they are intercepted") {
+TEST_CASE(
+    "Installing a filter on passed-through selectors locks the vCPU down: from then on they are "
+    "intercepted") {
   Guest g(skx(), "dedicated");
   g.cpu.selector(0) = 0x4300c0;
   g.hooks.recalc_requested = false;
@@ -184,11 +191,19 @@ TEST_CASE("Freeze modes decide what GLOBAL_CTRL holds after an exit") {
   CHECK(after_exit("freeze-vcpu") == 7);
 }
 
-TEST_CASE("A claim on the host's PMU fails while the watchdog runs, and claims by host perf guests need none") {
-  Guest g(spr(), "emulated");
-  HostPerf host(g.model);
-  CHECK(host.start_watchdog(g.cpu) == 0);
-  CHECK(claim_host_pmu(shipped_policy("mediated"), host) == -EBUSY);
-  CHECK(claim_host_pmu(shipped_policy("emulated"), host) == 0);
-  host.stop_watchdog(g.cpu);
+TEST_CASE(
+    "A vCPU that is redefined while its state is in hardware is switched out, and in again at its next "
+    "entry") {
+  Guest g(skx(), "dedicated");
+  CHECK(g.perf.guest_loaded(0));
+  g.cpu.selector(0) = 0x4300c0;
+  g.vpmu->refresh(kvm_supported_cpuid(g.model, KernelRelease::V7_2, true), 1 << 13);
+  CHECK_FALSE(g.perf.guest_loaded(0));
+  CHECK(g.cpu.selector(0) == 0);
+  CHECK(g.read(msr::kPerfEvtSel0) == 0);
+  FakeFields fields(g.cpu, true, false);
+  g.vpmu->prepare_entry(g.cpu, fields);
+  CHECK(g.perf.guest_loaded(0));
+  g.vpmu->disable();
+  CHECK_FALSE(g.perf.guest_loaded(0));
 }
