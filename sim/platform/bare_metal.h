@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program of a CPU without a hypervisor: execute what memory holds. Keeps no state of its own, so a machine
-// that runs only this can be saved and restored.
+// The program of a CPU without a hypervisor: execute what memory holds. Keeps no state of its own, so a
+// machine that runs only this can be saved and restored.
 #pragma once
 
 #include "platform/cpu.h"

@@ -57,7 +57,9 @@ Bus::Bus(sc_core::sc_module_name name) : sc_module(name), ports("ports"), memory
   memory.register_b_transport(this, &Bus::from_memory);
 }
 
-void Bus::map(Space space, u64 base, u64 size, Device& device) { add(space, base, size, device.socket, &device); }
+void Bus::map(Space space, u64 base, u64 size, Device& device) {
+  add(space, base, size, device.socket, &device);
+}
 void Bus::map(Space space, u64 base, u64 size, tlm::tlm_target_socket<>& socket) {
   add(space, base, size, socket, nullptr);
 }
@@ -72,8 +74,12 @@ void Bus::add(Space space, u64 base, u64 size, tlm::tlm_target_socket<>& socket,
   mappings_.push_back({space, base, size, std::move(link), device});
 }
 
-void Bus::from_ports(int, tlm::tlm_generic_payload& p, sc_core::sc_time& d) { route(Space::Port, p, d); }
-void Bus::from_memory(int, tlm::tlm_generic_payload& p, sc_core::sc_time& d) { route(Space::Memory, p, d); }
+void Bus::from_ports(int, tlm::tlm_generic_payload& p, sc_core::sc_time& d) {
+  route(Space::Port, p, d);
+}
+void Bus::from_memory(int, tlm::tlm_generic_payload& p, sc_core::sc_time& d) {
+  route(Space::Memory, p, d);
+}
 
 void Bus::route(Space space, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   const u64 address = payload.get_address();

@@ -19,9 +19,16 @@ constexpr u64 kStackBytes = 1 << 20;
 }
 
 Cpu::Cpu(sc_core::sc_module_name name, unsigned id, core::Ram& ram, CpuFabric& fabric)
-    : sc_module(name), ports("ports"), memory("memory"), id_(id), ram_(ram), fabric_(fabric),
-      clock_(std::make_unique<Clock>(*this)), ipi_port_(std::make_unique<IpiPort>(*this)),
-      env_(std::make_unique<Env>(*this)), cycle_feed_(std::make_unique<CycleFeed>(*this)),
+    : sc_module(name),
+      ports("ports"),
+      memory("memory"),
+      id_(id),
+      ram_(ram),
+      fabric_(fabric),
+      clock_(std::make_unique<Clock>(*this)),
+      ipi_port_(std::make_unique<IpiPort>(*this)),
+      env_(std::make_unique<Env>(*this)),
+      cycle_feed_(std::make_unique<CycleFeed>(*this)),
       apic_(*ipi_port_, *clock_) {
   SC_HAS_PROCESS(Cpu);
   SC_THREAD(thread);
@@ -59,7 +66,8 @@ void Cpu::reset(const CpuConfig& config) {
     pmi_due_.insert(std::upper_bound(pmi_due_.begin(), pmi_due_.end(), due), due);
   };
   pmu_->on_unavailable = [this](unsigned counter, u64 selector) {
-    const std::string text = fmt::format("event {:#x} on counter {} is not counted by this simulator", selector, counter);
+    const std::string text =
+        fmt::format("event {:#x} on counter {} is not counted by this simulator", selector, counter);
     emit(EventKind::Gap, counter, selector, text.c_str());
   };
   pmu_->configure(m);
@@ -124,13 +132,20 @@ void Cpu::thread() {
   }
 }
 
-u64 Cpu::tsc() const { return scale(cycle(), model().tsc_num, model().tsc_den) + tsc_offset_; }
+u64 Cpu::tsc() const {
+  return scale(cycle(), model().tsc_num, model().tsc_den) + tsc_offset_;
+}
 
 void Cpu::park() {
   parked_ = true;
   core_->account_time();
   fabric_.yield(*this);
-  timing_->advance_to(wake_cycle_);
+}
+
+void Cpu::wake(u64 at) {
+  if (!parked_) return;
+  parked_ = false;
+  timing_->advance_to(at);
   core_->discard_time();
 }
 
@@ -178,8 +193,9 @@ void Cpu::take_due() {
   }
 }
 
-// INIT takes the CPU to wait-for-SIPI from anywhere; a SIPI means something only there. The bootstrap CPU would
-// restart at the reset vector after INIT (SDM, "MP Initialization"); there is no firmware, so it waits as well.
+// INIT takes the CPU to wait-for-SIPI from anywhere; a SIPI means something only there. The bootstrap CPU
+// would restart at the reset vector after INIT (SDM, "MP Initialization"); there is no firmware, so it waits
+// as well.
 bool Cpu::start_up() {
   if (apic_.init_pending()) {
     apic_.init();
@@ -306,7 +322,8 @@ std::string Cpu::waits_for() const {
   else if (state_.activity == Activity::WaitForSipi)
     text = "waits for a start-up IPI";
   else
-    text = fmt::format("halted with interrupts {}", (handler_ ? host_if_ : (state_.rflags & core::kIF) != 0) ? "enabled" : "disabled");
+    text = fmt::format("halted with interrupts {}",
+                       (handler_ ? host_if_ : (state_.rflags & core::kIF) != 0) ? "enabled" : "disabled");
   if (event != kNever) text += fmt::format(", next event at cycle {}", event);
   if (apic_.pending() >= 0) text += fmt::format(", interrupt {} pending", apic_.pending());
   if (apic_.nmi_pending()) text += ", NMI pending";

@@ -2,14 +2,14 @@
 // One logical processor: core, timing, PMU and local APIC, on one SystemC thread. It executes bare-metal code
 // (slice()) or serves a hypervisor through PhysicalCpu. Runs ahead to its horizon: the nearest of counter
 // overflow, interrupt deadline and the bound that the machine gives it.
-// Order of events at one cycle: retirement, counter overflow, PMI, timer, inter-processor interrupts arriving,
-// then delivery: INIT/SIPI, NMI, maskable interrupt; VM-exits for these in the same order.
-// Not modelled: SMM, machine checks, MWAIT, INIT while a hypervisor runs (ignored, as VMX operation blocks it).
+// Order of events at one cycle: retirement, counter overflow, PMI, timer, inter-processor interrupts
+// arriving, then delivery: INIT/SIPI, NMI, maskable interrupt; VM-exits for these in the same order. Not
+// modelled: SMM, machine checks, MWAIT, INIT while a hypervisor runs (ignored, as VMX operation blocks it).
 #pragma once
 
+#include <tlm_utils/simple_initiator_socket.h>
 #include <memory>
 #include <systemc>
-#include <tlm_utils/simple_initiator_socket.h>
 #include <vector>
 
 #include "base/event.h"
@@ -23,7 +23,7 @@ namespace pmusim::platform {
 
 struct CpuConfig {
   const pmu::Model* model = nullptr;
-  bool active = true;      // false: never does anything in this run
+  bool active = true;  // false: never does anything in this run
   bool bootstrap = false;
   bool step = false;
   std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: functional
@@ -66,9 +66,12 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   u64 tsc() const override;
 
   const std::string& entry_failure() const { return entry_failure_; }  // of the last ExitKind::EntryFailure
-  void pause() { fabric_.pause(*this); boundary(); }  // ends run_until(); returns in a later one
-  void park();                     // sleeps until wake(), whatever else happens
-  void wake(u64 at) { parked_ = false, wake_cycle_ = at; }  // between runs; `at`: the machine's cycle
+  void pause() {
+    fabric_.pause(*this);
+    boundary();
+  }                   // ends run_until(); returns in a later one
+  void park();        // sleeps until wake(), whatever else happens
+  void wake(u64 at);  // between runs; `at`: the machine's cycle. Nothing if it is not parked
 
   core::Core& core() { return *core_; }
   core::CpuState& state() { return state_; }
@@ -77,8 +80,8 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
 
   // --- for the machine
   void post(u64 arrival, unsigned from, const ApicMessage& message);
-  u64 next_event() const;    // earliest of timer, PMI, inbox; kNever if none
-  u64 next_action() const;   // when it will do something: now, its next event, or kNever
+  u64 next_event() const;   // earliest of timer, PMI, inbox; kNever if none
+  u64 next_action() const;  // when it will do something: now, its next event, or kNever
   bool finished() const { return finished_; }
   bool running_program() const { return in_program_; }
   bool idle() const { return idle_; }
@@ -86,12 +89,15 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::string waits_for() const;
   void set_bound(u64 cycle) { bound_ = cycle; }
   u64 bound() const { return bound_; }
-  void resume() { go_.notify(); }                          // from another CPU's thread
+  void resume() { go_.notify(); }                             // from another CPU's thread
   void resume_later() { go_.notify(sc_core::SC_ZERO_TIME); }  // from outside the kernel
-  void abandon() { abandon_ = true; resume_later(); }
-  void suspend();                                          // on this CPU's thread
-  void archive(Archive& a);                                // the CPU runs bare metal and is suspended
-  void tag_event(s8 vcpu) { vcpu_ = vcpu; }                // vCPU named in events from now on; -1: none
+  void abandon() {
+    abandon_ = true;
+    resume_later();
+  }
+  void suspend();                            // on this CPU's thread
+  void archive(Archive& a);                  // the CPU runs bare metal and is suspended
+  void tag_event(s8 vcpu) { vcpu_ = vcpu; }  // vCPU named in events from now on; -1: none
 
  private:
   class Env;
@@ -111,12 +117,12 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   }
   void take_due();
   void raise_pmi();
-  bool start_up();                   // INIT and SIPI; true if the CPU's activity was decided
-  bool deliver_pending();            // NMI or interrupt through the IDT
+  bool start_up();         // INIT and SIPI; true if the CPU's activity was decided
+  bool deliver_pending();  // NMI or interrupt through the IDT
   core::Limit limit() const;
   void after_run();
-  void sleep();                      // until the next event
-  void follow_pmu();                 // cycle observer on demand
+  void sleep();       // until the next event
+  void follow_pmu();  // cycle observer on demand
   void count_interrupt();
 
   // cpu_msr.cpp
@@ -125,12 +131,11 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   u64* core_msr(u32 index);
   CpuidRegs physical_cpuid(u32 leaf, u32 subleaf) const;
   bool has_cpuid(u32 leaf, u32 subleaf, u32 CpuidRegs::*reg, unsigned bit) const;
-  void set_tsc_offset(u64 offset) { tsc_offset_ = offset; }
 
   // cpu_port.cpp
-  void spend(core::Cost cost);       // host time of an operation
+  void spend(core::Cost cost);  // host time of an operation
   void retire_host(u64 loads = 0, u64 stores = 0);
-  void host_boundary();              // overflow, yield, NMI and interrupts of the host
+  void host_boundary();  // overflow, yield, NMI and interrupts of the host
   void host_event(u8 vector, bool nmi);
   void emit_host_msr(const char* text, u32 index, u64 value, bool write, bool fault);
   void emit(EventKind kind, u64 a, u64 b, const char* text);
@@ -158,17 +163,17 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::unique_ptr<pmu::Pmu> pmu_;
 
   u64 tsc_offset_ = 0, tsc_adjust_ = 0, debugctl_ = 0, misc_enable_ = 0, spec_ctrl_ = 0;
-  std::vector<u64> pmi_due_;     // ascending
-  std::vector<Arrival> inbox_;   // by arrival, then sender
+  std::vector<u64> pmi_due_;    // ascending
+  std::vector<Arrival> inbox_;  // by arrival, then sender
   bool host_if_ = false, in_nmi_ = false;
-  u64 handled_ = 0;              // host interrupts and NMIs so far
-  s64 guest_tsc_offset_ = 0;     // 0 outside guest mode
+  u64 handled_ = 0;           // host interrupts and NMIs so far
+  s64 guest_tsc_offset_ = 0;  // 0 outside guest mode
   std::string entry_failure_;
   bool observing_cycles_ = false;
   s8 vcpu_ = -1;
 
   sc_core::sc_event go_;
-  u64 bound_ = 0, wake_cycle_ = 0;
+  u64 bound_ = 0;
   bool idle_ = false, parked_ = false, finished_ = true, in_program_ = false, abandon_ = false;
 };
 

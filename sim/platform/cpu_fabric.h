@@ -11,9 +11,9 @@ namespace pmusim::platform {
 
 class Cpu;
 
-// Runs on a CPU's own thread. Returning means the CPU is finished until the machine's next reset. Machine::reset()
-// and Machine::save() users beware: an Abandoned exception then passes through run(), so nothing may swallow
-// unknown exceptions (`catch (...)` must rethrow).
+// Runs on a CPU's own thread. Returning means the CPU is finished until the machine's next reset.
+// Machine::reset() and Machine::save() users beware: an Abandoned exception then passes through run(), so
+// nothing may swallow unknown exceptions (`catch (...)` must rethrow).
 class CpuProgram {
  public:
   virtual ~CpuProgram() = default;
@@ -26,8 +26,8 @@ class CpuFabric {
  public:
   virtual ~CpuFabric() = default;
   virtual void send_ipi(Cpu& from, const ApicMessage& message) = 0;
-  // The CPU has reached its bound, is idle until its next event, or is finished; returns when it may go on, with
-  // a new bound set. The only place where a CPU's thread is suspended.
+  // The CPU has reached its bound, is idle until its next event, or is finished; returns when it may go on,
+  // with a new bound set. The only place where a CPU's thread is suspended.
   virtual void yield(Cpu& cpu) = 0;
   virtual EventSink* sink() = 0;
   // Ends the current run; the CPU is suspended at its next yield.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guest mode: VM-entry, guest slices, VM-exit. The entry's cost passes before the control block's register work
-// and the exit's after it, both in the host's context: what the control block switches (GLOBAL_CTRL on Intel)
-// therefore counts neither transition for the guest.
-// Physical interrupts and NMIs that are not intercepted stay pending; delivery through the guest's IDT without
-// an exit is not modelled.
+// Guest mode: VM-entry, guest slices, VM-exit. The entry's cost passes before the control block's register
+// work and the exit's after it, both in the host's context: what the control block switches (GLOBAL_CTRL on
+// Intel) therefore counts neither transition for the guest. Physical interrupts and NMIs that are not
+// intercepted stay pending; delivery through the guest's IDT without an exit is not modelled.
 #include <stdexcept>
 
 #include "platform/cpu_parts.h"

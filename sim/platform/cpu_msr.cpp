@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// MSRs, CPUID and memory-mapped accesses of a CPU outside its core. PMU registers are the PMU's; the core keeps
-// EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers.
-// Not modelled: MTRRs (none are reported), microcode update (revision 0), branch tracing and LBR behind DEBUGCTL
-// (the bits are stored), SPEC_CTRL's effects.
+// MSRs, CPUID and memory-mapped accesses of a CPU outside its core. PMU registers are the PMU's; the core
+// keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: MTRRs (none are
+// reported), microcode update (revision 0), branch tracing and LBR behind DEBUGCTL (the bits are stored),
+// SPEC_CTRL's effects.
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "platform/cpu_parts.h"
@@ -11,9 +11,9 @@ namespace pmusim::platform {
 
 namespace {
 
-// DEBUGCTL bits that can be set. Intel (SDM Vol. 4, IA32_DEBUGCTL): LBR, BTF, TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR,
-// FREEZE_LBRS, FREEZE_PERFMON, FREEZE_WHILE_SMM. AMD (APM Vol. 2, "Debug-Control MSR"): LBR, BTF, bus-lock trap,
-// freeze LBR, freeze counters; 6:3 must be zero, 10:7 and 63:13 read as zero.
+// DEBUGCTL bits that can be set. Intel (SDM Vol. 4, IA32_DEBUGCTL): LBR, BTF, TR, BTS, BTINT, BTS_OFF_OS,
+// BTS_OFF_USR, FREEZE_LBRS, FREEZE_PERFMON, FREEZE_WHILE_SMM. AMD (APM Vol. 2, "Debug-Control MSR"): LBR,
+// BTF, bus-lock trap, freeze LBR, freeze counters; 6:3 must be zero, 10:7 and 63:13 read as zero.
 constexpr u64 kIntelDebugCtl = 0x5fc3;
 constexpr u64 kAmdDebugCtl = 0x1807, kAmdDebugCtlMustBeZero = 0x78;
 constexpr u64 kFeatureControl = 5;  // locked, VMX outside SMX
@@ -39,7 +39,8 @@ CpuidRegs Cpu::physical_cpuid(u32 leaf, u32 subleaf) const {
     case 0x8000001e:
       if (model().vendor == pmu::Vendor::Amd) r.eax = id_;
       break;
-    default: break;
+    default:
+      break;
   }
   return r;
 }
@@ -47,20 +48,34 @@ CpuidRegs Cpu::physical_cpuid(u32 leaf, u32 subleaf) const {
 // Core registers of the host, for the port.
 u64* Cpu::core_msr(u32 index) {
   switch (index) {
-    case msr::kEfer: return &state_.efer;
-    case msr::kStar: return &state_.star;
-    case msr::kLstar: return &state_.lstar;
-    case msr::kCstar: return &state_.cstar;
-    case msr::kSfmask: return &state_.sfmask;
-    case msr::kFsBase: return &state_.seg[core::FS].base;
-    case msr::kGsBase: return &state_.seg[core::GS].base;
-    case msr::kKernelGsBase: return &state_.kernel_gs_base;
-    case msr::kTscAux: return &state_.tsc_aux;
-    case msr::kSysenterCs: return &state_.sysenter_cs;
-    case msr::kSysenterEsp: return &state_.sysenter_esp;
-    case msr::kSysenterEip: return &state_.sysenter_eip;
-    case msr::kPat: return &state_.pat;
-    default: return nullptr;
+    case msr::kEfer:
+      return &state_.efer;
+    case msr::kStar:
+      return &state_.star;
+    case msr::kLstar:
+      return &state_.lstar;
+    case msr::kCstar:
+      return &state_.cstar;
+    case msr::kSfmask:
+      return &state_.sfmask;
+    case msr::kFsBase:
+      return &state_.seg[core::FS].base;
+    case msr::kGsBase:
+      return &state_.seg[core::GS].base;
+    case msr::kKernelGsBase:
+      return &state_.kernel_gs_base;
+    case msr::kTscAux:
+      return &state_.tsc_aux;
+    case msr::kSysenterCs:
+      return &state_.sysenter_cs;
+    case msr::kSysenterEsp:
+      return &state_.sysenter_esp;
+    case msr::kSysenterEip:
+      return &state_.sysenter_eip;
+    case msr::kPat:
+      return &state_.pat;
+    default:
+      return nullptr;
   }
 }
 
@@ -70,23 +85,36 @@ bool Cpu::msr_read(u32 index, u64& value) {
   if (pmu_->owns(index)) return pmu_->rdmsr(index, value);
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return apic_.read_msr(index, value);
   switch (index) {
-    case msr::kTsc: value = tsc() + static_cast<u64>(guest_tsc_offset_); return true;
-    case msr::kApicBase: value = apic_.base(); return true;
-    case msr::kTscAdjust: value = tsc_adjust_; return has_cpuid(7, 0, &CpuidRegs::ebx, 1);
+    case msr::kTsc:
+      value = tsc() + static_cast<u64>(guest_tsc_offset_);
+      return true;
+    case msr::kApicBase:
+      value = apic_.base();
+      return true;
+    case msr::kTscAdjust:
+      value = tsc_adjust_;
+      return has_cpuid(7, 0, &CpuidRegs::ebx, 1);
     case msr::kTscDeadline:
       value = apic_.tsc_deadline();
       return has_cpuid(1, 0, &CpuidRegs::ecx, 24);
-    case msr::kDebugCtl: value = debugctl_; return true;
-    case msr::kMiscEnable: value = misc_enable_; return intel;
+    case msr::kDebugCtl:
+      value = debugctl_;
+      return true;
+    case msr::kMiscEnable:
+      value = misc_enable_;
+      return intel;
     case msr::kSpecCtrl:
       value = spec_ctrl_;
       return has_cpuid(7, 0, &CpuidRegs::edx, 26) || has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 14);
     case msr::kFeatureControl:
       value = kFeatureControl;
       return intel && has_cpuid(1, 0, &CpuidRegs::ecx, 5);
-    case msr::kBiosSignId: return true;
-    case msr::kMtrrCap: return true;
-    default: return false;
+    case msr::kBiosSignId:
+      return true;
+    case msr::kMtrrCap:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -99,7 +127,9 @@ bool Cpu::msr_write(u32 index, u64 value) {
   }
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return apic_.write_msr(index, value);
   switch (index) {
-    case msr::kEfer: pmu_->set_svme(value & core::kEferSvme); return true;
+    case msr::kEfer:
+      pmu_->set_svme(value & core::kEferSvme);
+      return true;
     case msr::kTsc: {
       const u64 delta = value - tsc();
       tsc_offset_ += delta;
@@ -115,7 +145,8 @@ bool Cpu::msr_write(u32 index, u64 value) {
       if (!has_cpuid(1, 0, &CpuidRegs::ecx, 24)) return false;
       apic_.write_tsc_deadline(value);
       return true;
-    case msr::kApicBase: return apic_.write_base(value);
+    case msr::kApicBase:
+      return apic_.write_base(value);
     case msr::kDebugCtl:
       if (intel ? value & ~kIntelDebugCtl : value & kAmdDebugCtlMustBeZero) return false;
       debugctl_ = value & (intel ? kIntelDebugCtl : kAmdDebugCtl);
@@ -127,18 +158,24 @@ bool Cpu::msr_write(u32 index, u64 value) {
       misc_enable_ = (misc_enable_ & ~u64{1}) | (value & 1);
       return true;
     case msr::kSpecCtrl:
-      if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 14)) return false;
+      if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 14))
+        return false;
       if (value & ~u64{7}) return false;
       spec_ctrl_ = value;
       return true;
     case msr::kPredCmd:
-      return (has_cpuid(7, 0, &CpuidRegs::edx, 26) || has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 12)) && value <= 1;
-    case msr::kBiosSignId: return true;  // written before CPUID to read the revision
-    default: return false;
+      return (has_cpuid(7, 0, &CpuidRegs::edx, 26) || has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 12)) &&
+             value <= 1;
+    case msr::kBiosSignId:
+      return true;  // written before CPUID to read the revision
+    default:
+      return false;
   }
 }
 
-bool Cpu::Env::rdmsr(u32 index, u64& value) { return cpu_.msr_read(index, value); }
+bool Cpu::Env::rdmsr(u32 index, u64& value) {
+  return cpu_.msr_read(index, value);
+}
 
 bool Cpu::Env::wrmsr(u32 index, u64 value) {
   // A guest's EFER is not the host's: SVME of the host governs AMD's HostOnly and GuestOnly.
@@ -152,8 +189,8 @@ bool Cpu::Env::write_cr8(u64 value) {
   return true;
 }
 
-// The APIC page takes aligned 32-bit accesses; others are undefined on real parts. Here a narrower or wider read
-// sees the bytes of the registers it covers, and such a write is dropped.
+// The APIC page takes aligned 32-bit accesses; others are undefined on real parts. Here a narrower or wider
+// read sees the bytes of the registers it covers, and such a write is dropped.
 u64 Cpu::Env::mmio_read(u64 physical, unsigned size) {
   if (!cpu_.apic_.claims(physical)) return bus_read(cpu_.memory, physical, size);
   const u32 offset = static_cast<u32>(physical & 0xfff), within = offset & 15;
@@ -163,7 +200,8 @@ u64 Cpu::Env::mmio_read(u64 physical, unsigned size) {
 
 void Cpu::Env::mmio_write(u64 physical, u64 value, unsigned size) {
   if (!cpu_.apic_.claims(physical)) return bus_write(cpu_.memory, physical, value, size);
-  if (size == 4 && (physical & 15) == 0) cpu_.apic_.write(static_cast<u32>(physical & 0xfff), static_cast<u32>(value));
+  if (size == 4 && (physical & 15) == 0)
+    cpu_.apic_.write(static_cast<u32>(physical & 0xfff), static_cast<u32>(value));
 }
 
 }  // namespace pmusim::platform

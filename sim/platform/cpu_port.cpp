@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The port by which hypervisor code uses the CPU. Every operation: its effect, then its cost in the current
 // context, then one retired instruction, then overflow and whatever interrupt is due. The effect precedes the
-// cost as it does for the core's own instructions, so an enabling WRMSR counts itself and a disabling one does
-// not.
+// cost as it does for the core's own instructions, so an enabling WRMSR counts itself and a disabling one
+// does not.
 #include <algorithm>
 #include <stdexcept>
 
@@ -207,8 +207,8 @@ void Cpu::halt() {
   }
 }
 
-// How many of the remaining cycles can pass in one go: to the next deadline, the bound, and no further than the
-// counters' horizon; at least one.
+// How many of the remaining cycles can pass in one go: to the next deadline, the bound, and no further than
+// the counters' horizon; at least one.
 u64 Cpu::work_step(const HostWork& w, u64 done) const {
   const pmu::Horizon h = pmu_->horizon();
   u64 step = std::min(w.cycles - done, h.cycles);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What belongs to a CPU's state. TLBs and decoded code do not: the machine flushes the former when it saves and
-// restores, the latter has no effect on results.
+// What belongs to a CPU's state. TLBs and decoded code do not: the machine flushes the former when it saves
+// and restores, the latter has no effect on results.
 #include <type_traits>
 
 #include "platform/cpu.h"
@@ -8,7 +8,9 @@
 namespace pmusim::platform {
 namespace {
 
-void visit(Archive& a, core::Segment& s) { a(s.base, s.limit, s.access, s.selector); }
+void visit(Archive& a, core::Segment& s) {
+  a(s.base, s.limit, s.access, s.selector);
+}
 
 void visit(Archive& a, core::CpuState& s) {
   a(s.gpr, s.rip, s.rflags);
@@ -17,8 +19,8 @@ void visit(Archive& a, core::CpuState& s) {
   visit(a, s.tr);
   a(s.gdtr.base, s.gdtr.limit, s.idtr.base, s.idtr.limit);
   a(s.cr0, s.cr2, s.cr3, s.cr4, s.efer, s.dr);
-  a(s.star, s.lstar, s.cstar, s.sfmask, s.kernel_gs_base, s.tsc_aux, s.sysenter_cs, s.sysenter_esp, s.sysenter_eip,
-    s.pat, s.cpl, s.interrupt_shadow, s.nmi_blocked, s.activity);
+  a(s.star, s.lstar, s.cstar, s.sfmask, s.kernel_gs_base, s.tsc_aux, s.sysenter_cs, s.sysenter_esp,
+    s.sysenter_eip, s.pat, s.cpl, s.interrupt_shadow, s.nmi_blocked, s.activity);
 }
 
 // Registers are 64-bit values only, so their bytes are their state.
@@ -51,7 +53,7 @@ void Cpu::archive(Archive& a) {
   a(tsc_offset_, tsc_adjust_, debugctl_, misc_enable_, spec_ctrl_);
   a.list(pmi_due_);
   a.list(inbox_);
-  a(host_if_, in_nmi_, handled_, idle_, parked_, finished_, wake_cycle_);
+  a(host_if_, in_nmi_, handled_, idle_, parked_, finished_);
   if (a.saving()) return;
   core_->set_state(&state_);
   core_->discard_time();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device on the machine's bus: a SystemC module with a TLM-2.0 target socket. Derive from Device, implement
 // read() and write(), and map it: machine.bus().map(Space::Port, 0x300, 4, device), before the first run. Any
-// other module with a TLM target socket can be mapped too, but then keeps its own state across reset and save.
+// other module with a TLM target socket can be mapped too, but then keeps its own state across reset and
+// save.
 #pragma once
 
+#include <tlm_utils/simple_target_socket.h>
 #include <systemc>
 #include <tlm>
-#include <tlm_utils/simple_target_socket.h>
 
 #include "platform/register_model.h"
 

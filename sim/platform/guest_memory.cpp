@@ -13,7 +13,9 @@ namespace {
 constexpr u64 kPage = 4096;
 }
 
-GuestMemory::~GuestMemory() { release(); }
+GuestMemory::~GuestMemory() {
+  release();
+}
 
 void GuestMemory::release() {
   if (data_) munmap(data_, size_);

@@ -19,7 +19,7 @@ class GuestMemory {
   u8* data() const { return data_; }
   u64 size() const { return size_; }
 
-  void archive(Archive& a);   // pages that are not all zero
+  void archive(Archive& a);  // pages that are not all zero
   void hash(Hash& h) const;
 
  private:

@@ -33,7 +33,8 @@ class Reader {
       fail(fmt::format("{} at offset {:#x}", what, at), fmt::format("the file's end at {:#x}", size()),
            fmt::format("{} bytes", count));
   }
-  [[noreturn]] void fail(const std::string& place, const std::string& found, const std::string& expected) const {
+  [[noreturn]] void fail(const std::string& place, const std::string& found,
+                         const std::string& expected) const {
     throw InputError(name_, place, found, expected);
   }
 
@@ -56,12 +57,14 @@ u32 find_multiboot_flags(const Reader& r) {
     const u32 flags = r.u32_at(at + 4, "multiboot flags");
     const std::string place = fmt::format("multiboot header at offset {:#x}", at);
     if (kMultibootMagic + flags + r.u32_at(at + 8, "multiboot checksum") != 0)
-      r.fail(place, fmt::format("checksum {:#x}", r.u32_at(at + 8, "multiboot checksum")),
-             fmt::format("{:#x}, so that magic, flags and checksum add up to 0", 0u - kMultibootMagic - flags));
+      r.fail(
+          place, fmt::format("checksum {:#x}", r.u32_at(at + 8, "multiboot checksum")),
+          fmt::format("{:#x}, so that magic, flags and checksum add up to 0", 0u - kMultibootMagic - flags));
     if (flags & 0xfffc)
       r.fail(place, fmt::format("required features {:#x}", flags & 0xffff),
              "only bits 0 (page-aligned modules) and 1 (memory information)");
-    if (flags & 0x10000) r.fail(place, "flag bit 16 (address fields)", "an ELF file whose headers say where to load");
+    if (flags & 0x10000)
+      r.fail(place, "flag bit 16 (address fields)", "an ELF file whose headers say where to load");
     return flags;
   }
   r.fail("the first 8192 bytes", "no multiboot header", fmt::format("the magic {:#x}", kMultibootMagic));
@@ -77,8 +80,10 @@ void check_header(const Reader& r, const std::vector<u8>& bytes) {
            "a 32-bit ELF file (a 64-bit program goes into a 32-bit container: objcopy -O elf32-i386)");
   if (bytes[5] != 1) r.fail("ELF data encoding", fmt::format("{}", bytes[5]), "1 (little-endian)");
   if (bytes[6] != 1) r.fail("ELF version", fmt::format("{}", bytes[6]), "1");
-  if (r.u16_at(16, "ELF type") != 2) r.fail("ELF type", fmt::format("{}", r.u16_at(16, "")), "2 (executable)");
-  if (r.u16_at(18, "ELF machine") != 3) r.fail("ELF machine", fmt::format("{}", r.u16_at(18, "")), "3 (i386)");
+  if (r.u16_at(16, "ELF type") != 2)
+    r.fail("ELF type", fmt::format("{}", r.u16_at(16, "")), "2 (executable)");
+  if (r.u16_at(18, "ELF machine") != 3)
+    r.fail("ELF machine", fmt::format("{}", r.u16_at(18, "")), "3 (i386)");
 }
 
 void read_segment(const Reader& r, const std::vector<u8>& bytes, u64 at, unsigned index, Image& image) {
@@ -113,7 +118,8 @@ Image load_image(const std::vector<u8>& bytes, const std::string& name) {
   if (count == 0) r.fail("ELF header", "no program headers", "at least one PT_LOAD segment");
   if (entry_size < 32) r.fail("e_phentsize", fmt::format("{}", entry_size), "32 or more");
   r.need(table, static_cast<u64>(entry_size) * count, "program header table");
-  for (unsigned i = 0; i < count; ++i) read_segment(r, bytes, table + static_cast<u64>(entry_size) * i, i, image);
+  for (unsigned i = 0; i < count; ++i)
+    read_segment(r, bytes, table + static_cast<u64>(entry_size) * i, i, image);
   if (image.segments.empty()) r.fail("program headers", "no PT_LOAD segment", "at least one");
 
   std::sort(image.segments.begin(), image.segments.end(),
@@ -129,7 +135,8 @@ Image load_image(const std::vector<u8>& bytes, const std::string& name) {
   const bool entry_inside = std::any_of(image.segments.begin(), image.segments.end(), [&](const Segment& s) {
     return image.entry >= s.address && image.entry - s.address < s.size;
   });
-  if (!entry_inside) r.fail("ELF entry", fmt::format("{:#x}", image.entry), "an address inside a PT_LOAD segment");
+  if (!entry_inside)
+    r.fail("ELF entry", fmt::format("{:#x}", image.entry), "an address inside a PT_LOAD segment");
   image.multiboot_flags = find_multiboot_flags(r);
   return image;
 }
@@ -143,7 +150,8 @@ Image load_image(const std::string& path) {
     bytes.insert(bytes.end(), chunk, chunk + n);
     if (bytes.size() > kMaxFile) throw InputError(path, "", "more than 1 GiB", "a multiboot ELF32 image");
   }
-  if (std::ferror(file.get())) throw InputError(path, "", std::strerror(errno), "a readable multiboot ELF32 image");
+  if (std::ferror(file.get()))
+    throw InputError(path, "", std::strerror(errno), "a readable multiboot ELF32 image");
   return load_image(bytes, path);
 }
 

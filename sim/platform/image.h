@@ -12,8 +12,8 @@
 namespace pmusim::platform {
 
 struct Segment {
-  u32 address = 0;        // physical
-  u32 size = 0;           // in memory; bytes beyond data.size() are zero
+  u32 address = 0;  // physical
+  u32 size = 0;     // in memory; bytes beyond data.size() are zero
   std::vector<u8> data;
 };
 

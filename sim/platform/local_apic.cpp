@@ -26,7 +26,9 @@ void LocalApic::power_on(u32 id, bool bootstrap, const ApicFeatures& features) {
   reset_registers();
 }
 
-void LocalApic::init() { reset_registers(); }
+void LocalApic::init() {
+  reset_registers();
+}
 
 void LocalApic::reset_registers() {
   tpr_ = ldr_ = esr_ = esr_pending_ = divide_ = initial_count_ = 0;
@@ -58,7 +60,9 @@ bool LocalApic::write_base(u64 value) {
   return true;
 }
 
-u32 LocalApic::logical_id() const { return x2apic() ? (id_ >> 4) << 16 | 1u << (id_ & 15) : ldr_; }
+u32 LocalApic::logical_id() const {
+  return x2apic() ? (id_ >> 4) << 16 | 1u << (id_ & 15) : ldr_;
+}
 
 u32 LocalApic::read_register(u32 offset, bool& known) {
   known = true;
@@ -67,17 +71,28 @@ u32 LocalApic::read_register(u32 offset, bool& known) {
   if (offset >= kIrr && offset < kEsr) return irr_[(offset - kIrr) / 16];
   if (offset >= kLvtTimer && offset <= kLvtError) return lvt(offset);
   switch (offset) {
-    case kId: return x2apic() ? id_ : id_ << 24;
-    case kVersion: return kVersionValue;
-    case kTpr: return tpr_;
-    case kPpr: return processor_priority();
-    case kLdr: return logical_id();
-    case kSvr: return svr_;
-    case kEsr: return esr_;
-    case kInitialCount: return initial_count_;
-    case kCurrentCount: return current_count();
-    case kDivide: return divide_;
-    default: break;
+    case kId:
+      return x2apic() ? id_ : id_ << 24;
+    case kVersion:
+      return kVersionValue;
+    case kTpr:
+      return tpr_;
+    case kPpr:
+      return processor_priority();
+    case kLdr:
+      return logical_id();
+    case kSvr:
+      return svr_;
+    case kEsr:
+      return esr_;
+    case kInitialCount:
+      return initial_count_;
+    case kCurrentCount:
+      return current_count();
+    case kDivide:
+      return divide_;
+    default:
+      break;
   }
   known = false;
   return 0;
@@ -87,12 +102,18 @@ u32 LocalApic::read(u32 offset) {
   if (offset & 15) return 0;
   update();
   switch (offset) {
-    case kApr: return 0;
-    case kEoi: return 0;
-    case kDfr: return dfr_;
-    case kIcr: return static_cast<u32>(icr_);
-    case kIcrHigh: return static_cast<u32>(icr_ >> 32);
-    default: break;
+    case kApr:
+      return 0;
+    case kEoi:
+      return 0;
+    case kDfr:
+      return dfr_;
+    case kIcr:
+      return static_cast<u32>(icr_);
+    case kIcrHigh:
+      return static_cast<u32>(icr_ >> 32);
+    default:
+      break;
   }
   bool known;
   const u32 value = read_register(offset, known);
@@ -105,18 +126,33 @@ void LocalApic::write(u32 offset, u32 value) {
   update();
   if (offset >= kLvtTimer && offset <= kLvtError) return write_lvt(offset, value);
   switch (offset) {
-    case kTpr: tpr_ = value & 0xff; return;
-    case kEoi: end_of_interrupt(); return;
-    case kLdr: ldr_ = value & 0xff000000; return;
-    case kDfr: dfr_ = value | 0x0fffffff; return;
+    case kTpr:
+      tpr_ = value & 0xff;
+      return;
+    case kEoi:
+      end_of_interrupt();
+      return;
+    case kLdr:
+      ldr_ = value & 0xff000000;
+      return;
+    case kDfr:
+      dfr_ = value | 0x0fffffff;
+      return;
     case kSvr:
       svr_ = value & 0x3ff;
       if (!software_enabled())
         for (u32& entry : lvt_) entry |= kMasked;
       return;
-    case kEsr: esr_ = esr_pending_; esr_pending_ = 0; return;
-    case kIcr: write_icr((icr_ & ~mask(32)) | value); return;
-    case kIcrHigh: icr_ = (icr_ & mask(32)) | static_cast<u64>(value & 0xff000000) << 32; return;
+    case kEsr:
+      esr_ = esr_pending_;
+      esr_pending_ = 0;
+      return;
+    case kIcr:
+      write_icr((icr_ & ~mask(32)) | value);
+      return;
+    case kIcrHigh:
+      icr_ = (icr_ & mask(32)) | static_cast<u64>(value & 0xff000000) << 32;
+      return;
     case kInitialCount:
       if (timer_mode() == kTimerTscDeadline) return;
       initial_count_ = value;
@@ -128,8 +164,15 @@ void LocalApic::write(u32 offset, u32 value) {
       if (timer_running_) rebase_timer(remaining);
       return;
     }
-    case kId: case kVersion: case kApr: case kPpr: case kRrd: case kCurrentCount: return;  // read-only
-    default: break;
+    case kId:
+    case kVersion:
+    case kApr:
+    case kPpr:
+    case kRrd:
+    case kCurrentCount:
+      return;  // read-only
+    default:
+      break;
   }
   if (offset >= kIsr && offset < kEsr) return;
   error(kEsrIllegalRegister);
@@ -184,18 +227,30 @@ bool LocalApic::write_msr(u32 index, u64 value) {
   }
   u32 allowed;
   switch (offset) {
-    case kTpr: allowed = 0xff; break;
-    case kEoi: case kEsr: allowed = 0; break;
-    case kSvr: allowed = 0x3ff; break;
-    case kInitialCount: allowed = ~0u; break;
-    case kDivide: allowed = 0xb; break;
+    case kTpr:
+      allowed = 0xff;
+      break;
+    case kEoi:
+    case kEsr:
+      allowed = 0;
+      break;
+    case kSvr:
+      allowed = 0x3ff;
+      break;
+    case kInitialCount:
+      allowed = ~0u;
+      break;
+    case kDivide:
+      allowed = 0xb;
+      break;
     case kSelfIpi:
       if (low & ~0xffu) return false;
       update();
       write_icr(low | static_cast<u64>(ApicShorthand::Self) << 18);
       icr_ = 0;
       return true;
-    default: return false;  // read-only or reserved
+    default:
+      return false;  // read-only or reserved
   }
   if (low & ~allowed) return false;
   write(offset, low);
@@ -203,8 +258,9 @@ bool LocalApic::write_msr(u32 index, u64 value) {
 }
 
 void LocalApic::archive(Archive& a) {
-  a(base_, id_, tpr_, ldr_, dfr_, svr_, esr_, esr_pending_, divide_, icr_, isr_, tmr_, irr_, lvt_, initial_count_,
-    timer_running_, timer_end_ticks_, tsc_deadline_, nmi_pending_, init_pending_, sipi_vector_);
+  a(base_, id_, tpr_, ldr_, dfr_, svr_, esr_, esr_pending_, divide_, icr_, isr_, tmr_, irr_, lvt_,
+    initial_count_, timer_running_, timer_end_ticks_, tsc_deadline_, nmi_pending_, init_pending_,
+    sipi_vector_);
 }
 
 }  // namespace pmusim::platform

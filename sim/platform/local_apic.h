@@ -14,11 +14,12 @@ namespace pmusim::platform {
 
 // Offsets of the xAPIC page; the x2APIC MSR is 800h + offset / 16.
 namespace apic {
-inline constexpr u32 kId = 0x20, kVersion = 0x30, kTpr = 0x80, kApr = 0x90, kPpr = 0xa0, kEoi = 0xb0, kRrd = 0xc0,
-                     kLdr = 0xd0, kDfr = 0xe0, kSvr = 0xf0, kIsr = 0x100, kTmr = 0x180, kIrr = 0x200, kEsr = 0x280,
-                     kIcr = 0x300, kIcrHigh = 0x310, kLvtTimer = 0x320, kLvtThermal = 0x330, kLvtPc = 0x340,
-                     kLvtLint0 = 0x350, kLvtLint1 = 0x360, kLvtError = 0x370, kInitialCount = 0x380,
-                     kCurrentCount = 0x390, kDivide = 0x3e0, kSelfIpi = 0x3f0;
+inline constexpr u32 kId = 0x20, kVersion = 0x30, kTpr = 0x80, kApr = 0x90, kPpr = 0xa0, kEoi = 0xb0,
+                     kRrd = 0xc0, kLdr = 0xd0, kDfr = 0xe0, kSvr = 0xf0, kIsr = 0x100, kTmr = 0x180,
+                     kIrr = 0x200, kEsr = 0x280, kIcr = 0x300, kIcrHigh = 0x310, kLvtTimer = 0x320,
+                     kLvtThermal = 0x330, kLvtPc = 0x340, kLvtLint0 = 0x350, kLvtLint1 = 0x360,
+                     kLvtError = 0x370, kInitialCount = 0x380, kCurrentCount = 0x390, kDivide = 0x3e0,
+                     kSelfIpi = 0x3f0;
 inline constexpr u32 kMasked = 1 << 16;
 inline constexpr u64 kBaseDefault = 0xfee00000, kBaseBsp = 1 << 8, kBaseExtd = 1 << 10, kBaseEnable = 1 << 11;
 }  // namespace apic
@@ -32,10 +33,10 @@ struct ApicMessage {
   u8 vector = 0;
   bool logical = false;
   bool level_trigger = false;
-  bool deassert = false;  // INIT level de-assert: accepted and without effect
-  bool broadcast = false; // destination is the sender's "all" pattern
+  bool deassert = false;   // INIT level de-assert: accepted and without effect
+  bool broadcast = false;  // destination is the sender's "all" pattern
   u32 destination = 0;
-  u32 source = 0;         // APIC ID of the sender
+  u32 source = 0;  // APIC ID of the sender
 };
 
 class ApicBus {
@@ -77,8 +78,8 @@ class LocalApic {
   u64 page() const { return base_ & ~u64{0xfff}; }
   bool claims(u64 physical) const { return enabled() && !x2apic() && physical >> 12 == base_ >> 12; }
 
-  // xAPIC page. Offsets that are not a multiple of 16 read as their register's bytes do on real parts: undefined;
-  // here 0. Reserved registers read 0 and set "illegal register address".
+  // xAPIC page. Offsets that are not a multiple of 16 read as their register's bytes do on real parts:
+  // undefined; here 0. Reserved registers read 0 and set "illegal register address".
   u32 read(u32 offset);
   void write(u32 offset, u32 value);
   // x2APIC MSRs 800h-8FFh. false: #GP, always so outside x2APIC mode.
@@ -151,8 +152,8 @@ class LocalApic {
   u32 lvt_[6] = {};
   u32 initial_count_ = 0;
   bool timer_running_ = false;
-  u64 timer_end_ticks_ = 0;   // timer clock at which the count reaches 0
-  u64 tsc_deadline_ = 0;      // 0: not armed
+  u64 timer_end_ticks_ = 0;  // timer clock at which the count reaches 0
+  u64 tsc_deadline_ = 0;     // 0: not armed
   bool nmi_pending_ = false, init_pending_ = false;
   s32 sipi_vector_ = -1;
 };

@@ -62,9 +62,14 @@ LocalApic::Local LocalApic::deliver_local(u32 lvt_offset) {
   // Timer and error entries have no delivery mode: always fixed.
   const u32 mode = lvt_offset == kLvtTimer || lvt_offset == kLvtError ? 0 : entry >> 8 & 7;
   switch (static_cast<ApicDelivery>(mode)) {
-    case ApicDelivery::Fixed: request(static_cast<u8>(entry), false); return Local::Fixed;
-    case ApicDelivery::Nmi: nmi_pending_ = true; return Local::Nmi;
-    default: return Local::Other;
+    case ApicDelivery::Fixed:
+      request(static_cast<u8>(entry), false);
+      return Local::Fixed;
+    case ApicDelivery::Nmi:
+      nmi_pending_ = true;
+      return Local::Nmi;
+    default:
+      return Local::Other;
   }
 }
 
@@ -99,10 +104,14 @@ void LocalApic::write_icr(u64 value) {
 bool LocalApic::accepts(const ApicMessage& m) const {
   if (!enabled() && m.delivery != ApicDelivery::Init && m.delivery != ApicDelivery::Sipi) return false;
   switch (m.shorthand) {
-    case ApicShorthand::Self: return m.source == id_;
-    case ApicShorthand::All: return true;
-    case ApicShorthand::AllButSelf: return m.source != id_;
-    case ApicShorthand::None: break;
+    case ApicShorthand::Self:
+      return m.source == id_;
+    case ApicShorthand::All:
+      return true;
+    case ApicShorthand::AllButSelf:
+      return m.source != id_;
+    case ApicShorthand::None:
+      break;
   }
   if (m.broadcast) return true;
   if (!m.logical) return m.destination == id_;
@@ -119,14 +128,21 @@ bool LocalApic::accepts(const ApicMessage& m) const {
 void LocalApic::receive(const ApicMessage& m) {
   switch (m.delivery) {
     case ApicDelivery::Fixed:
-    case ApicDelivery::Lowest: request(m.vector, m.level_trigger); break;
-    case ApicDelivery::Nmi: nmi_pending_ = true; break;
+    case ApicDelivery::Lowest:
+      request(m.vector, m.level_trigger);
+      break;
+    case ApicDelivery::Nmi:
+      nmi_pending_ = true;
+      break;
     case ApicDelivery::Init:
       if (!m.deassert) init_pending_ = true;
       break;
-    case ApicDelivery::Sipi: sipi_vector_ = m.vector; break;
+    case ApicDelivery::Sipi:
+      sipi_vector_ = m.vector;
+      break;
     case ApicDelivery::Smi:
-    case ApicDelivery::ExtInt: break;
+    case ApicDelivery::ExtInt:
+      break;
   }
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The local APIC timer. Nothing ticks: the count is computed from the clock when it is read, and the owner pulls
-// the next deadline. Periodic expiries that lie before the same update() collapse into one request, as the
-// single IRR bit would.
+// The local APIC timer. Nothing ticks: the count is computed from the clock when it is read, and the owner
+// pulls the next deadline. Periodic expiries that lie before the same update() collapse into one request, as
+// the single IRR bit would.
 #include "platform/local_apic.h"
 
 namespace pmusim::platform {
 using namespace apic;
 
 // Bits 3, 1, 0 of the divide configuration: 0 = 2, 1 = 4, ... 6 = 128, 7 = 1.
-u32 LocalApic::divisor_shift() const { return (((divide_ & 3) | (divide_ >> 1 & 4)) + 1) & 7; }
+u32 LocalApic::divisor_shift() const {
+  return (((divide_ & 3) | (divide_ >> 1 & 4)) + 1) & 7;
+}
 
 u64 LocalApic::ticks_left() const {
   const u64 now = clock_->timer_ticks();

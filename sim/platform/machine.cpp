@@ -15,8 +15,9 @@ namespace pmusim::platform {
 namespace {
 
 u64 steady_ns() {
-  return static_cast<u64>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+  return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                              std::chrono::steady_clock::now().time_since_epoch())
+                              .count());
 }
 
 }  // namespace
@@ -29,7 +30,8 @@ Machine::Machine(unsigned cpus, sc_core::sc_module_name name) : sc_module(name) 
     bus_->map(Space::Port, p.port, p.count, *devices_.back());
   }
   for (unsigned id = 0; id < cpus; ++id) {
-    cpus_.push_back(std::make_unique<Cpu>(fmt::format("cpu{}", id).c_str(), id, ram_, static_cast<CpuFabric&>(*this)));
+    cpus_.push_back(
+        std::make_unique<Cpu>(fmt::format("cpu{}", id).c_str(), id, ram_, static_cast<CpuFabric&>(*this)));
     cpus_.back()->ports.bind(bus_->ports);
     cpus_.back()->memory.bind(bus_->memory);
   }
@@ -115,13 +117,16 @@ void Machine::reset(const MachineConfig& config) {
 }
 
 void Machine::load(const Image& image, const BootOptions& options) {
-  place_image(image, options, memory_.size(),
-              [this](u64 address, const void* bytes, u64 size) { return ram_.write(address, bytes, size); },
-              cpus_[0]->state());
+  place_image(
+      image, options, memory_.size(),
+      [this](u64 address, const void* bytes, u64 size) { return ram_.write(address, bytes, size); },
+      cpus_[0]->state());
   cpus_[0]->core().set_state(&cpus_[0]->state());
 }
 
-void Machine::set_program(unsigned cpu, CpuProgram* program) { cpus_.at(cpu)->set_program(program); }
+void Machine::set_program(unsigned cpu, CpuProgram* program) {
+  cpus_.at(cpu)->set_program(program);
+}
 
 u64 Machine::cycle() const {
   u64 first = kNever, last = 0;
@@ -161,7 +166,8 @@ StopReport Machine::run_until(const std::function<bool()>& predicate, const RunL
       if (stopped_) break;
       if (status == sc_core::SC_STOPPED || sc_core::sc_end_of_simulation_invoked())
         throw std::logic_error("a module ended the SystemC simulation");
-      if (!sc_core::sc_pending_activity()) throw std::logic_error("the machine lost its turn: no CPU is running");
+      if (!sc_core::sc_pending_activity())
+        throw std::logic_error("the machine lost its turn: no CPU is running");
     }
   }
   current_ = nullptr;
@@ -184,7 +190,8 @@ void Machine::poll() {
   if (pending_ != StopKind::None) return;
   if (interrupted_.exchange(false)) return stop(StopKind::Interrupted, current_ ? current_->id() : 0);
   if (predicate_ && (*predicate_)()) return stop(StopKind::Predicate, current_ ? current_->id() : 0);
-  if (deadline_ns_ != kNever && steady_ns() >= deadline_ns_) stop(StopKind::MaxSeconds, current_ ? current_->id() : 0);
+  if (deadline_ns_ != kNever && steady_ns() >= deadline_ns_)
+    stop(StopKind::MaxSeconds, current_ ? current_->id() : 0);
 }
 
 }  // namespace pmusim::platform

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The physical machine: CPUs, RAM, bus, devices, and the one owner of SystemC's kernel. Elaborated once per process
-// for its largest number of CPUs; reset() then sets up any smaller machine, as often as wanted.
-// CPUs advance in windows of sync_window cycles in CPU order, on a clock they share; an IPI arrives ipi_latency
+// The physical machine: CPUs, RAM, bus, devices, and the one owner of SystemC's kernel. Elaborated once per
+// process for its largest number of CPUs; reset() then sets up any smaller machine, as often as wanted. CPUs
+// advance in windows of sync_window cycles in CPU order, on a clock they share; an IPI arrives ipi_latency
 // cycles (at least the window) after it was sent. Windows in which only one CPU does anything are not
 // switched at all. SystemC time follows at every `quantum` cycles and is seen only by user modules.
 #pragma once
@@ -49,14 +49,17 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   // anything to execute until load() or set_program(). Throws InputError for a configuration that cannot be.
   void reset(const MachineConfig& config);
   void load(const Image& image, const BootOptions& options = {});  // boots CPU 0 from it
-  void set_program(unsigned cpu, CpuProgram* program);               // before the run; must outlive it
+  void set_program(unsigned cpu, CpuProgram* program);             // before the run; must outlive it
 
-  // Runs until the predicate (may be empty; asked at least every 10000 cycles of a CPU and whenever one yields),
-  // a stop or a limit. May be called again to go on.
+  // Runs until the predicate (may be empty; asked at least every 10000 cycles of a CPU and whenever one
+  // yields), a stop or a limit. May be called again to go on.
   StopReport run_until(const std::function<bool()>& predicate, const RunLimits& limits = {});
   StopReport run(const RunLimits& limits = {}) { return run_until({}, limits); }
   void interrupt() { interrupted_ = true; }  // async-signal-safe; the run ends soon
-  void request_stop() { pending_ = StopKind::Requested; attention(); }  // from a device or a program
+  void request_stop() {
+    pending_ = StopKind::Requested;
+    attention();
+  }  // from a device or a program
 
   unsigned elaborated_cpus() const { return static_cast<unsigned>(cpus_.size()); }
   unsigned active_cpus() const { return config_.cpus; }
@@ -68,8 +71,8 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   const MachineConfig& config() const { return config_; }
   u64 cycle() const;  // of the CPU that is furthest behind among those that still act
 
-  // Whole state between runs. Only machines whose CPUs run the bare-metal program: a hypervisor program's state
-  // is on its thread's stack. Saving flushes the TLBs, as restoring does, so that both go on alike.
+  // Whole state between runs. Only machines whose CPUs run the bare-metal program: a hypervisor program's
+  // state is on its thread's stack. Saving flushes the TLBs, as restoring does, so that both go on alike.
   std::vector<u8> save();
   void restore(const std::vector<u8>& state);
   u64 hash();
@@ -82,9 +85,9 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   void failed(Cpu& cpu, std::exception_ptr error) override;
   void pause(Cpu& cpu) override;
 
-  Cpu* pick();                       // the CPU whose turn it is; nullptr: none will ever do anything
+  Cpu* pick();  // the CPU whose turn it is; nullptr: none will ever do anything
   u64 bound_for(const Cpu& cpu) const;
-  void attention();                  // the running CPU yields at its next boundary
+  void attention();  // the running CPU yields at its next boundary
   void poll();
   void follow_time(u64 cycle);
   void stop(StopKind kind, unsigned cpu);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which CPU runs, and how far. Rule: CPUs act in the order (window of their next action, CPU number). A CPU
-// may run up to the start of the window in which another acts next, or to the end of its own window if that is
-// the same one. An idle CPU does nothing until its next event, so skipping its windows changes nothing.
+// may run up to the start of the window in which another acts next, or to the end of its own window if that
+// is the same one. An idle CPU does nothing until its next event, so skipping its windows changes nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace pmusim::platform {
 namespace {
 
-constexpr u64 kPollCycles = 1 << 20;        // wall clock and Ctrl-C
+constexpr u64 kPollCycles = 1 << 20;  // wall clock and Ctrl-C
 constexpr u64 kPredicateCycles = 10000;
 
 }  // namespace
@@ -72,7 +72,9 @@ void Machine::stop(StopKind kind, unsigned cpu) {
   attention();
 }
 
-void Machine::pause(Cpu& cpu) { stop(StopKind::Requested, cpu.id()); }
+void Machine::pause(Cpu& cpu) {
+  stop(StopKind::Requested, cpu.id());
+}
 
 void Machine::failed(Cpu& cpu, std::exception_ptr error) {
   error_ = error;
@@ -85,7 +87,8 @@ void Machine::failed(Cpu& cpu, std::exception_ptr error) {
   }
 }
 
-// SystemC time = cycles of the core clock, rounded down to its resolution of 1 ps; only user modules look at it.
+// SystemC time = cycles of the core clock, rounded down to its resolution of 1 ps; only user modules look at
+// it.
 void Machine::follow_time(u64 cycle) {
   while (next_quantum_ <= cycle) next_quantum_ += config_.quantum;
   const u64 khz = config_.model->core_khz ? config_.model->core_khz : 1000000;
@@ -123,7 +126,8 @@ void Machine::yield(Cpu& cpu) {
       current_ = &cpu;
       cpu.set_bound(bound_for(cpu));
     }
-    // Resumed: somebody chose this CPU, and set its bound and next event. Idle CPUs go on only when they have one.
+    // Resumed: somebody chose this CPU, and set its bound and next event. Idle CPUs go on only when they have
+    // one.
     if (cpu.next_action() != kNever && current_ == &cpu && pending_ == StopKind::None) return;
   }
 }

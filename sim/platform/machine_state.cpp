@@ -49,17 +49,28 @@ namespace {
 
 std::string message_for(const StopReport& r, u64 max_cycles, u64 max_seconds) {
   switch (r.kind) {
-    case StopKind::Exit: return fmt::format("exit status {}", r.status);
-    case StopKind::Predicate: return "the condition holds";
-    case StopKind::Requested: return fmt::format("a program on CPU {} asked for it", r.cpu);
-    case StopKind::Finished: return "every program has ended or is parked";
-    case StopKind::Stall: return "every CPU waits, and no event will ever wake one";
-    case StopKind::MaxCycles: return fmt::format("cycle {} reached without an exit", max_cycles);
-    case StopKind::MaxSeconds: return fmt::format("{} seconds passed without an exit", max_seconds);
-    case StopKind::Interrupted: return "interrupted by the user";
-    case StopKind::TripleFault: return fmt::format("CPU {} shut down", r.cpu);
-    case StopKind::Unimplemented: return fmt::format("CPU {} met an instruction that is not implemented", r.cpu);
-    case StopKind::None: break;
+    case StopKind::Exit:
+      return fmt::format("exit status {}", r.status);
+    case StopKind::Predicate:
+      return "the condition holds";
+    case StopKind::Requested:
+      return fmt::format("a program on CPU {} asked for it", r.cpu);
+    case StopKind::Finished:
+      return "every program has ended or is parked";
+    case StopKind::Stall:
+      return "every CPU waits, and no event will ever wake one";
+    case StopKind::MaxCycles:
+      return fmt::format("cycle {} reached without an exit", max_cycles);
+    case StopKind::MaxSeconds:
+      return fmt::format("{} seconds passed without an exit", max_seconds);
+    case StopKind::Interrupted:
+      return "interrupted by the user";
+    case StopKind::TripleFault:
+      return fmt::format("CPU {} shut down", r.cpu);
+    case StopKind::Unimplemented:
+      return fmt::format("CPU {} met an instruction that is not implemented", r.cpu);
+    case StopKind::None:
+      break;
   }
   return "";
 }
@@ -82,14 +93,16 @@ StopReport Machine::report() {
   if (r.kind == StopKind::Stall && any_ended && all_ended) r.kind = StopKind::Finished;
   r.message = message_for(r, limits_.max_cycles, limits_.max_seconds);
   for (const Bus::Unclaimed& u : bus_->unclaimed())
-    r.unclaimed.push_back(fmt::format("{} {:#x}: {} {}", u.space == Space::Port ? "port" : "address", u.address,
-                                      u.count, u.write ? "writes" : "reads"));
+    r.unclaimed.push_back(fmt::format("{} {:#x}: {} {}", u.space == Space::Port ? "port" : "address",
+                                      u.address, u.count, u.write ? "writes" : "reads"));
   switch (r.kind) {
     case StopKind::Exit:
     case StopKind::Predicate:
     case StopKind::Requested:
-    case StopKind::Finished: return r;
-    default: break;
+    case StopKind::Finished:
+      return r;
+    default:
+      break;
   }
   for (unsigned id = 0; id < config_.cpus; ++id) {
     CpuReport c = describe_core(cpus_[id]->core());

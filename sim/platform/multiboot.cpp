@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Multiboot Specification 0.6.96, 3.2 (machine state) and 3.3 (information structure). The structure, the
-// memory map, the command line and the module stand in one block at the lowest free page from 4 KiB on: page 0
-// stays free for start-up code of the other CPUs.
+// memory map, the command line and the module stand in one block at the lowest free page from 4 KiB on: page
+// 0 stays free for start-up code of the other CPUs.
 #include "platform/multiboot.h"
 
 #include <fmt/format.h>
@@ -18,7 +18,9 @@ constexpr u64 kConventionalEnd = 0x9fc00, kUpperStart = 0x100000;
 constexpr u32 kInfoMemory = 1 << 0, kInfoCommandLine = 1 << 2, kInfoModules = 1 << 3, kInfoMemoryMap = 1 << 6;
 constexpr u32 kInfoSize = 120, kMapEntry = 24, kModuleEntry = 16;
 
-u64 page_up(u64 address) { return (address + 4095) & ~u64{4095}; }
+u64 page_up(u64 address) {
+  return (address + 4095) & ~u64{4095};
+}
 
 class Block {
  public:
@@ -100,8 +102,9 @@ void place_image(const Image& image, const BootOptions& options, u64 memory, con
   for (const Segment& s : image.segments) {
     const u64 end = static_cast<u64>(s.address) + s.size;
     if (end > std::min(memory, kLowMemoryEnd))
-      throw InputError(image.name, fmt::format("segment at {:#x}", s.address), fmt::format("end {:#x}", end),
-                       fmt::format("an end within the machine's memory ({:#x})", std::min(memory, kLowMemoryEnd)));
+      throw InputError(
+          image.name, fmt::format("segment at {:#x}", s.address), fmt::format("end {:#x}", end),
+          fmt::format("an end within the machine's memory ({:#x})", std::min(memory, kLowMemoryEnd)));
   }
   const u64 size = build_info(0, options, memory).bytes.size();
   const u32 at = find_free(image, size, memory);

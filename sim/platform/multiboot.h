@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Places an image in guest memory as a Multiboot 1 loader does and gives the CPU state at its entry. Serves the
-// machine and, with the memory of a VM, a hypervisor.
+// Places an image in guest memory as a Multiboot 1 loader does and gives the CPU state at its entry. Serves
+// the machine and, with the memory of a VM, a hypervisor.
 #pragma once
 
 #include <functional>

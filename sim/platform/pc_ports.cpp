@@ -22,9 +22,12 @@ u64 FwCfg::read(u64 offset, unsigned size) {
 }
 
 std::vector<PcPorts::Place> PcPorts::places() {
-  return {{"serial", kSerialPort, kSerialPorts, &serial},  {"debug_exit", kExitPort, kExitPorts, &debug_exit},
-          {"doorbell", kDoorbellPort, kDoorbellPorts, &doorbell}, {"fw_cfg", kFwCfgPort, kFwCfgPorts, &fw_cfg},
-          {"pic0", kPicPort0, kPicPorts, &pic[0]},         {"pic1", kPicPort1, kPicPorts, &pic[1]}};
+  return {{"serial", kSerialPort, kSerialPorts, &serial},
+          {"debug_exit", kExitPort, kExitPorts, &debug_exit},
+          {"doorbell", kDoorbellPort, kDoorbellPorts, &doorbell},
+          {"fw_cfg", kFwCfgPort, kFwCfgPorts, &fw_cfg},
+          {"pic0", kPicPort0, kPicPorts, &pic[0]},
+          {"pic1", kPicPort1, kPicPorts, &pic[1]}};
 }
 
 RegisterModel* PcPorts::find(u16 port, unsigned size, u64& offset) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few port devices that bare-metal test images use (guest programs, kvm-unit-tests): serial line, exit port,
-// fw_cfg selector, interrupt-controller masks, and the doorbell of conformance cases. One set per physical
-// machine and one per virtual machine.
-// fw_cfg: keys 5 (CPU count) and 11h (RAM limit, 0 = none) only; other keys read 0. 8259: masks are stored, nothing
-// is ever interrupted through it.
+// The few port devices that bare-metal test images use (guest programs, kvm-unit-tests): serial line, exit
+// port, fw_cfg selector, interrupt-controller masks, and the doorbell of conformance cases. One set per
+// physical machine and one per virtual machine. fw_cfg: keys 5 (CPU count) and 11h (RAM limit, 0 = none)
+// only; other keys read 0. 8259: masks are stored, nothing is ever interrupted through it.
 #pragma once
 
 #include <functional>

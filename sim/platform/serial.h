@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transmit side of a 16550 at eight consecutive ports: always ready, output captured. Registers after the PC16550D
-// data sheet. Not modelled: receiving, interrupts, baud rate, modem lines, loop-back.
+// Transmit side of a 16550 at eight consecutive ports: always ready, output captured. Registers after the
+// PC16550D data sheet. Not modelled: receiving, interrupts, baud rate, modem lines, loop-back.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Machine state as bytes: one `archive(a)` function per class serves saving, restoring and hashing, so that the
-// three can never disagree about what belongs to the state. Only integers, enums, bools and arrays of them are
-// taken, never whole structs: padding has no defined value.
+// Machine state as bytes: one `archive(a)` function per class serves saving, restoring and hashing, so that
+// the three can never disagree about what belongs to the state. Only integers, enums, bools and arrays of
+// them are taken, never whole structs: padding has no defined value.
 #pragma once
 
 #include <cstring>
@@ -35,8 +35,8 @@ class Hash {
 
 class Archive {
  public:
-  Archive() = default;                                                             // saving
-  explicit Archive(const std::vector<u8>& bytes) : from_(&bytes) {}                // restoring
+  Archive() = default;                                               // saving
+  explicit Archive(const std::vector<u8>& bytes) : from_(&bytes) {}  // restoring
 
   bool saving() const { return !from_; }
   std::vector<u8> take() { return std::move(bytes_); }

@@ -10,17 +10,28 @@ namespace pmusim::platform {
 
 const char* stop_name(StopKind kind) {
   switch (kind) {
-    case StopKind::None: return "running";
-    case StopKind::Exit: return "exit";
-    case StopKind::Predicate: return "condition met";
-    case StopKind::Requested: return "stop requested";
-    case StopKind::Finished: return "finished";
-    case StopKind::Stall: return "stall";
-    case StopKind::MaxCycles: return "cycle limit";
-    case StopKind::MaxSeconds: return "time limit";
-    case StopKind::Interrupted: return "interrupted";
-    case StopKind::TripleFault: return "triple fault";
-    case StopKind::Unimplemented: return "unimplemented instruction";
+    case StopKind::None:
+      return "running";
+    case StopKind::Exit:
+      return "exit";
+    case StopKind::Predicate:
+      return "condition met";
+    case StopKind::Requested:
+      return "stop requested";
+    case StopKind::Finished:
+      return "finished";
+    case StopKind::Stall:
+      return "stall";
+    case StopKind::MaxCycles:
+      return "cycle limit";
+    case StopKind::MaxSeconds:
+      return "time limit";
+    case StopKind::Interrupted:
+      return "interrupted";
+    case StopKind::TripleFault:
+      return "triple fault";
+    case StopKind::Unimplemented:
+      return "unimplemented instruction";
   }
   return "?";
 }
@@ -31,10 +42,14 @@ CpuReport describe_core(core::Core& core) {
   static const char* const kSeg[6] = {"es", "cs", "ss", "ds", "fs", "gs"};
   const core::CpuState& s = core.state();
   CpuReport r;
-  for (unsigned i = 0; i < 16; ++i) r.registers += fmt::format("{:>3}={:016x}{}", kGpr[i], s.gpr[i], i % 4 == 3 ? '\n' : ' ');
-  r.registers += fmt::format("rip={:016x} rflags={:08x} cpl={} cr0={:08x} cr2={:016x} cr3={:016x} cr4={:08x} efer={:x}\n",
-                             s.rip, s.rflags, s.cpl, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
-  for (unsigned i = 0; i < 6; ++i) r.registers += fmt::format("{}={:04x}:{:x}{}", kSeg[i], s.seg[i].selector, s.seg[i].base, i == 5 ? '\n' : ' ');
+  for (unsigned i = 0; i < 16; ++i)
+    r.registers += fmt::format("{:>3}={:016x}{}", kGpr[i], s.gpr[i], i % 4 == 3 ? '\n' : ' ');
+  r.registers += fmt::format(
+      "rip={:016x} rflags={:08x} cpl={} cr0={:08x} cr2={:016x} cr3={:016x} cr4={:08x} efer={:x}\n", s.rip,
+      s.rflags, s.cpl, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
+  for (unsigned i = 0; i < 6; ++i)
+    r.registers +=
+        fmt::format("{}={:04x}:{:x}{}", kSeg[i], s.seg[i].selector, s.seg[i].base, i == 5 ? '\n' : ' ');
   r.registers += fmt::format("gdt={:x}+{:x} idt={:x}+{:x} world={}\n", s.gdtr.base, s.gdtr.limit, s.idtr.base,
                              s.idtr.limit, core.world() == World::Host ? "host" : "guest");
   r.disassembly = core.disassemble(s.rip, 4, "> ");
@@ -46,7 +61,8 @@ CpuReport describe_core(core::Core& core) {
 std::string StopReport::text() const {
   std::string out = fmt::format("{}: {}\n", stop_name(kind), message);
   for (const CpuReport& c : cpus) {
-    out += fmt::format("CPU {} at cycle {}: {}\n{}{}", c.id, c.cycle, c.waits_for, c.registers, c.disassembly);
+    out +=
+        fmt::format("CPU {} at cycle {}: {}\n{}{}", c.id, c.cycle, c.waits_for, c.registers, c.disassembly);
     if (!c.disassembly.empty() && c.disassembly.back() != '\n') out += '\n';
     if (!c.last_branches.empty()) out += "last branches, newest last:\n";
     for (const std::string& b : c.last_branches) out += "  " + b + "\n";

@@ -15,14 +15,14 @@ namespace pmusim::platform {
 
 enum class StopKind : u8 {
   None,
-  Exit,           // the guest wrote the exit port; status is set
-  Predicate,      // run_until's condition holds
-  Requested,      // Machine::request_stop() or Cpu::pause()
-  Finished,       // every program has ended
-  Stall,          // every CPU waits, and nothing will ever wake one
+  Exit,       // the guest wrote the exit port; status is set
+  Predicate,  // run_until's condition holds
+  Requested,  // Machine::request_stop() or Cpu::pause()
+  Finished,   // every program has ended
+  Stall,      // every CPU waits, and nothing will ever wake one
   MaxCycles,
   MaxSeconds,
-  Interrupted,    // Machine::interrupt()
+  Interrupted,  // Machine::interrupt()
   TripleFault,
   Unimplemented,  // an instruction that the simulator does not have
 };
@@ -31,20 +31,20 @@ const char* stop_name(StopKind kind);
 struct CpuReport {
   unsigned id = 0;
   u64 cycle = 0;
-  std::string waits_for;      // "running", "halted with interrupts disabled", ...
-  std::string registers;      // several lines
-  std::string disassembly;    // around RIP, the instruction marked
+  std::string waits_for;                   // "running", "halted with interrupts disabled", ...
+  std::string registers;                   // several lines
+  std::string disassembly;                 // around RIP, the instruction marked
   std::vector<std::string> last_branches;  // newest last
 };
 
 struct StopReport {
   StopKind kind = StopKind::None;
-  u32 status = 0;        // Exit: exit status of the run (2 * value + 1)
-  unsigned cpu = 0;      // that caused it
+  u32 status = 0;    // Exit: exit status of the run (2 * value + 1)
+  unsigned cpu = 0;  // that caused it
   u64 cycle = 0;
-  std::string message;   // one sentence
-  std::vector<CpuReport> cpus;        // not for Exit, Predicate, Requested and Finished
-  std::vector<std::string> unclaimed; // accesses that no device answered, with counts
+  std::string message;                 // one sentence
+  std::vector<CpuReport> cpus;         // not for Exit, Predicate, Requested and Finished
+  std::vector<std::string> unclaimed;  // accesses that no device answered, with counts
 
   std::string text() const;  // for people
 };

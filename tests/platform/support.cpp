@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tests' machine, with a device that a user could have written: neither its class nor its mapping is in sim/.
+// The tests' machine, with a device that a user could have written: neither its class nor its mapping is in
+// sim/.
 #include "support.h"
 
 #include <cstring>
@@ -20,8 +21,12 @@ class Adder final : public Device {
   u64 sum_ = 0;
 };
 
-void put32(std::vector<u8>& out, size_t at, u32 v) { std::memcpy(out.data() + at, &v, 4); }
-void put16(std::vector<u8>& out, size_t at, u16 v) { std::memcpy(out.data() + at, &v, 2); }
+void put32(std::vector<u8>& out, size_t at, u32 v) {
+  std::memcpy(out.data() + at, &v, 4);
+}
+void put16(std::vector<u8>& out, size_t at, u16 v) {
+  std::memcpy(out.data() + at, &v, 2);
+}
 
 }  // namespace
 
@@ -51,11 +56,11 @@ MachineConfig config(const std::string& model_id, unsigned cpus) {
 }
 
 Code& Code::load_tables() {
-  raw({0x0f, 0x01, 0x15}).imm32(kTables + 0xff0);            // lgdt
-  raw({0x0f, 0x01, 0x1d}).imm32(kTables + 0xff8);            // lidt
+  raw({0x0f, 0x01, 0x15}).imm32(kTables + 0xff0);                     // lgdt
+  raw({0x0f, 0x01, 0x1d}).imm32(kTables + 0xff8);                     // lidt
   raw({0x66, 0xb8, 0x10, 0x00, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0});  // mov ax,10h; mov ds/es/ss,ax
-  raw({0xbc}).imm32(kStack);                                 // mov esp
-  return raw({0xea}).imm32(here() + 6).imm16(8);              // jmp 8:next
+  raw({0xbc}).imm32(kStack);                                          // mov esp
+  return raw({0xea}).imm32(here() + 6).imm16(8);                      // jmp 8:next
 }
 
 Part tables(u8 vector, u32 handler) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared by the platform tests: the process's one machine, and hand-assembled 32-bit guests in an ELF32 multiboot
-// container.
+// Shared by the platform tests: the process's one machine, and hand-assembled 32-bit guests in an ELF32
+// multiboot container.
 #pragma once
 
 #include <initializer_list>
@@ -14,7 +14,7 @@
 namespace pmusim::platform::test {
 
 inline constexpr unsigned kMaxCpus = 4;
-Machine& machine();  // elaborated once; see support.cpp for what is mapped on its bus
+Machine& machine();                       // elaborated once; see support.cpp for what is mapped on its bus
 inline constexpr u16 kAdderPort = 0x300;  // a device of the tests' own: reads the sum of what was written
 
 const pmu::Model& model(const std::string& id);
@@ -64,7 +64,9 @@ struct Part {
 Part tables(u8 vector, u32 handler);
 std::vector<u8> make_elf(u32 entry, const std::vector<Part>& parts);
 Image make_image(const Code& main, std::vector<Part> more = {});
-inline Part part(const Code& code) { return {code.base(), code.bytes(), 0}; }
+inline Part part(const Code& code) {
+  return {code.base(), code.bytes(), 0};
+}
 
 class Recorder final : public EventSink {
  public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The image loader takes what the Multiboot specification describes and refuses everything else with a located
-// error, whatever the bytes.
+// The image loader takes what the Multiboot specification describes and refuses everything else with a
+// located error, whatever the bytes.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -21,7 +21,9 @@ std::vector<u8> good() {
   return make_elf(c.base(), {part(c), {0x200000, {1, 2, 3, 4}, 0x2000}});
 }
 
-void poke(std::vector<u8>& b, size_t at, u32 v) { std::memcpy(b.data() + at, &v, 4); }
+void poke(std::vector<u8>& b, size_t at, u32 v) {
+  std::memcpy(b.data() + at, &v, 4);
+}
 
 std::string place_of(const std::vector<u8>& bytes) {
   try {
@@ -57,25 +59,36 @@ TEST_CASE("hostile header fields are refused where they stand") {
   std::vector<u8> b = good();
   b[4] = 2;
   CHECK(place_of(b) == "ELF class");
-  b = good(); b[18] = 62;
+  b = good();
+  b[18] = 62;
   CHECK(place_of(b) == "ELF machine");
-  b = good(); poke(b, 24, 0x50);
+  b = good();
+  poke(b, 24, 0x50);
   CHECK(place_of(b) == "ELF entry");
-  b = good(); poke(b, 28, 0xfffffff0);
+  b = good();
+  poke(b, 28, 0xfffffff0);
   CHECK(place_of(b).find("program header table") == 0);
-  b = good(); poke(b, 52 + 4, 0xffffffff);
+  b = good();
+  poke(b, 52 + 4, 0xffffffff);
   CHECK(place_of(b).find("program header 0 data") == 0);
-  b = good(); poke(b, 52 + 16, 0xfffffff0);
+  b = good();
+  poke(b, 52 + 16, 0xfffffff0);
   CHECK(place_of(b) == "program header 0");
-  b = good(); poke(b, 52 + 12, 0xfffffff8);
+  b = good();
+  poke(b, 52 + 12, 0xfffffff8);
   CHECK(place_of(b) == "program header 0");
-  b = good(); poke(b, 84 + 12, 0x100001);
+  b = good();
+  poke(b, 84 + 12, 0x100001);
   CHECK(place_of(b) == "program headers");
-  b = good(); poke(b, 0xf08, 1);
+  b = good();
+  poke(b, 0xf08, 1);
   CHECK(place_of(b) == "multiboot header at offset 0xf00");
-  b = good(); poke(b, 0xf00, 0);
+  b = good();
+  poke(b, 0xf00, 0);
   CHECK(place_of(b) == "the first 8192 bytes");
-  b = good(); poke(b, 0xf04, 4); poke(b, 0xf08, 0u - 0x1badb002 - 4);
+  b = good();
+  poke(b, 0xf04, 4);
+  poke(b, 0xf08, 0u - 0x1badb002 - 4);
   CHECK(place_of(b) == "multiboot header at offset 0xf00");
 }
 
@@ -84,7 +97,8 @@ TEST_CASE("segments may touch but not overlap") {
   c.exit(0);
   const u32 n = static_cast<u32>(c.bytes().size());
   CHECK_NOTHROW(load_image(make_elf(c.base(), {part(c), {0x100000 + n, {1}, 0}}), "touch"));
-  CHECK_THROWS_AS(load_image(make_elf(c.base(), {part(c), {0x100000 + n - 1, {1}, 0}}), "overlap"), InputError);
+  CHECK_THROWS_AS(load_image(make_elf(c.base(), {part(c), {0x100000 + n - 1, {1}, 0}}), "overlap"),
+                  InputError);
 }
 
 TEST_CASE("random damage never does more than raise an input error") {
@@ -107,7 +121,11 @@ TEST_CASE("the multiboot information lies in free memory and describes it") {
     std::memcpy(memory.data() + at, p, n);
     return true;
   };
-  auto u32_at = [&](u64 at) { u32 v; std::memcpy(&v, memory.data() + at, 4); return v; };
+  auto u32_at = [&](u64 at) {
+    u32 v;
+    std::memcpy(&v, memory.data() + at, 4);
+    return v;
+  };
   core::CpuState s;
   BootOptions o;
   o.command_line = "guest arg1";

@@ -35,7 +35,10 @@ struct Rig {
     apic.power_on(id, id == 0, f);
     apic.write(apic::kSvr, 0x1ff);
   }
-  void at(u64 cycle) { clock.now = cycle; apic.update(); }
+  void at(u64 cycle) {
+    clock.now = cycle;
+    apic.update();
+  }
   bool x2() { return apic.write_base(apic.base() | apic::kBaseExtd); }
 };
 
@@ -56,7 +59,8 @@ TEST_CASE("every LVT entry is masked after reset") {
   TestClock c;
   LocalApic a(w, c);
   a.power_on(0, true, {});
-  for (u32 offset = apic::kLvtTimer; offset <= apic::kLvtError; offset += 16) CHECK(a.read(offset) == 0x10000);
+  for (u32 offset = apic::kLvtTimer; offset <= apic::kLvtError; offset += 16)
+    CHECK(a.read(offset) == 0x10000);
   CHECK(a.read(apic::kSvr) == 0xff);
   CHECK(a.read(apic::kDfr) == 0xffffffff);
   const u32 version = a.read(apic::kVersion);
@@ -92,7 +96,8 @@ TEST_CASE("LVTPC in NMI mode latches at most one NMI") {
   CHECK_FALSE(r.apic.nmi_pending());
 }
 
-TEST_CASE("while the APIC is software-disabled LVT masks cannot be cleared and fixed interrupts are not accepted") {
+TEST_CASE(
+    "while the APIC is software-disabled LVT masks cannot be cleared and fixed interrupts are not accepted") {
   Rig r;
   r.apic.write(apic::kSvr, 0xff);
   r.apic.write(apic::kLvtPc, 0x40);
@@ -105,9 +110,14 @@ TEST_CASE("while the APIC is software-disabled LVT masks cannot be cleared and f
   CHECK(r.apic.nmi_pending());
 }
 
-TEST_CASE("priority: only a class above the task's and the one in service is delivered; EOI ends the highest") {
+TEST_CASE(
+    "priority: only a class above the task's and the one in service is delivered; EOI ends the highest") {
   Rig r;
-  auto request = [&](u8 vector) { ApicMessage m; m.vector = vector; r.apic.receive(m); };
+  auto request = [&](u8 vector) {
+    ApicMessage m;
+    m.vector = vector;
+    r.apic.receive(m);
+  };
   r.apic.write(apic::kTpr, 0x40);
   request(0x4f);
   CHECK(r.apic.pending() == -1);
@@ -233,13 +243,13 @@ TEST_CASE("the TSC deadline is ignored outside its mode, and a mode change disar
 TEST_CASE("IA32_APIC_BASE: illegal transitions and reserved bits are #GP") {
   Rig r;
   const u64 on = apic::kBaseDefault | apic::kBaseEnable, ext = apic::kBaseExtd;
-  CHECK_FALSE(r.apic.write_base(apic::kBaseDefault | ext));          // EXTD without EN
+  CHECK_FALSE(r.apic.write_base(apic::kBaseDefault | ext));  // EXTD without EN
   CHECK_FALSE(r.apic.write_base(on | 1));
   CHECK_FALSE(r.apic.write_base(on | u64{1} << 46));
   CHECK(r.apic.write_base(on | ext));
-  CHECK_FALSE(r.apic.write_base(on));                                // x2APIC to xAPIC
-  CHECK(r.apic.write_base(apic::kBaseDefault));                      // to disabled
-  CHECK_FALSE(r.apic.write_base(on | ext));                          // disabled to x2APIC
+  CHECK_FALSE(r.apic.write_base(on));            // x2APIC to xAPIC
+  CHECK(r.apic.write_base(apic::kBaseDefault));  // to disabled
+  CHECK_FALSE(r.apic.write_base(on | ext));      // disabled to x2APIC
   CHECK(r.apic.write_base(on));
 }
 
@@ -251,9 +261,9 @@ TEST_CASE("x2APIC MSRs: #GP in xAPIC mode, on reserved registers and bits, and b
   CHECK(r.x2());
   CHECK(r.apic.read_msr(0x802, v));
   CHECK_FALSE(r.apic.write_msr(0x802, 0));
-  CHECK_FALSE(r.apic.read_msr(0x80e, v));       // DFR does not exist
-  CHECK_FALSE(r.apic.read_msr(0x831, v));       // upper half of the ICR
-  CHECK_FALSE(r.apic.read_msr(0x80b, v));       // EOI is write-only
+  CHECK_FALSE(r.apic.read_msr(0x80e, v));  // DFR does not exist
+  CHECK_FALSE(r.apic.read_msr(0x831, v));  // upper half of the ICR
+  CHECK_FALSE(r.apic.read_msr(0x80b, v));  // EOI is write-only
   CHECK(r.apic.write_msr(0x80b, 0));
   CHECK_FALSE(r.apic.write_msr(0x80b, 1));
   CHECK_FALSE(r.apic.write_msr(0x828, 1));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine runs hand-assembled 32-bit guests on bare metal: devices, interrupts, several CPUs, determinism,
-// save and restore, and what is reported when a run cannot go on.
+// The machine runs hand-assembled 32-bit guests on bare metal: devices, interrupts, several CPUs,
+// determinism, save and restore, and what is reported when a run cannot go on.
 #include <doctest/doctest.h>
 
 #include "base/error.h"
@@ -125,7 +125,8 @@ TEST_CASE("a halted CPU sleeps until its timer, and the time asleep is not count
   CHECK(interrupts == 1);
 }
 
-TEST_CASE("an overflow raises its PMI through LVTPC no earlier than the model's skid, and Intel masks the entry") {
+TEST_CASE(
+    "an overflow raises its PMI through LVTPC no earlier than the model's skid, and Intel masks the entry") {
   for (const char* id : {"spr", "zen4"}) {
     const bool intel = model(id).vendor == pmu::Vendor::Intel;
     Code h(kHandler);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The port by which hypervisor code uses the CPU: what it counts and costs, when the host's handler runs, and guest
-// mode with a minimal control block.
+// The port by which hypervisor code uses the CPU: what it counts and costs, when the host's handler runs, and
+// guest mode with a minimal control block.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -27,7 +27,8 @@ struct Handler final : HostHandler {
   void host_interrupt(u8 vector) override { interrupt(vector); }
 };
 
-StopReport run_host(const MachineConfig& c, std::function<void(Cpu&)> body, const RunLimits& limits = {10000000, 60}) {
+StopReport run_host(const MachineConfig& c, std::function<void(Cpu&)> body,
+                    const RunLimits& limits = {10000000, 60}) {
   Program p;
   p.body = std::move(body);
   machine().reset(c);
@@ -59,7 +60,9 @@ struct Block final : ControlBlock {
     state.seg[core::CS] = {0, 0xffffffff, 0xc09b, 0x08};
     state.rip = 0x100000;
   }
-  bool instruction(core::ExitKind k) const override { return k == core::ExitKind::Cpuid || k == core::ExitKind::Hlt; }
+  bool instruction(core::ExitKind k) const override {
+    return k == core::ExitKind::Cpuid || k == core::ExitKind::Hlt;
+  }
   bool msr(u32, bool) const override { return false; }
   bool io(u16, unsigned) const override { return true; }
   bool exception(u8, u32) const override { return false; }
@@ -70,13 +73,18 @@ struct Block final : ControlBlock {
   core::CpuState& guest_state() override { return state; }
   const core::SecondStage& second_stage() const override { return stage; }
   u16 tag() const override { return 1; }
-  std::string load(PhysicalCpu&) override { order.push_back("load"); return entry_error; }
+  std::string load(PhysicalCpu&) override {
+    order.push_back("load");
+    return entry_error;
+  }
   void store(PhysicalCpu&, const core::VmExit&) override { order.push_back("store"); }
   PendingEvent take_injection() override { return std::exchange(injection, {}); }
   s64 tsc_offset() const override { return 0; }
 };
 
-void put_guest(const Code& c) { machine().ram().write(c.base(), c.bytes().data(), c.bytes().size()); }
+void put_guest(const Code& c) {
+  machine().ram().write(c.base(), c.bytes().data(), c.bytes().size());
+}
 
 }  // namespace
 
@@ -251,7 +259,9 @@ TEST_CASE("enter_guest runs the guest in its own context until the intercepted i
     CHECK(exit.instruction_length == 2);
     CHECK(b.state.rip == 0x100003);
     CHECK(b.order == std::vector<std::string>{"load", "store"});
-    CHECK(cpu.core().counts().at[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] == 3);
+    CHECK(
+        cpu.core().counts().at[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] ==
+        3);
     CHECK(host(cpu, Count::Instructions) == 1);
     CHECK(cpu.core().world() == World::Host);
   });
