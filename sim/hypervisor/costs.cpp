@@ -18,11 +18,11 @@ constexpr const char* kInterrupt = "assumed; 'NMI delivery and IRET several hund
 constexpr const char* kThread = "assumed; no published figure";
 
 constexpr PathCost kTable[] = {
-    {Path::EnterGuest, "enter_guest", {140, 200, 40, 60, 25}, kBare},
-    {Path::InnerEntry, "inner_entry", {60, 80, 12, 25, 20}, kBare},
-    {Path::InnerExit, "inner_exit", {60, 80, 12, 25, 20}, kBare},
-    {Path::LeaveGuest, "leave_guest", {80, 110, 22, 35, 15}, kBare},
-    {Path::Cpuid, "cpuid", {120, 180, 45, 50, 10}, kHandler},
+    {Path::EnterGuest, "enter_guest", {90, 125, 25, 40, 16}, kBare},
+    {Path::InnerEntry, "inner_entry", {40, 55, 8, 17, 14}, kBare},
+    {Path::InnerExit, "inner_exit", {45, 60, 9, 19, 15}, kBare},
+    {Path::LeaveGuest, "leave_guest", {55, 75, 15, 24, 10}, kBare},
+    {Path::Cpuid, "cpuid", {90, 125, 28, 35, 8}, kHandler},
     {Path::Msr, "msr", {110, 150, 35, 40, 12}, kHandler},
     {Path::Rdpmc, "rdpmc", {80, 110, 25, 30, 8}, kHandler},
     {Path::Halt, "halt", {100, 140, 30, 40, 15}, kHandler},

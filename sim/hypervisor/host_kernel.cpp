@@ -22,6 +22,11 @@ HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu) : host_(host), cp
 void HostKernel::boot() {
   booted_ = true;
   cpu_.set_interrupts(false);
+  if (test_bit(cpu_.cpuid(1, 0).ecx, 21)) {
+    u64 base = 0;
+    cpu_.rdmsr(msr::kApicBase, base);
+    x2apic_ = cpu_.wrmsr(msr::kApicBase, base | apic::kBaseExtd);
+  }
   cpu_.apic_write(apic::kSvr, 0x100 | kSpuriousVector);
   has_tsc_deadline_ = test_bit(cpu_.cpuid(1, 0).ecx, 24);
   cpu_.apic_write(apic::kLvtTimer, kLocalTimerVector | (has_tsc_deadline_ ? 2u << 17 : 0));
@@ -147,6 +152,10 @@ u64 HostKernel::timer_count(u64 tsc_ticks) {
 }
 
 void HostKernel::kick(unsigned target) {
+  if (x2apic_) {
+    cpu_.wrmsr(msr::kX2ApicFirst + apic::kIcr / 16, static_cast<u64>(target) << 32 | kRescheduleVector);
+    return;
+  }
   cpu_.apic_write(apic::kIcrHigh, target << 24);
   cpu_.apic_write(apic::kIcr, kRescheduleVector);
 }

@@ -65,7 +65,7 @@ class HostKernel final : public platform::HostHandler {
 
   Host& host_;
   platform::PhysicalCpu& cpu_;
-  bool booted_ = false, has_tsc_deadline_ = false, need_resched_ = false;
+  bool booted_ = false, x2apic_ = false, has_tsc_deadline_ = false, need_resched_ = false;
   std::deque<std::function<void()>> jobs_;
   std::vector<Vcpu*> threads_;
   std::size_t next_thread_ = 0;

@@ -172,7 +172,8 @@ std::string Vmcs::load(platform::PhysicalCpu& cpu) {
   std::string failure = check(reason);
   if (!failure.empty()) return fail_entry(reason, failure);
   if (entry_controls & vmx::kEntryLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, guest_perf_global_ctrl);
-  if (entry_controls & vmx::kEntryLoadDebug) cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl);
+  // DEBUGCTL is 0 after every VM-exit and the host never sets it, so only another value is a visible load.
+  if ((entry_controls & vmx::kEntryLoadDebug) && guest_debugctl) cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl);
   for (std::size_t i = 0; i < entry_load.size(); ++i)
     if (!listable(entry_load[i].msr) || !cpu.hw_wrmsr(entry_load[i].msr, entry_load[i].value))
       return fail_entry(vmx::kReasonMsrLoading | vmx::kReasonEntryFailure,
@@ -182,9 +183,10 @@ std::string Vmcs::load(platform::PhysicalCpu& cpu) {
 
 void Vmcs::store(platform::PhysicalCpu& cpu, const core::VmExit& exit) {
   if (exit_controls & vmx::kExitSaveGlobalCtrl) cpu.hw_rdmsr(msr::kGlobalCtrl, guest_perf_global_ctrl);
-  if (exit_controls & vmx::kExitSaveDebug) cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl);
+  const bool debug_loaded = (entry_controls & vmx::kEntryLoadDebug) && guest_debugctl;
+  if ((exit_controls & vmx::kExitSaveDebug) && debug_loaded) cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl);
   for (MsrListEntry& entry : exit_store) cpu.hw_rdmsr(entry.msr, entry.value);
-  cpu.hw_wrmsr(msr::kDebugCtl, 0);  // every VM-exit clears it
+  if (debug_loaded) cpu.hw_wrmsr(msr::kDebugCtl, 0);  // every VM-exit clears it
   if (exit_controls & vmx::kExitLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, host_perf_global_ctrl);
   for (const MsrListEntry& entry : exit_load)
     if (!cpu.hw_wrmsr(entry.msr, entry.value)) throw std::logic_error("VMX abort: VM-exit MSR-load list");

@@ -44,10 +44,11 @@ void Vmm::finish(VmmEnd end, const std::string& detail) {
 }
 
 std::vector<kvm::CpuidEntry2> Vmm::cpuid_for(unsigned id) {
-  std::vector<kvm::CpuidEntry2> entries;
+  std::vector<kvm::CpuidEntry2> entries;  // empty if the hypervisor refuses to say
   if (config_.cpuid == CpuidChoice::Table) entries = config_.table;
   else if (config_.cpuid == CpuidChoice::Host) hypervisor_.get_host_cpuid(entries);
   else hypervisor_.get_supported_cpuid(entries);
+  if (config_.edit_cpuid) config_.edit_cpuid(entries);
   for (kvm::CpuidEntry2& e : entries) {
     if (e.function == 1) {
       e.ebx = (e.ebx & 0x0000ffff) | config_.cpus << 16 | id << 24;
@@ -146,7 +147,8 @@ void Vmm::port_access(kvm::Run& run) {
 
 bool Vmm::handle(kvm::Vcpu& vcpu) {
   kvm::Run& run = vcpu.run_data();
-  if (const int error = vcpu.run_result(); error && error != -EINTR && error != -EAGAIN) {
+  if (const int error = vcpu.run_result()) {
+    if (error == -EINTR || error == -EAGAIN) return true;  // a signal, or an application processor got its INIT
     finish(VmmEnd::InternalError, std::string("KVM_RUN: ") + std::strerror(-error));
     return false;
   }
