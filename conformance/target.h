@@ -34,8 +34,9 @@ struct TargetRun {
   unsigned cpus = 1;
   u64 memory = u64{128} << 20;
   bool step = false;
+  u64 sync_window = 200;  // cycles
   u64 max_cycles = kNever, max_seconds = kNever;
-  const Case* host_steps = nullptr;  // the case whose host steps the doorbell performs
+  const Case* host_steps = nullptr;  // whose set-up is performed first, and whose steps the doorbell performs
   EventSink* sink = nullptr;
   std::function<void(char)> on_character;  // of the serial line
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "arch/count.h"
+#include "conformance/case_setup.h"
 #include "hypervisor/simulated_kvm.h"
 #include "hypervisor/vmm.h"
 
@@ -80,11 +81,14 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
 }
 
 Observation Simulator::run_bare_metal(const TargetRun& run) {
-  const pmu::Model model =
-      reduced_model(*run.model, guest_cpuid(run.point.cpuid, *run.model, run.release, false));
+  GuestCpuid cpuid = guest_cpuid(run.point.cpuid, *run.model, run.release, false);
+  edit_cpuid(machine_setup(run.host_steps).cpuid, cpuid.table);
+  // The machine refers to the model of its last run until it is set up for the next one.
+  auto model = std::make_unique<pmu::Model>(reduced_model(*run.model, cpuid));
   platform::MachineConfig config;
   config.model = model.get();
   config.cpus = run.cpus;
+  config.sync_window = run.sync_window;
   config.memory = run.memory;
   config.step = run.step;
   config.sink = run.sink;

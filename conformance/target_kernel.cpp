@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel of this machine as a target, through /dev/kvm.
+#include "base/error.h"
+#include "conformance/target_vmm.h"
+#include "hypervisor/kernel_kvm.h"
+
+namespace pmusim::conformance {
+namespace {
+
+class KernelTarget final : public Target {
+ public:
+  std::string unmet(const TargetRun&) override {
+    if (hypervisor_) return "";
+    try {
+      hypervisor_ = hv::open_kernel_kvm();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  Observation run(const TargetRun& run) override {
+    constexpr u64 kSeconds = 30;  // of wall time, for a case
+    TargetRun limited = run;
+    if (limited.max_seconds == kNever) limited.max_seconds = kSeconds;
+    Observation seen;
+    std::unique_ptr<hv::Vmm> vmm;
+    describe(run_vmm(limited, vmm, *hypervisor_, nullptr), seen);
+    return seen;
+  }
+
+ private:
+  std::unique_ptr<kvm::Hypervisor> hypervisor_;
+};
+
+}  // namespace
+
+std::unique_ptr<Target> make_kernel_kvm() {
+  return std::make_unique<KernelTarget>();
+}
+
+}  // namespace pmusim::conformance

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `pmusim run` was asked for: from the command line, or from the config.json of an earlier run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+
+namespace pmusim::cli {
+
+struct RunConfig {
+  Common common;
+  std::string image;
+  std::vector<std::string> models, policies;  // as given; one model
+  std::string cpuid = "kvm", kernel = "7.2", timing = "functional", memory = "128M", command_line;
+  std::string scenario, record, out, config;
+  std::vector<std::string> log;
+  unsigned cpus = 1;
+  bool step = false;
+  u64 max_cycles = 0, max_seconds = 0;  // 0: none
+};
+
+// Complete and re-runnable: every value that decides the result.
+std::string to_json(const RunConfig& config);
+
+// Replaces everything but where output goes.
+void read_config(const std::string& path, RunConfig& config);
+
+}  // namespace pmusim::cli

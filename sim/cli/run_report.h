@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `pmusim run` says about its results: a table of policies side by side, and stats.json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "conformance/target_observation.h"
+
+namespace pmusim::cli {
+
+struct PolicyResult {
+  std::string policy;
+  std::string unmet;  // why it did not run; "" if it ran
+  conformance::Observation seen;
+};
+
+// Instructions, cycles, exits by reason, time in the host; guest counters: visible and true count, and the
+// difference by cause.
+std::string comparison_table(const std::vector<PolicyResult>& results);
+
+// Dotted names with units, for each policy; assumed values of the model; what was used and is not modelled.
+std::string stats_json(const std::string& model, const std::vector<PolicyResult>& results);
+
+}  // namespace pmusim::cli

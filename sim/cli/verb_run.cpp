@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// pmusim run IMAGE: boots an image on bare metal or in a VM under one or several policies. The guest's serial
+// line goes to standard output. With several policies each runs in a process of its own, and a table compares
+// them. Exit status: 0 if the guest wrote 0 (good) or 38 (everything skipped) to the debug exit port under
+// every policy, 1 if it wrote anything else or did not end by itself, 2 if no policy can run on the model.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "cli/run_config.h"
+#include "cli/run_report.h"
+#include "cli/scenario.h"
+#include "cli/verbs.h"
+#include "conformance/target.h"
+#include "conformance/target_catalog.h"
+#include "conformance/target_cpuid.h"
+#include "conformance/worker.h"
+#include "trace/sinks.h"
+
+namespace pmusim::cli {
+namespace {
+
+using namespace conformance;
+
+constexpr u32 kGood = 2 * 0 + 1, kSkipped = 2 * 38 + 1;  // as the exit port reports values
+
+// Everything checked and loaded, before anything is simulated.
+struct Prepared {
+  platform::Image image;
+  pmu::Model model;
+  std::vector<std::string> policies;
+  std::vector<std::optional<hv::Policy>> loaded;  // beside policies; nothing: bare metal
+  hv::KernelRelease release;
+  u64 memory;
+  Scenario scenario;
+};
+
+Prepared prepare(const RunConfig& c) {
+  check_common(c.common);
+  check_one_of("--timing", c.timing, {"functional"});
+  check_one_of("--kernel", c.kernel, kernel_names());
+  check_cpuid_choice(c.cpuid);
+  for (const std::string& group : split_list(c.log)) check_one_of("--log", group, trace::log_groups());
+  if (c.models.empty()) throw InputError("--model", "", "no model", "one model");
+  if (c.policies.empty())
+    throw InputError("--policy", "", "no policy", "a list of policies, or 'bare-metal'");
+  const std::vector<std::string> models = models_from(split_list(c.models), "--model");
+  if (models.size() != 1)
+    throw InputError("--model", "", fmt::format("{} models", models.size()), "one model");
+  const Overrides overrides = split_overrides(c.common.set);
+  Prepared p;
+  p.policies = policies_from(split_list(c.policies), "--policy");
+  p.model = model_by_id(models[0], overrides);
+  for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
+  p.release = hv::release_by_name(c.kernel);
+  p.memory = parse_size("--memory", c.memory);
+  p.scenario = load_scenario(c.scenario, overrides.scenario);
+  if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
+  p.image = platform::load_image(c.image);
+  return p;
+}
+
+TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
+  TargetRun run;
+  run.point = {p.model.id, p.model.vendor == pmu::Vendor::Intel ? "intel" : "amd", p.policies[index], c.cpuid,
+               c.kernel};
+  run.model = &p.model;
+  run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;
+  run.release = p.release;
+  run.image = &p.image;
+  run.command_line = c.command_line.empty() ? c.image : c.command_line;
+  run.cpus = c.cpus;
+  run.memory = p.memory;
+  run.step = c.step;
+  run.max_cycles = c.max_cycles ? c.max_cycles : kNever;
+  run.max_seconds = c.max_seconds ? c.max_seconds : kNever;
+  run.sync_window = p.scenario.sync_window;
+  run.host_steps = p.scenario.steps.get();
+  return run;
+}
+
+// "run.jsonl" -> "run.mediated.jsonl" where several policies are recorded.
+std::string record_path(const RunConfig& c, const Prepared& p, std::size_t index) {
+  if (p.policies.size() == 1) return c.record;
+  std::string path = c.record;
+  const std::size_t dot = path.rfind('.');
+  path.insert(dot == std::string::npos || path.find('/', dot) != std::string::npos ? path.size() : dot,
+              "." + p.policies[index]);
+  return path;
+}
+
+PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, std::size_t index,
+                        std::function<void(char)> on_character) {
+  PolicyResult result;
+  result.policy = p.policies[index];
+  TargetRun run = run_of(c, p, index);
+  result.unmet = target.unmet(run);
+  if (!result.unmet.empty()) return result;
+  trace::Tee sinks;
+  std::unique_ptr<trace::TextLog> log;
+  std::unique_ptr<trace::Recorder> recorder;
+  if (const std::vector<std::string> groups = split_list(c.log); !groups.empty()) {
+    log = std::make_unique<trace::TextLog>(stderr, groups);
+    sinks.add(*log);
+  }
+  if (!c.record.empty()) {
+    recorder = std::make_unique<trace::Recorder>(
+        record_path(c, p, index),
+        std::vector<std::pair<std::string, std::string>>{{"model", p.model.id},
+                                                         {"policy", result.policy},
+                                                         {"cpuid", c.cpuid},
+                                                         {"kernel", c.kernel},
+                                                         {"tsc_khz", fmt::format("{}", p.model.tsc_khz)},
+                                                         {"image", c.image},
+                                                         {"provenance", "simulated"}});
+    sinks.add(*recorder);
+  }
+  if (!sinks.empty()) run.sink = &sinks;
+  run.on_character = std::move(on_character);
+  result.seen = target.run(run);
+  if (recorder) recorder->close();
+  return result;
+}
+
+std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
+  if (p.policies.size() == 1) {
+    const std::unique_ptr<Target> target = make_simulator(c.cpus);
+    return {run_policy(*target, c, p, 0, [](char ch) { std::fputc(ch, stdout); })};
+  }
+  PoolSettings settings;
+  settings.workers = default_workers();
+  settings.hung_after_seconds = ~0u >> 1;  // the user decides with --max-seconds
+  const auto work = [&](std::size_t index) {
+    const std::unique_ptr<Target> target = make_simulator(c.cpus);
+    const PolicyResult r = run_policy(*target, c, p, index, {});
+    return nlohmann::json({{"unmet", r.unmet}, {"seen", to_json(r.seen)}}).dump();
+  };
+  const auto died = [](std::size_t, const std::string& reason) {
+    Observation seen;
+    seen.stopped = reason;
+    return nlohmann::json({{"unmet", ""}, {"seen", to_json(seen)}}).dump();
+  };
+  // Every policy has a process of its own: one cannot elaborate twice.
+  std::vector<PolicyResult> results;
+  Progress progress(c.common, "policies");
+  const std::vector<std::string> lines = run_jobs(p.policies.size(), settings, work, died,
+                                                  [&](std::size_t n) { progress(n, p.policies.size()); });
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const nlohmann::json line = nlohmann::json::parse(lines[i]);
+    results.push_back({p.policies[i], line.at("unmet"), observation_from_json(line.at("seen"))});
+  }
+  return results;
+}
+
+// The guest's text once if it is the same everywhere.
+void print_serial(const std::vector<PolicyResult>& results) {
+  bool same = true;
+  const PolicyResult* first = nullptr;
+  for (const PolicyResult& r : results) {
+    if (!r.unmet.empty()) continue;
+    if (!first) first = &r;
+    same = same && r.seen.serial == first->seen.serial;
+  }
+  for (const PolicyResult& r : results) {
+    if (!r.unmet.empty() || (same && &r != first)) continue;
+    if (!same) fmt::print("--- {}\n", r.policy);
+    fmt::print("{}", r.seen.serial);
+  }
+}
+
+int status_of(const std::vector<PolicyResult>& results) {
+  bool ran = false;
+  int status = 0;
+  for (const PolicyResult& r : results) {
+    if (!r.unmet.empty()) continue;
+    ran = true;
+    if (!r.seen.exited) {
+      fmt::print(stderr, "pmusim: {}: {}\n{}", r.policy, r.seen.stopped, r.seen.report);
+      status = 1;
+    } else if (r.seen.exit_status != kGood && r.seen.exit_status != kSkipped) {
+      fmt::print(stderr, "pmusim: {}: the guest ended with status {}\n", r.policy, r.seen.exit_status);
+      status = 1;
+    }
+    for (const std::string& gap : r.seen.gaps) fmt::print(stderr, "pmusim: {}: {}\n", r.policy, gap);
+  }
+  if (!ran) throw InputError("--policy", "", results.at(0).unmet, "a policy that can run on this model");
+  return status;
+}
+
+int run(RunConfig c) {
+  if (!c.config.empty()) read_config(c.config, c);
+  const Prepared p = prepare(c);
+  if (!c.out.empty()) make_folder(c.out);
+  const std::vector<PolicyResult> results = run_all(c, p);
+  if (results.size() > 1) {
+    print_serial(results);
+    fmt::print("{}", comparison_table(results));
+  }
+  std::fflush(stdout);
+  if (!c.out.empty()) {
+    write_file(c.out + "/config.json", to_json(c));
+    write_file(c.out + "/stats.json", stats_json(p.model.id, results));
+  }
+  return status_of(results);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  CLI::App* verb = app.add_subcommand("run", "Boot an image on bare metal or under policies");
+  auto c = std::make_shared<RunConfig>();
+  verb->add_option("IMAGE", c->image, "bootable image: ELF32 Multiboot");
+  verb->add_option("--model", c->models, "CPU model");
+  verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'");
+  verb->add_option("--timing", c->timing, "functional")->capture_default_str();
+  verb->add_option("--cpus", c->cpus, "processors")->check(CLI::Range(1u, 64u))->capture_default_str();
+  verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
+  verb->add_option("--cpuid", c->cpuid, "CPUID of the vCPU: kvm, host or a file")->capture_default_str();
+  verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
+  verb->add_option("--command-line", c->command_line, "the image's command line; default: its path");
+  verb->add_option("--scenario", c->scenario, "what the host does (JSON)");
+  verb->add_flag("--step", c->step, "one instruction at a time");
+  verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr");
+  verb->add_option("--record", c->record, "write every event to FILE.jsonl");
+  verb->add_option("--max-cycles", c->max_cycles, "end after so many cycles")->check(CLI::PositiveNumber);
+  verb->add_option("--max-seconds", c->max_seconds, "end after so much wall time")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--out", c->out, "folder for config.json and stats.json");
+  verb->add_option("--config", c->config, "repeat the run of that config.json");
+  add_common(*verb, c->common);
+  verb->callback([c, &action] { action = [c] { return run(*c); }; });
+}
+
+}  // namespace pmusim::cli
