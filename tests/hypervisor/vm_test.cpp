@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole VMs on the simulated KVM: hand-assembled guests, the VMM, order of events in the run loop.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "hypervisor/simulated_kvm.h"
+#include "hypervisor/vcpu.h"
+#include "hypervisor/vmm.h"
+#include "tests/platform/support.h"
+
+using namespace pmusim;
+using namespace pmusim::hv;
+using platform::test::Code;
+
+namespace {
+
+constexpr u32 kBase = 0x400000;
+
+struct Run {
+  VmmResult result;
+  std::vector<Event> events;
+  ExitStatistics statistics;
+  u64 count(EventKind kind) const {
+    return static_cast<u64>(std::count_if(events.begin(), events.end(), [&](const Event& e) { return e.kind == kind; }));
+  }
+};
+
+struct Options {
+  std::string model = "spr", policy = "emulated";
+  bool forced_emulation = false;
+  u64 cycles = 50'000'000;
+  std::function<u32(u32)> doorbell;
+  unsigned host_cpus = 1;
+};
+
+Run run(const Code& code, const Options& options = {}) {
+  platform::test::Recorder recorder;
+  platform::Machine& machine = platform::test::machine();
+  platform::MachineConfig config = platform::test::config(options.model, options.host_cpus);
+  config.sink = &recorder;
+  machine.reset(config);
+  HostConfig host;
+  host.policy = load_policy(std::string(PMUSIM_SOURCE_DIR) + "/policies/" + options.policy + ".json");
+  host.events = &recorder;
+  host.forced_emulation_prefix = options.forced_emulation;
+  Run run;
+  {
+    SimulatedKvm kvm(machine, host);
+    VmmConfig vmm_config;
+    vmm_config.image = platform::test::make_image(code);
+    vmm_config.memory = 16 << 20;
+    vmm_config.limit.cycles = options.cycles;
+    vmm_config.on_doorbell = options.doorbell;
+    Vmm vmm(kvm, std::move(vmm_config));
+    REQUIRE_MESSAGE(vmm.create(), vmm.result().detail);
+    run.result = vmm.run();
+    run.statistics = SimulatedKvm::simulated(vmm.vcpu(0)).statistics();
+  }
+  config.sink = nullptr;
+  machine.reset(config);
+  run.events = recorder.events;
+  return run;
+}
+
+u64 exits(const Run& run, const std::string& name) {
+  for (const ExitStatistics::Row& row : run.statistics.rows)
+    if (name == row.name) return row.count;
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("a guest prints through the serial port and ends with the exit port's status on every vendor and policy") {
+  for (const char* model : {"spr", "skx", "zen4"})
+    for (const char* policy : {"emulated", "mediated", "dedicated"}) {
+      CAPTURE(model);
+      CAPTURE(policy);
+      Code code(kBase);
+      code.print('o').print('k').exit(3);
+      Options options;
+      options.model = model;
+      options.policy = policy;
+      const Run r = run(code, options);
+      CHECK(r.result.end == VmmEnd::Exit);
+      CHECK(r.result.status == 7);
+      CHECK(r.result.serial == "ok");
+    }
+}
+
+TEST_CASE("each CPUID exits exactly once") {
+  for (const char* model : {"spr", "zen4"}) {
+    Code code(kBase);
+    for (int i = 0; i < 5; ++i) code.raw({0x31, 0xc0, 0x0f, 0xa2});  // xor eax, eax; cpuid
+    code.exit(0);
+    Options options;
+    options.model = model;
+    const Run r = run(code, options);
+    CHECK(exits(r, model[0] == 's' ? "CPUID" : "cpuid") == 5);
+    CHECK(r.count(EventKind::Cpuid) == 5);
+    CHECK(r.count(EventKind::Entry) == r.count(EventKind::Exit));
+  }
+}
+
+TEST_CASE("the mediated PMU is put after the VM-exit and before the exit is handled") {
+  Code code(kBase);
+  code.raw({0x31, 0xc0, 0x0f, 0xa2}).exit(0);
+  Options options;
+  options.policy = "mediated";
+  const Run r = run(code, options);
+  const auto cpuid = std::find_if(r.events.begin(), r.events.end(), [](const Event& e) { return e.kind == EventKind::Cpuid; });
+  REQUIRE(cpuid != r.events.end());
+  auto at = cpuid;
+  unsigned rdpmc = 0;
+  bool status = false;
+  while (at != r.events.begin() && at->kind != EventKind::Exit) {
+    --at;
+    if (at->kind == EventKind::HostMsr && at->text == "rdpmc") ++rdpmc;
+    if (at->kind == EventKind::HostMsr && at->text == "rdmsr" && at->a == 0x38e) status = true;
+  }
+  CHECK(rdpmc == 11);  // 8 GP and KVM's cap of 3 fixed counters
+  CHECK(status);
+  const auto entry = std::find_if(cpuid, r.events.end(), [](const Event& e) { return e.kind == EventKind::Entry; });
+  CHECK(std::any_of(cpuid, entry, [](const Event& e) { return e.kind == EventKind::HostMsr && e.a == 0x38f && e.b == 0; }));
+}
+
+TEST_CASE("a guest's retired instructions are counted exactly, an emulated CPUID among them") {
+  // Event C0h. GLOBAL_CTRL has all GP counters enabled at reset, so the selector's WRMSR is the enabling one.
+  for (const char* policy : {"emulated", "mediated"}) {
+    CAPTURE(policy);
+    Code code(kBase);
+    code.wrmsr(0x186, 0x4300c0).wrmsr(0x38f, 1).loop(1000).raw({0x31, 0xc0, 0x0f, 0xa2}).loop(1000).wrmsr(0x38f, 0);
+    code.raw({0xb9}).imm32(0xc1).raw({0x0f, 0x32}).exit_with_eax();  // rdmsr
+    Options options;
+    options.policy = policy;
+    const Run r = run(code, options);
+    REQUIRE(r.result.end == VmmEnd::Exit);
+    // The enabling WRMSR; three MOVs and WRMSR; MOV, 1000 LOOPs, XOR, CPUID, MOV, 1000 LOOPs; three MOVs before the
+    // disabling WRMSR, which does not count.
+    CHECK((r.result.status - 1) / 2 == 1 + 4 + 1001 + 2 + 1001 + 3);
+  }
+}
+
+TEST_CASE("RDMSR of a register that the vCPU does not have ends in the guest's #GP, without handler in a triple fault") {
+  Code code(kBase);
+  code.raw({0xb9}).imm32(0x12345).raw({0x0f, 0x32}).exit(0);
+  const Run r = run(code);
+  CHECK(r.result.end == VmmEnd::Shutdown);
+  CHECK(std::any_of(r.events.begin(), r.events.end(), [](const Event& e) {
+    return e.kind == EventKind::Msr && e.a == 0x12345 && e.fault && !e.write;
+  }));
+}
+
+TEST_CASE("the doorbell's answer comes back to the guest") {
+  Code code(kBase);
+  code.out32(platform::kDoorbellPort, 5).in32(platform::kDoorbellPort).exit_with_eax();
+  Options options;
+  options.doorbell = [](u32 step) { return step * 10; };
+  CHECK(run(code, options).result.status == 2 * 50 + 1);
+  CHECK(run(code).result.status == static_cast<u32>(2 * 0xffffffffu + 1));
+}
+
+TEST_CASE("a write to memory that no slot holds is emulated and goes to user space") {
+  Code code(kBase);
+  code.store(0xd0000000, 1).exit(1);
+  const Run r = run(code);
+  CHECK(r.result.status == 3);
+  CHECK(exits(r, "EPT_VIOLATION") == 1);
+}
+
+TEST_CASE("the local APIC's page is served in the kernel, without an exit to user space") {
+  Code code(kBase);
+  code.store(0xfee000f0, 0x1ff).exit(1);
+  const Run r = run(code);
+  CHECK(r.result.status == 3);
+  CHECK(r.statistics.user_exits == 1);  // the exit port alone
+}
+
+TEST_CASE("UD2 with KVM's prefix is emulated where the host offers it, else #UD") {
+  Code code(kBase);
+  code.raw({0x31, 0xc0, 0x0f, 0x0b, 'k', 'v', 'm', 0x0f, 0xa2}).exit(1);  // forced CPUID
+  Options options;
+  options.forced_emulation = true;
+  CHECK(run(code, options).result.status == 3);
+  CHECK(run(code).result.end == VmmEnd::Shutdown);
+}
+
+TEST_CASE("a guest that halts with interrupts disabled is a stall, one that spins meets the time limit") {
+  Code halting(kBase);
+  halting.halt();
+  CHECK(run(halting).result.end == VmmEnd::Stall);
+  Code spinning(kBase);
+  spinning.spin();
+  Options options;
+  options.cycles = 100000;
+  CHECK(run(spinning, options).result.end == VmmEnd::TimeLimit);
+}
+
+TEST_CASE("the same VM twice gives the same events to the cycle") {
+  Code code(kBase);
+  code.wrmsr(0x186, 0x4300c0).loop(1000).raw({0x31, 0xc0, 0x0f, 0xa2}).exit(0);
+  Options options;
+  options.policy = "mediated";
+  const Run a = run(code, options), b = run(code, options);
+  REQUIRE(a.events.size() == b.events.size());
+  for (std::size_t i = 0; i < a.events.size(); ++i) {
+    CHECK(a.events[i].cycle == b.events[i].cycle);
+    CHECK(a.events[i].a == b.events[i].a);
+  }
+}
