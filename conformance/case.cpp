@@ -7,6 +7,7 @@
 
 #include "base/data.h"
 #include "base/schema.h"
+#include "conformance/case_setup.h"
 #include "conformance/compiler.h"
 
 namespace pmusim::conformance {
@@ -70,6 +71,7 @@ Case from_document(JsonDocument document, const std::string& path) {
       c.setup.push_back({static_cast<u32>(c.setup.size()), keys[0], view.at(keys[0]).pointer()});
     }
   }
+  machine_setup(&c);  // checks its arguments
   CaseCompiler(c).compile();
   return c;
 }
@@ -77,17 +79,33 @@ Case from_document(JsonDocument document, const std::string& path) {
 }  // namespace
 
 const std::vector<std::string>& case_areas() {
-  static const std::vector<std::string> areas = {
-      "existence and reset values", "reserved bits and faults", "counter width and sign extension", "fixed counters",
-      "global control and status", "overflow and PMI", "LVTPC", "RDPMC", "privilege filtering", "CMASK, INV and EDGE",
-      "exact instruction and branch counts", "counting across VM-exits", "emulated instructions", "event filter",
-      "freeze-on-PMI", "version and CPUID", "absent PMU"};
+  static const std::vector<std::string> areas = {"existence and reset values",
+                                                 "reserved bits and faults",
+                                                 "counter width and sign extension",
+                                                 "fixed counters",
+                                                 "global control and status",
+                                                 "overflow and PMI",
+                                                 "LVTPC",
+                                                 "RDPMC",
+                                                 "privilege filtering",
+                                                 "CMASK, INV and EDGE",
+                                                 "exact instruction and branch counts",
+                                                 "counting across VM-exits",
+                                                 "emulated instructions",
+                                                 "event filter",
+                                                 "freeze-on-PMI",
+                                                 "version and CPUID",
+                                                 "absent PMU"};
   return areas;
 }
 
-Case load_case(const std::string& path) { return from_document(load_json(path), path); }
+Case load_case(const std::string& path) {
+  return from_document(load_json(path), path);
+}
 
-Case parse_case(const std::string& text, const std::string& name) { return from_document(parse_json(text, name), name); }
+Case parse_case(const std::string& text, const std::string& name) {
+  return from_document(parse_json(text, name), name);
+}
 
 std::vector<Case> load_cases(const std::string& folder) {
   std::vector<Case> out;
@@ -96,8 +114,8 @@ std::vector<Case> load_cases(const std::string& folder) {
     out.push_back(load_case(folder + "/" + file));
     const auto [it, added] = seen.emplace(out.back().id, out.back().path);
     if (!added) {
-      out.back().document->root().at("id").fail("'" + out.back().id + "', which is also the id in " + it->second,
-                                                 "an id of its own");
+      out.back().document->root().at("id").fail(
+          "'" + out.back().id + "', which is also the id in " + it->second, "an id of its own");
     }
   }
   return out;
@@ -119,8 +137,14 @@ JsonView follow(const JsonDocument& document, const std::string& pointer) {
 
 }  // namespace
 
-JsonView Case::arguments(const HostStep& step) const { return follow(*document, step.pointer); }
-bool Case::has_host_expect() const { return document->root().has("host_expect"); }
-JsonView Case::host_expect() const { return document->root().at("host_expect"); }
+JsonView Case::arguments(const HostStep& step) const {
+  return follow(*document, step.pointer);
+}
+bool Case::has_host_expect() const {
+  return document->root().has("host_expect");
+}
+JsonView Case::host_expect() const {
+  return document->root().at("host_expect");
+}
 
 }  // namespace pmusim::conformance

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "conformance/case_setup.h"
 #include "conformance/compiler.h"
 
 namespace pmusim::conformance {
 namespace {
 
-const std::vector<std::string> kStepVerbs = {
-    "wrmsr", "rdmsr", "rdpmc", "cpuid", "check", "expect", "let", "for", "if", "skip", "interrupts", "pause",
-    "lvtpc", "on_pmi", "wait_pmi", "measure", "host", "clear"};
+const std::vector<std::string> kStepVerbs = {"wrmsr", "rdmsr",  "rdpmc",    "cpuid",   "check",      "expect",
+                                             "let",   "for",    "if",       "skip",    "interrupts", "pause",
+                                             "lvtpc", "on_pmi", "wait_pmi", "measure", "host",       "clear"};
 
 std::string step_verb(const JsonView& step) {
   std::string found;
@@ -91,7 +92,8 @@ void CaseCompiler::compile_requirements(const JsonView& root) {
     const std::string vendor = requires_view.at("vendor").one_of({"intel", "amd"});
     add("vendor_" + vendor, "vendor " + vendor, "");
   }
-  for (const auto& [key, name] : {std::pair<const char*, const char*>{"version", "version"}, {"gp", "gp_count"},
+  for (const auto& [key, name] : {std::pair<const char*, const char*>{"version", "version"},
+                                  {"gp", "gp_count"},
                                   {"fixed", "fixed_count"}}) {
     if (!requires_view.has(key)) continue;
     const std::string n = std::to_string(requires_view.at(key).as_u64(64));
@@ -124,7 +126,8 @@ void CaseCompiler::add_alternatives(case_op& o, const std::string& title) {
   case_.check_titles.push_back(title);
 }
 
-// What is known of saved values holds within a block only: another branch or round may have saved something else.
+// What is known of saved values holds within a block only: another branch or round may have saved something
+// else.
 void CaseCompiler::forget_known() {
   exact_.clear();
   width_.clear();
@@ -132,7 +135,8 @@ void CaseCompiler::forget_known() {
 
 void CaseCompiler::add_check(const JsonView& at, const Expression& e, const std::string& title) {
   if (const auto value = e.constant()) {
-    at.fail(*value ? "a check that always holds" : "a check that never holds", "one that depends on the guest");
+    at.fail(*value ? "a check that always holds" : "a check that never holds",
+            "one that depends on the guest");
   }
   check_possible(at, e);
   const auto sides = e.comparison();
@@ -160,7 +164,8 @@ void CaseCompiler::compile_expect(const JsonView& step) {
     parse(value, name);  // each side alone first, so that an error's column is the side's own
     parse(value);
     const std::string title = name + " == " + shown(value);
-    add_check(value, parse(value, "(" + name + ") == (" + shown(value) + ")"), step.get_string("title", title));
+    add_check(value, parse(value, "(" + name + ") == (" + shown(value) + ")"),
+              step.get_string("title", title));
   }
 }
 
@@ -169,9 +174,9 @@ void CaseCompiler::fault_title(case_op& o, const JsonView& step, const std::stri
   std::string title = step.get_string("title", "");
   if (title.empty()) {
     title = what + (o.fault == FAULT_ANY ? " faults"
-                                         : o.fault == FAULT_NONE || o.fault == FAULT_IMPLICIT_NONE
-                                               ? " raises no fault"
-                                               : " raises " + step.get_string("fault", ""));
+                    : o.fault == FAULT_NONE || o.fault == FAULT_IMPLICIT_NONE
+                        ? " raises no fault"
+                        : " raises " + step.get_string("fault", ""));
   }
   o.text = text(title);
   if (o.fault != FAULT_RECORD) case_.check_titles.push_back(title);
@@ -315,6 +320,7 @@ void CaseCompiler::compile_host(const JsonView& step) {
   HostStep h;
   h.number = static_cast<u32>(case_.host_steps.size());
   h.verb = keys[0];
+  if (is_machine_setup(h.verb)) view.fail("'" + h.verb + "' while the guest runs", "this verb in \"setup\"");
   h.pointer = view.at(keys[0]).pointer();
   case_.host_steps.push_back(h);
   const case_target as = target(step, "as");
@@ -337,7 +343,8 @@ void CaseCompiler::compile_on_pmi(const JsonView& step) {
   if (view.has("rearm")) {
     const JsonView r = view.at("rearm");
     r.only_keys({"gp", "fixed", "value"});
-    if (r.has("gp") == r.has("fixed") || !r.has("value")) r.fail("rearm", "\"value\" and one of \"gp\" and \"fixed\"");
+    if (r.has("gp") == r.has("fixed") || !r.has("value"))
+      r.fail("rearm", "\"value\" and one of \"gp\" and \"fixed\"");
     flags |= ON_PMI_REARM;
     const JsonView which = r.at(r.has("gp") ? "gp" : "fixed");
     counter = emit(parse(which, "(" + shown(which) + ") + " + (r.has("gp") ? "0" : "32")));
@@ -447,7 +454,8 @@ void CaseCompiler::compile_step(const JsonView& step) {
 void CaseCompiler::compile_block(const JsonView& steps) {
   const std::size_t outer = block_ends_.size();
   for (const JsonView& step : steps.items()) compile_step(step);
-  for (std::size_t i = outer; i < block_ends_.size(); ++i) ops_[block_ends_[i]].arg[block_end_args_[i]] = here();
+  for (std::size_t i = outer; i < block_ends_.size(); ++i)
+    ops_[block_ends_[i]].arg[block_end_args_[i]] = here();
   block_ends_.resize(outer);
   block_end_args_.resize(outer);
 }
@@ -457,8 +465,10 @@ void CaseCompiler::check_divergences(const JsonView& root) const {
     const std::string& wanted = case_.divergences[i].check;
     const auto& titles = case_.check_titles;
     if (std::find(titles.begin(), titles.end(), wanted) != titles.end()) continue;
-    root.at("divergences").at(i).at("check").fail("'" + wanted + "'", "a check's title; " +
-                                                  expected_one_of(wanted, titles));
+    root.at("divergences")
+        .at(i)
+        .at("check")
+        .fail("'" + wanted + "'", "a check's title; " + expected_one_of(wanted, titles));
   }
 }
 

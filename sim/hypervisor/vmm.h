@@ -29,6 +29,7 @@ struct VmmConfig {
   unsigned cpus = 1;
   CpuidChoice cpuid = CpuidChoice::Kvm;
   std::vector<kvm::CpuidEntry2> table;
+  std::function<void(std::vector<kvm::CpuidEntry2>&)> edit_cpuid;  // empty: as chosen
   bool irqchip = true;
   bool disable_pmu = false;              // KVM_CAP_PMU_CAPABILITY
   std::unique_ptr<kvm::PmuEventFilter> filter;  // installed before the first run
