@@ -59,7 +59,9 @@ std::string matrix(const std::vector<CaseResult>& all, const std::string& model,
   std::vector<CaseResult> results;
   for (const CaseResult& r : all)
     if (r.model == model) results.push_back(r);
-  const bool kernels = distinct(results, [](const CaseResult& r) { return r.kernel; }).size() > 1;
+  std::vector<std::string> kernel_names = distinct(results, [](const CaseResult& r) { return r.kernel; });
+  const bool bare = std::find(kernel_names.begin(), kernel_names.end(), "-") != kernel_names.end();
+  const bool kernels = kernel_names.size() > (bare ? 2 : 1);
   const bool cpuids = distinct(results, [](const CaseResult& r) { return r.cpuid; }).size() > 1;
   const auto column = [&](const CaseResult& r) { return column_of(r, kernels, cpuids); };
   std::vector<std::string> areas = distinct(results, [](const CaseResult& r) { return r.area; });

@@ -132,8 +132,10 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   PoolSettings settings;
   settings.workers = default_workers();
   settings.hung_after_seconds = ~0u >> 1;  // the user decides with --max-seconds
+  // Of a worker, and in it the only one: a process can elaborate once.
+  std::unique_ptr<Target> target;
   const auto work = [&](std::size_t index) {
-    const std::unique_ptr<Target> target = make_simulator(c.cpus);
+    if (!target) target = make_simulator(c.cpus);
     const PolicyResult r = run_policy(*target, c, p, index, {});
     return nlohmann::json({{"unmet", r.unmet}, {"seen", to_json(r.seen)}}).dump();
   };
@@ -142,7 +144,6 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
     seen.stopped = reason;
     return nlohmann::json({{"unmet", ""}, {"seen", to_json(seen)}}).dump();
   };
-  // Every policy has a process of its own: one cannot elaborate twice.
   std::vector<PolicyResult> results;
   Progress progress(c.common, "policies");
   const std::vector<std::string> lines = run_jobs(p.policies.size(), settings, work, died,

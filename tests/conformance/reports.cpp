@@ -57,6 +57,12 @@ TEST_CASE("the text report has a cell per area and policy, and every failure wit
   CHECK(has(text, "expected 10\n    got      11\n    source   SDM \"18.2\""));
   CHECK_FALSE(has(text, "wrmsr"));
   CHECK_FALSE(has(text, "\033"));
+  // Kernels are named where there are several; bare metal has none.
+  auto several = sample();
+  several[0].kernel = several[1].kernel = "-";
+  CHECK_FALSE(has(report_text(several, {}), "emulated 7.2"));
+  several[3].kernel = "7.0";
+  CHECK(has(report_text(several, {}), "emulated 7.2"));
   TextStyle style;
   style.explain = style.color = true;
   CHECK(has(report_text(sample(), style), "      mov eax, 1\n      wrmsr\n"));

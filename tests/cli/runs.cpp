@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running images and the suite as a user does: output, exit status, files, repeatability, and QEMU as a
+// second machine for the same bytes.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "tests/cli/program.h"
+
+using namespace pmusim::test;
+using pmusim::read_file;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string kHello = build("guests/hello.elf");
+
+// A case whose one check is `condition`.
+std::string case_file(const std::string& folder, const std::string& id, const std::string& condition) {
+  const std::string path = folder + "/" + id + ".json";
+  std::ofstream(path) << R"({"id": ")" << id
+                      << R"(", "title": "A case of a test", "area": "version and CPUID",
+    "sources": ["none"], "steps": [{"check": ")"
+                      << condition << R"(", "title": "the check"}]})";
+  return path;
+}
+
+// What QEMU's serial line shows; empty if QEMU is not installed.
+std::string qemu(const std::string& image) {
+  if (shell("command -v qemu-system-x86_64").status != 0) return "";
+  const std::string serial = build("test_cli_qemu.serial");
+  shell(
+      "timeout 60 qemu-system-x86_64 -accel tcg -display none -no-reboot -m 128 -device "
+      "isa-debug-exit,iobase=0xf4,iosize=4 -serial file:" +
+      serial + " -kernel " + image);
+  std::string text = read_file(serial);
+  text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a guest's text is the same on bare metal and under every policy that can run") {
+  const auto bare = pmusim_command("run " + kHello + " --model spr --policy bare-metal");
+  CHECK(bare.status == 0);
+  CHECK(has(bare.out, "hello"));
+  for (const char* policy : {"emulated", "mediated", "dedicated"}) {
+    CAPTURE(policy);
+    const auto vm = pmusim_command("run " + kHello + " --model spr --policy " + policy);
+    CHECK(vm.status == 0);
+    CHECK(vm.out == bare.out);
+  }
+  const auto all = pmusim_command("run " + kHello + " --model spr --policy all");
+  CHECK(all.status == 0);
+  CHECK(has(all.out, bare.out));
+  CHECK(has(all.out, "VM-exits"));
+}
+
+TEST_CASE("a policy that cannot run on a model is refused with the reason, and others still run") {
+  const auto alone = pmusim_command("run " + kHello + " --model zen3 --policy mediated");
+  CHECK(alone.status == 2);
+  CHECK(has(alone.err, "PerfMonV2"));
+  const auto both = pmusim_command("run " + kHello + " --model zen3 --policy bare-metal,mediated");
+  CHECK(both.status == 0);
+  CHECK(has(both.out, "mediated was not run: "));
+}
+
+TEST_CASE("a run's folder is the same bytes each time, and its config.json repeats it") {
+  const std::string a = fresh_folder("run_a"), b = fresh_folder("run_b"), c = fresh_folder("run_c");
+  const std::string run = "run " + kHello + " --model spr --policy emulated,mediated --cpuid host --out ";
+  CHECK(pmusim_command(run + a).status == 0);
+  CHECK(pmusim_command(run + b).status == 0);
+  CHECK(pmusim_command("run --config " + a + "/config.json --out " + c).status == 0);
+  for (const char* file : {"/config.json", "/stats.json"}) {
+    CHECK(read_file(a + file) == read_file(b + file));
+    CHECK(read_file(a + file) == read_file(c + file));
+  }
+  const auto stats = nlohmann::json::parse(read_file(a + "/stats.json"));
+  CHECK(stats["policies"]["mediated"]["stats"]["guest.instructions"]["unit"] == "instructions");
+  CHECK_FALSE(stats["policies"]["emulated"]["assumed_values"].empty());
+}
+
+TEST_CASE("one instruction at a time gives the same counts and cycles") {
+  const std::string a = fresh_folder("blocks"), b = fresh_folder("steps");
+  const std::string run = "run " + kHello + " --model spr --policy bare-metal,mediated ";
+  CHECK(pmusim_command(run + "--out " + a).status == 0);
+  CHECK(pmusim_command(run + "--step --out " + b).status == 0);
+  CHECK(read_file(a + "/stats.json") == read_file(b + "/stats.json"));
+}
+
+TEST_CASE("a recording of a run is well formed and shows the guest's accesses") {
+  const std::string file = fresh_folder("record") + "/run.jsonl";
+  CHECK(pmusim_command("run " + kHello + " --model spr --policy emulated --record " + file).status == 0);
+  CHECK(pmusim_command("trace validate " + file).status == 0);
+  CHECK(has(pmusim_command("trace view " + file).out, " exit "));
+}
+
+TEST_CASE("a run that reaches its limit says so and ends with status 1") {
+  for (const char* policy : {"bare-metal", "emulated"}) {
+    const auto output =
+        pmusim_command("run " + kHello + " --max-cycles 2000 --model spr --policy " + std::string(policy));
+    CHECK(output.status == 1);
+    CHECK_FALSE(output.err.empty());
+  }
+}
+
+TEST_CASE("an image or scenario that is wrong ends with status 2 and says where") {
+  CHECK(pmusim_command("run /nonexistent.elf --model spr --policy bare-metal").status == 2);
+  CHECK(pmusim_command("run " + source("LICENSE") + " --model spr --policy bare-metal").status == 2);
+  const std::string scenario = fresh_folder("scenario") + "/wrong.json";
+  std::ofstream(scenario) << "{\n\"hots\": []}";
+  const auto output =
+      pmusim_command("run " + kHello + " --model spr --policy emulated --scenario " + scenario);
+  CHECK(output.status == 2);
+  CHECK(has(output.err, "wrong.json: line 2, /hots: found unknown key 'hots'"));
+  CHECK(has(output.err, "'host'"));
+}
+
+TEST_CASE("a host with an NMI watchdog runs the same guest") {
+  const std::string scenario = fresh_folder("watchdog") + "/watchdog.json";
+  std::ofstream(scenario) << R"({"host": [{"watchdog": true}]})";
+  CHECK(pmusim_command("run " + kHello + " --model spr --policy emulated --scenario " + scenario).status ==
+        0);
+}
+
+TEST_CASE("the suite's status and last line follow the verdicts") {
+  const std::string folder = fresh_folder("verdicts");
+  case_file(folder, "good", "version >= 0");
+  const auto good = pmusim_command("conform " + folder + " --model spr,zen4 --policy all");
+  CHECK(good.status == 0);
+  CHECK(good.last_line() == "8 passed, 0 failed, 0 skipped");
+  case_file(folder, "bad", "version == 99");
+  const auto bad = pmusim_command("conform " + folder + " --model spr --policy bare-metal");
+  CHECK(bad.status == 1);
+  CHECK(bad.last_line() == "1 passed, 1 failed, 0 skipped");
+  CHECK(has(bad.out, "the check"));
+  const auto refused = pmusim_command("conform " + folder + " --model zen3 --policy mediated");
+  CHECK(refused.status == 0);
+  CHECK(refused.last_line() == "0 passed, 0 failed, 2 skipped");
+}
+
+TEST_CASE("reports are the same bytes for any number of workers") {
+  const std::string a = fresh_folder("one_worker"), b = fresh_folder("three_workers");
+  const std::string run = "conform 'c*' --model spr,zen4 --policy all --out ";
+  const auto one = pmusim_command(run + a + " --jobs 1"), three = pmusim_command(run + b + " --jobs 3");
+  CHECK(one.status == three.status);
+  CHECK(one.out == three.out);
+  for (const char* file : {"/config.json", "/results.json", "/junit.xml", "/results.ktap", "/report.txt"})
+    CHECK(read_file(a + file) == read_file(b + file));
+}
+
+TEST_CASE("a report for programs has standard output to itself") {
+  const std::string folder = fresh_folder("formats");
+  case_file(folder, "good", "version >= 0");
+  const std::string run = "conform " + folder + " --model spr --policy bare-metal --format ";
+  const auto json = pmusim_command(run + "json");
+  CHECK(nlohmann::json::parse(json.out)["passed"] == 1);
+  CHECK(has(json.err, "1 passed, 0 failed, 0 skipped"));
+  CHECK(has(pmusim_command(run + "junit").out, "</testsuites>"));
+  CHECK(has(pmusim_command(run + "ktap").out, "KTAP version 1\n1..1\nok 1 "));
+}
+
+TEST_CASE("a case that is wrong is refused before anything runs") {
+  const std::string folder = fresh_folder("wrong_case");
+  const std::string file = case_file(folder, "wrong", "versoin == 2");
+  const auto output = pmusim_command("conform " + file + " --model spr --policy bare-metal");
+  CHECK(output.status == 2);
+  CHECK(has(output.err, "versoin"));
+  CHECK(has(output.err, "'version'"));
+}
+
+TEST_CASE("a built image prints the same records in the simulator as the suite judges") {
+  const std::string folder = fresh_folder("build");
+  const std::string file = case_file(folder, "good", "version >= 0");
+  CHECK(pmusim_command("build " + file + " --out " + folder + "/good.elf").status == 0);
+  const auto output = pmusim_command("run " + folder + "/good.elf --model spr --policy bare-metal");
+  CHECK(output.status == 0);
+  CHECK(has(output.out, "@case good\n"));
+  CHECK(has(output.out, "@check 0 pass"));
+}
+
+TEST_CASE("the target kvm runs or skips with the reason") {
+  const std::string folder = fresh_folder("kvm");
+  const std::string file = case_file(folder, "good", "version >= 0");
+  const auto output = pmusim_command("conform " + file + " --target kvm");
+  CAPTURE(output.out);
+  CHECK(output.status == 0);
+  CHECK((output.last_line() == "1 passed, 0 failed, 0 skipped" ||
+         output.last_line() == "0 passed, 0 failed, 1 skipped"));
+}
+
+// QEMU's TCG has no PMU, so a case that needs one skips there; what does not depend on the CPU is the same
+// text.
+TEST_CASE("the same image boots in QEMU") {
+  const std::string folder = fresh_folder("qemu");
+  const std::string file = case_file(folder, "good", "version >= 0");
+  REQUIRE(pmusim_command("build " + file + " --out " + folder + "/good.elf").status == 0);
+  const std::string text = qemu(folder + "/good.elf");
+  if (text.empty()) {
+    MESSAGE("QEMU is not installed");
+    return;
+  }
+  const auto simulated = pmusim_command("run " + folder + "/good.elf --model spr --policy bare-metal");
+  const auto without_cpu = [](const std::string& all) {
+    std::string kept;
+    for (std::size_t at = all.find("@case"), end; at < all.size(); at = end + 1) {
+      end = std::min(all.find('\n', at), all.size());
+      const std::string line = all.substr(at, end - at);
+      if (line.compare(0, 4, "@cpu") != 0 && line.compare(0, 6, "@check") != 0) kept += line + "\n";
+    }
+    return kept;
+  };
+  CHECK(without_cpu(text) == without_cpu(simulated.out));
+  CHECK(has(text, "@check 0 pass"));
+  const std::string hello = qemu(kHello);
+  CHECK(has(hello, "hello from"));
+}

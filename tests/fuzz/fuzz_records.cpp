@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reader of guests' records: any serial text is a report, or an InputError.
+#include "base/error.h"
+#include "conformance/target_records.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  try {
+    pmusim::conformance::parse_records(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
+  } catch (const pmusim::InputError&) {
+  }
+  return 0;
+}
