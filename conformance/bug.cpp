@@ -24,7 +24,7 @@ Bug load_bug(const std::string& id) {
 
   const JsonDocument document = load_json(data_path("conformance/bugs/" + id + ".json"));
   const JsonView root = document.root();
-  root.only_keys({"id", "title", "sources", "models", "policies", "kernels"});
+  root.only_keys({"id", "title", "sources", "models", "policies", "kernels", "detection", "verified"});
   Bug bug;
   bug.id = root.at("id").one_of({id});
   bug.title = root.at("title").as_string();
