@@ -32,6 +32,9 @@ void HostKernel::boot() {
   cpu_.apic_write(apic::kLvtTimer, kLocalTimerVector | (has_tsc_deadline_ ? 2u << 17 : 0));
   cpu_.apic_write(apic::kDivide, 0xb);  // by 1
   cpu_.apic_write(apic::kLvtPc, 4u << 8);
+  // Power-on enables every general-purpose counter: off, or perf's first selector would count the host's own steps
+  // until perf writes the control (amd_pmu_cpu_reset; assumed for Intel).
+  if (host_.model().caps.version >= 2) cpu_.wrmsr(host_.intel() ? msr::kGlobalCtrl : msr::kAmdGlobalCtl, 0);
   if (!host_.intel()) {
     u64 efer = 0;
     cpu_.rdmsr(msr::kEfer, efer);
@@ -55,6 +58,8 @@ bool HostKernel::has_work() const {
 }
 
 Vcpu* HostKernel::pick() {
+  // A thread keeps the CPU until its time slice ends, also across returns to user space.
+  if (!need_resched_ && current_ && current_->posted && current_->runnable()) return current_;
   for (std::size_t i = 0; i < threads_.size(); ++i) {
     const std::size_t n = (next_thread_ + i) % threads_.size();
     if (!threads_[n]->posted || !threads_[n]->runnable()) continue;
@@ -91,9 +96,10 @@ void HostKernel::run() {
     cpu_.set_interrupts(false);  // no wake-up may slip in between the check and the halt
     if (Vcpu* next = pick()) {
       cpu_.set_interrupts(true);
+      const bool new_slice = next != current_ || need_resched_ || slice_end_ == kNever;
       switch_to(next);
       need_resched_ = false;
-      slice_end_ = threads_.size() > 1 ? cpu_.tsc() + host_.config().time_slice_cycles : kNever;
+      if (new_slice) slice_end_ = threads_.size() > 1 ? cpu_.tsc() + host_.config().time_slice_cycles : kNever;
       if (next->run(*this) == Vcpu::Status::Blocked) work(Path::Block);
       continue;
     }

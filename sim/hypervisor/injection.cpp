@@ -27,6 +27,7 @@ void Vcpu::accept_messages() {
 
 // INIT and start-up messages (kvm_apic_accept_events).
 void Vcpu::accept_apic_events() {
+  const int vector = apic_.sipi_vector();  // may have arrived together with the INIT, which comes first
   if (apic_.init_pending()) {
     apic_.take_init();
     const core::CpuState before = state_;
@@ -37,7 +38,6 @@ void Vcpu::accept_apic_events() {
     wait_for_sipi_ = id_ != 0;
     exception_ = reinject_ = {};
   }
-  const int vector = apic_.sipi_vector();
   if (vector < 0) return;
   apic_.take_sipi();
   if (!wait_for_sipi_) return;
