@@ -107,7 +107,10 @@ void VpmuAudit::after_emulated(const VpmuState& s, const VpmuBacking& backing, u
   const s64 by = moved(s, backing, counter), truth = static_cast<s64>(times);
   line.seen += by;
   line.truth += truth;
-  if (by == 0) line.causes[slot(AuditCause::LostIncrement)] -= truth;
+  const s64 added = s.policy->count_emulated ? truth : 0;
+  line.causes[slot(AuditCause::LostIncrement)] += added - truth;
+  // A counter that runs in the host moves by more than it was incremented by.
+  if (backing.increments_hardware()) line.causes[slot(AuditCause::HostLeak)] += by - added;
 }
 
 }  // namespace pmusim::hv

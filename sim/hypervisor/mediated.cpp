@@ -29,6 +29,7 @@ void HardwareBacking::reset() {
   std::fill(std::begin(selector_hw_), std::end(selector_hw_), 0);
   fixed_ctrl_hw_ = 0;
   fields_ = nullptr;
+  learnt_ = 0;
 }
 
 // On AMD the selector itself keeps a counter quiet in host mode, for want of an atomic switch.
@@ -94,7 +95,7 @@ void HardwareBacking::guest_mode_changed() {
 }
 
 void HardwareBacking::increment(unsigned counter) {
-  if (loaded()) return;  // lost: the copy in memory is stale, and the hardware runs without us
+  if (loaded()) return increment_hardware(*loaded_on_, counter);
   u64& value = s_.stored(counter);
   value = (value + 1) & s_.width_mask(counter);
   if (value) return;
@@ -102,7 +103,47 @@ void HardwareBacking::increment(unsigned counter) {
   if (s_.interrupts(counter)) s_.hooks->request_pmi();
 }
 
+// The copy in memory is stale. What the host itself adds between the read and the write is overwritten.
+void HardwareBacking::increment_hardware(PhysicalCpu& cpu, unsigned counter) {
+  const pmu::Caps& host = s_.host->caps;
+  const u64 width = mask(counter < kFixedBase ? host.gp_width : host.fixed_width);
+  const u64 value = (cpu.rdpmc(rdpmc_index(counter)) + 1) & width;
+  cpu.wrmsr(counter_msr(counter), value);
+  if (value) return;
+  cpu.wrmsr(intel() ? msr::kGlobalStatusSet : msr::kAmdGlobalStatusSet, bit(counter));
+  if (s_.interrupts(counter)) s_.hooks->request_pmi();
+}
+
+// Only what GLOBAL_CTRL enables is worth an RDMSR.
+void HardwareBacking::learn_controls() {
+  if (!loaded()) return;
+  PhysicalCpu& cpu = *loaded_on_;
+  if (intel() && !stops_at_exit() && global_ctrl_direct()) cpu.rdmsr(msr::kGlobalCtrl, s_.regs.global_ctrl);
+  u64 wanted = s_.counters() & ~learnt_;
+  if (s_.caps.version > 1) wanted &= s_.regs.global_ctrl;
+  if (!known(Asset::EventSelectors))
+    for (u64 left = wanted & s_.caps.gp_bits(); left; left &= left - 1) {
+      const unsigned n = static_cast<unsigned>(__builtin_ctzll(left));
+      cpu.rdmsr(selector_msr(n), selector_hw_[n]);
+      s_.regs.selector[n] = selector_hw_[n];
+    }
+  if (!known(Asset::FixedCtrCtrl) && (wanted & ~s_.caps.gp_bits())) {
+    cpu.rdmsr(msr::kFixedCtrCtrl, fixed_ctrl_hw_);
+    s_.regs.fixed_ctrl = fixed_ctrl_hw_;
+    wanted = s_.counters() & (wanted | ~s_.caps.gp_bits());
+  }
+  learnt_ |= wanted;
+}
+
+bool HardwareBacking::stops_by_write() const {
+  const SwitchAt at = s_.policy->switch_at;
+  return !intel() && s_.host->caps.version >= 2 && s_.policy->on_exit == OnExit::StopAll &&
+         (at == SwitchAt::VcpuLoadPut || at == SwitchAt::Never) && !known(Asset::EventSelectors);
+}
+
+// Where the slow path finds the state in hardware too, it counts no better than the fast one.
 bool HardwareBacking::fastpath_allowed() const {
+  if (s_.policy->switch_at == SwitchAt::VcpuLoadPut || s_.policy->switch_at == SwitchAt::Never) return true;
   for (u64 left = s_.counters() & s_.regs.global_ctrl; left; left &= left - 1)
     if (s_.counts_instructions(static_cast<unsigned>(__builtin_ctzll(left)))) return false;
   return true;
@@ -153,6 +194,8 @@ void HardwareBacking::prepare_entry(PhysicalCpu& cpu, ControlBlockPmuFields& fie
   // At every entry, or for the first time since the vCPU was (re)defined.
   if (s_.policy->switch_at != SwitchAt::RunLoop && !loaded()) load_context(cpu);
   if (loaded() && wanted_lvtpc() != lvtpc_written_) write_lvtpc(cpu);
+  learnt_ = 0;
+  if (loaded() && stops_by_write()) cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
   if (!fields.can_load_global_ctrl()) return;
   const bool load = stops_at_exit(), save = load && global_ctrl_direct();
   const bool fresh = fields_ != &fields;
@@ -181,6 +224,7 @@ void HardwareBacking::save_global_ctrl(PhysicalCpu& cpu, ControlBlockPmuFields& 
 
 void HardwareBacking::after_exit(PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
   save_global_ctrl(cpu, fields);
+  if (stops_by_write()) cpu.wrmsr(msr::kAmdGlobalCtl, 0);
   if (s_.policy->switch_at == SwitchAt::VmEntryExit) put_context(cpu);
 }
 

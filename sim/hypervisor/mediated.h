@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Guest counters in hardware registers: the context switch of KVM's mediated vPMU (kvm_mediated_pmu_load and
 // _put), and designs that differ from it by asset or by the place of the switch. What is passed through is
-// not known until it is read back; what is filtered is kept in a shadow and never read. Without write elision
-// (before b0b6a8d3be16) counters are written unconditionally at load, and counters, selectors and fixed
-// control at put; that form is inferred, not read.
+// not known until it is read back, at put or when an instruction is emulated; what is filtered is kept in a
+// shadow and never read. Without write elision (before b0b6a8d3be16) counters are written unconditionally at
+// load, and counters, selectors and fixed control at put; that form is inferred, not read.
 #pragma once
 
 #include "hypervisor/host_perf.h"
@@ -25,6 +25,8 @@ class HardwareBacking : public VpmuBacking {
   }
   void controls_written(const pmu::Registers& before) override;
   void increment(unsigned counter) override;
+  void learn_controls() override;
+  bool increments_hardware() const override { return loaded(); }
   void handle_requests(PhysicalCpu& cpu) override;
   bool fastpath_allowed() const override;
   void guest_mode_changed() override;
@@ -62,6 +64,9 @@ class HardwareBacking : public VpmuBacking {
   bool global_ctrl_direct() const;
   // At exits the hardware stops the counters by itself (Intel's exit field).
   bool stops_at_exit() const { return intel() && s_.policy->on_exit != OnExit::LeaveRunning; }
+  // ... or, on AMD where selectors without GuestOnly may count in the host, by two writes of GLOBAL_CTL.
+  bool stops_by_write() const;
+  void increment_hardware(PhysicalCpu& cpu, unsigned counter);
   u64 global_ctrl_after_exit() const;
   u64 amd_mode_bits(unsigned counter) const;
   u32 counter_msr(unsigned counter) const;
@@ -74,6 +79,7 @@ class HardwareBacking : public VpmuBacking {
   u64 fixed_ctrl_hw_ = 0;
   PhysicalCpu* loaded_on_ = nullptr;
   unsigned access_depth_ = 0;
+  u64 learnt_ = 0;  // counters whose controls are known since the last exit
   u32 lvtpc_written_ = kUnknown;
   // What the control block was last told, so that unchanged fields are not written again.
   ControlBlockPmuFields* fields_ = nullptr;

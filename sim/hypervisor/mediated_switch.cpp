@@ -70,7 +70,7 @@ void HardwareBacking::load_vendor(PhysicalCpu& cpu) {
     cpu.rdmsr(msr::kAmdGlobalStatus, status);
     if (status) cpu.wrmsr(msr::kAmdGlobalStatusClr, status);
     cpu.wrmsr(msr::kAmdGlobalStatusSet, guest);
-    cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
+    if (!stops_by_write()) cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
   }
 }
 
@@ -99,6 +99,7 @@ void HardwareBacking::put_vendor(PhysicalCpu& cpu) {
 
 void HardwareBacking::put_registers(PhysicalCpu& cpu) {
   put_vendor(cpu);
+  learnt_ = s_.counters();
   for (u64 left = s_.counters(); left; left &= left - 1) {
     const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
     u64& value = s_.stored(counter);

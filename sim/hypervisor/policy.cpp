@@ -166,7 +166,7 @@ Policy parse_policy(const std::string& text, const std::string& file, const std:
 Policy read_policy(const JsonDocument& document, const std::string& id) {
   const JsonView root = document.root();
   root.only_keys({"title", "sources", "first_kernel", "assets", "switch_at", "pmi", "host_perf", "on_exit",
-                  "lockdown_on_erratum", "elide_writes"});
+                  "lockdown_on_erratum", "elide_writes", "emulated_instructions"});
   Policy p;
   p.id = id;
   p.file = document.name();
@@ -184,6 +184,8 @@ Policy read_policy(const JsonDocument& document, const std::string& id) {
   p.on_exit =
       choose<OnExit>(root.at("on_exit"), {"stop-all", "stop-instructions-and-branches", "leave-running"});
   p.lockdown_on_erratum = root.get_bool("lockdown_on_erratum", false);
+  if (root.has("emulated_instructions"))
+    p.count_emulated = root.at("emulated_instructions").one_of({"count", "lose"}) == "count";
   if (root.has("elide_writes")) p.elide_writes = root.at("elide_writes").as_bool() ? 1 : 0;
   check(p, root);
   return p;

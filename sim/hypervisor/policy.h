@@ -82,6 +82,7 @@ struct Policy {
   HostPerfUse host_perf = HostPerfUse::Shared;
   OnExit on_exit = OnExit::StopAll;
   bool lockdown_on_erratum = false;
+  bool count_emulated = true;  // instructions emulated or skipped for the guest are added to its counters
   KernelRelease first_kernel = KernelRelease::V6_12;  // first release with such code
   // Write a counter or selector at the switch only if its value differs: -1 as the kernel release does
   // (7.0+), 0, 1.

@@ -229,7 +229,7 @@ Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
 
 bool Vpmu::rdpmc(u32 ecx, u64& value) {
   VpmuState& s = impl_->s;
-  if (s.caps.version == 0) return false;
+  if (!s.strategies->serves_rdpmc(s.caps, ecx)) return false;
   if (ecx >= 0x10000 && ecx <= 0x10002) {  // VMware's pseudo counters, before any check of CPL or PCE
     const platform::PhysicalCpu* cpu = s.hooks->cpu();
     const u64 tsc = cpu ? cpu->tsc() : 0;
@@ -314,12 +314,14 @@ void Vpmu::sched_out(platform::PhysicalCpu& cpu) {
 
 void Vpmu::instruction_emulated(bool branch, bool user) {
   const VpmuState& s = impl_->s;
+  const bool counted = s.policy->count_emulated;
+  impl_->backing->learn_controls();
   impl_->audit.before_change(s, *impl_->backing);
   for (u64 left = s.counters(); left; left &= left - 1) {
     const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
     u64 times = s.strategies->counts_emulated(s, counter, false, user);
     if (branch) times += s.strategies->counts_emulated(s, counter, true, user);
-    for (u64 i = 0; i < times; ++i) impl_->backing->increment(counter);
+    for (u64 i = 0; counted && i < times; ++i) impl_->backing->increment(counter);
     impl_->audit.after_emulated(s, *impl_->backing, counter, times);
   }
 }
@@ -350,7 +352,7 @@ int Vpmu::set_filter(std::shared_ptr<const EventFilter> filter) {
     s.hooks->request_recalc_intercepts();
   }
   s.filter = std::move(filter);
-  s.request_reprogram(s.counters());
+  impl_->backing->filter_changed();
   return 0;
 }
 

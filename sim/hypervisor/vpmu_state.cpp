@@ -47,7 +47,9 @@ std::shared_ptr<const VpmuStrategies> default_strategies() {
   auto made = std::make_shared<VpmuStrategies>();
   made->rules = kvm_rules;
   made->caps = kvm_caps;
+  made->supported_cpuid = kvm_supported_cpuid;
   made->initial_global_ctrl = kvm_initial_global_ctrl;
+  made->serves_rdpmc = [](const pmu::Caps& caps, u32) { return caps.version != 0; };
   made->rdpmc_counter = kvm_rdpmc_counter;
   made->filter_allows = [](const VpmuState& s, unsigned counter) {
     if (!s.filter) return true;
@@ -104,6 +106,8 @@ bool VpmuState::mode_allows(unsigned counter) const {
   const bool guest_only = test_bit(regs.selector[counter], 40),
              host_only = test_bit(regs.selector[counter], 41);
   if (!guest_only && !host_only) return true;
+  // The guest's own bits reach hardware: it is in guest mode as long as the guest runs.
+  if (handling(Asset::EventSelectors) == Handling::Passthrough) return guest_only;
   if (!(hooks->guest_efer() & core::kEferSvme)) return false;
   if (guest_only && host_only) return true;
   return guest_only == hooks->in_guest_hypervisor_mode();

@@ -132,17 +132,37 @@ TEST_CASE("Counting that nothing explains is left as the residual") {
 }
 
 TEST_CASE(
-    "With state left in hardware, emulated instructions are lost and host work leaks, each under its name") {
+    "With state left in hardware, emulated instructions are added there and host work leaks, under its "
+    "name") {
   Audited a(skx(), "dedicated");
   a.g.cpu.selector(0) = 0x4300c0;
   CHECK(a.g.read(msr::kPerfEvtSel0) == 0x4300c0);
   a.guest(100, {0});
   a.g.cpu.counter(0) += 7;
+  a.g.cpu.during_rdpmc = [&](u32) { a.g.cpu.counter(0) += 2; };  // overwritten by the increment
   a.g.vpmu->instruction_emulated(false, false);
+  a.g.cpu.during_rdpmc = nullptr;
+  a.g.cpu.counter(0) += 3;
   a.guest(1, {0});
-  CHECK(a.line().seen == 108);
+  CHECK(a.line().seen == 112);
   CHECK(a.line().truth == 102);
-  CHECK(a.cause(AuditCause::HostLeak) == 7);
-  CHECK(a.cause(AuditCause::LostIncrement) == -1);
+  CHECK(a.cause(AuditCause::HostLeak) == 10);
+  CHECK(a.cause(AuditCause::LostIncrement) == 0);
   CHECK(a.line().residual() == 0);
+}
+
+TEST_CASE("A policy that does not count emulated instructions loses them, each under its name") {
+  for (const char* policy : {"dedicated", "mediated"}) {
+    Audited a(skx(), policy);
+    a.g.policy.count_emulated = false;
+    a.g.write(msr::kPerfEvtSel0, 0x4300c0);
+    a.guest(100, {0});
+    a.g.vpmu->instruction_emulated(false, false);
+    a.guest(1, {0});
+    CHECK(a.line().seen == 101);
+    CHECK(a.line().truth == 102);
+    CHECK(a.cause(AuditCause::LostIncrement) == -1);
+    CHECK(a.cause(AuditCause::HostLeak) == 0);
+    CHECK(a.line().residual() == 0);
+  }
 }

@@ -74,10 +74,16 @@ TEST_CASE("A conditional asset is resolved by the guest's and the host's counts,
   CHECK(p[Asset::Rdpmc].resolve(facts) == Handling::Emulated);
 }
 
+TEST_CASE("Emulated instructions are counted unless a policy says that they are lost") {
+  CHECK(shipped_policy("dedicated").count_emulated);
+  CHECK_FALSE(shipped_policy("partitioned-passthrough").count_emulated);
+}
+
 TEST_CASE("Misspelt and unknown names are errors at their place") {
   CHECK(contains(refusal("mediated", "\"run-loop\"", "\"run-lop\""), "run-loop"));
   CHECK(contains(refusal("mediated", "\"lvtpc\"", "\"lvtcp\""), "lvt"));
   CHECK(contains(refusal("mediated", "\"counts-match\"", "\"count-match\""), "counts-match"));
+  CHECK(contains(refusal("exitless-pmi", "\"lose\"", "\"lost\""), "lose"));
 }
 
 TEST_CASE("Combinations that cannot work are refused with the reason") {

@@ -100,6 +100,78 @@ TEST_CASE(
   CHECK(g.hooks.pmi_requested);
 }
 
+// kvm-vpmu 7, properties of dedicated, 2: selectors must be read back to know which counters count.
+TEST_CASE(
+    "Selectors in hardware are read back once per exit, where enabled, and the hardware counter is "
+    "incremented") {
+  Guest g(skx(), "dedicated");
+  FakeFields fields(g.cpu, true, true);
+  const auto exit = [&](u64 global) {
+    g.vpmu->prepare_entry(g.cpu, fields);
+    fields.at_exit = global;
+    g.vpmu->after_exit(g.cpu, fields);
+    g.cpu.log.clear();
+  };
+  using Log = std::vector<std::string>;
+  g.cpu.selector(0) = 0x4300c0;
+  g.cpu.selector(1) = 0x4300c0;  // not enabled globally
+  g.cpu.selector(2) = 0x4300c4;
+  g.cpu.msrs[msr::kFixedCtrCtrl] = 0x3;
+  exit(0x100000005);
+  g.cpu.counter(0) = 10;
+  g.cpu.counter(kFixedBase) = 20;
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.cpu.log == Log{"rdmsr 186", "rdmsr 188", "rdmsr 38d", "rdpmc 0", "wrmsr 4c1 b", "rdpmc 40000000",
+                         "wrmsr 309 15"});
+  g.cpu.log.clear();
+  g.vpmu->instruction_emulated(true, false);
+  CHECK(g.cpu.log ==
+        Log{"rdpmc 0", "wrmsr 4c1 c", "rdpmc 2", "wrmsr 4c3 1", "rdpmc 40000000", "wrmsr 309 16"});
+  // At the next exit the guest has programmed something else.
+  g.cpu.selector(0) = 0x41003c;
+  exit(0x1);
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.cpu.log == Log{"rdmsr 186"});
+  exit(0);
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.cpu.log.empty());
+}
+
+TEST_CASE("An increment in hardware that wraps sets the status there, and asks for a PMI with INT only") {
+  for (u64 selector : {u64{0x4300c0}, u64{0x5300c0}}) {
+    Guest g(skx(), "dedicated");
+    FakeFields fields(g.cpu, true, true);
+    g.cpu.selector(0) = selector;
+    g.vpmu->prepare_entry(g.cpu, fields);
+    fields.at_exit = 1;
+    g.vpmu->after_exit(g.cpu, fields);
+    g.cpu.counter(0) = mask(48) - 1;
+    g.vpmu->instruction_emulated(false, false);
+    CHECK(g.cpu.counter(0) == mask(48));
+    CHECK(g.cpu.status() == 0);
+    g.vpmu->instruction_emulated(false, false);
+    CHECK(g.cpu.counter(0) == 0);
+    CHECK(g.cpu.status() == 1);
+    CHECK(g.hooks.pmi_requested == (selector == 0x5300c0));
+  }
+}
+
+TEST_CASE("On AMD selectors that the guest owns are stopped by GLOBAL_CTL, around each exit") {
+  Guest g(zen4(), "dedicated");
+  FakeFields fields(g.cpu, false, false);
+  g.cpu.selector(0) = 0x4300c0;
+  g.vpmu->prepare_entry(g.cpu, fields);
+  g.cpu.global() = 1;  // by the guest
+  g.vpmu->after_exit(g.cpu, fields);
+  CHECK(g.cpu.global() == 0);
+  CHECK(g.read(msr::kAmdGlobalCtl) == 1);
+  CHECK(g.cpu.global() == 0);
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.cpu.counter(0) == 1);
+  g.vpmu->prepare_entry(g.cpu, fields);
+  CHECK(g.cpu.global() == 1);
+}
+
 TEST_CASE("The fast path is closed while a counter of instructions is enabled, filtered or not") {
   Guest g(spr(), "mediated");
   CHECK(g.vpmu->fastpath_allowed());
