@@ -108,8 +108,7 @@ int HostPerfBacking::reprogram(unsigned counter) {
   return create(counter);
 }
 
-int HostPerfBacking::create(unsigned counter) {
-  Pmc& pmc = pmcs_[counter];
+PerfAttr HostPerfBacking::attributes(unsigned counter) const {
   const u64 selector = s_.selector(counter);
   PerfAttr attr;
   attr.config = selector & raw_event_mask(s_.caps);
@@ -119,6 +118,12 @@ int HostPerfBacking::create(unsigned counter) {
   attr.exclude_kernel = !(selector & kOs);
   // Also without INT, so that status bits appear. A counter with IN_TXCP never overflows.
   attr.sample_period = attr.config & kInTxCp ? 0 : sample_period(counter);
+  return attr;
+}
+
+int HostPerfBacking::create(unsigned counter) {
+  Pmc& pmc = pmcs_[counter];
+  const PerfAttr attr = attributes(counter);
   const int error = s_.perf->create_task_event(cpu(), task_, attr, &pmc.event);
   if (error) return error;
   pmc.event->on_overflow = [this, counter](PerfEvent&) { perf_overflow(counter); };

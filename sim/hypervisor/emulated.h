@@ -44,6 +44,7 @@ class HostPerfBacking : public VpmuBacking {
   virtual bool resume(unsigned counter);
   virtual int reprogram(unsigned counter);  // 0, or a negative errno of perf
   virtual int create(unsigned counter);
+  virtual PerfAttr attributes(unsigned counter) const;  // of the event that create() asks perf for
   virtual void release(unsigned counter);
   virtual void perf_overflow(unsigned counter);  // in NMI context
   virtual void signal_overflow(unsigned counter);

@@ -71,6 +71,7 @@ Emulator::Result Emulator::run(core::CpuState& state, const std::vector<u64>& an
   writes_.clear();
   failure_.clear();
   use(work);
+  if (!core_->read_linear(work.seg[core::CS].base + work.rip, &opcode_, 1)) opcode_ = 0;
   const EventCounts before = core_->counts();
   try {
     const core::Stop stop = core_->run({1, kNever});

@@ -53,6 +53,7 @@ class Emulator {
   const std::vector<DeviceAccess>& writes() const { return writes_; }
   bool retired() const { return retired_; }
   bool branch() const { return branch_; }
+  u8 opcode() const { return opcode_; }  // the first byte, prefixes included
   const std::string& failure() const { return failure_; }
   // Guest memory at a linear address as `state` maps it; false if not mapped.
   bool read_linear(core::CpuState& state, u64 address, void* to, u64 size);
@@ -68,6 +69,7 @@ class Emulator {
   DeviceAccess read_;
   std::vector<DeviceAccess> writes_;
   bool retired_ = false, branch_ = false;
+  u8 opcode_ = 0;
   std::string failure_;
 };
 

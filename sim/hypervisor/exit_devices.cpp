@@ -91,7 +91,11 @@ int Vcpu::continue_emulation(HostKernel& kernel) {
     case Emulator::Result::Failed: return internal_error(1, emulator_->failure());
     case Emulator::Result::Done: break;
   }
-  if (emulator_->retired()) vpmu_->instruction_emulated(emulator_->branch(), user);
+  if (emulator_->retired()) {
+    emulated_opcode_ = emulator_->opcode();
+    vpmu_->instruction_emulated(emulator_->branch(), user);
+    emulated_opcode_ = 0;
+  }
   if (state_.activity == core::Activity::Halted) {
     state_.activity = core::Activity::Running;
     halted_ = true;

@@ -10,6 +10,7 @@
 #include "hypervisor/kvm_rules.h"
 #include "hypervisor/simulated_vcpu.h"
 #include "hypervisor/vm.h"
+#include "hypervisor/vpmu_state.h"
 
 namespace pmusim::hv {
 
@@ -111,7 +112,9 @@ std::string SimulatedKvm::name() const {
 
 int SimulatedKvm::get_supported_cpuid(std::vector<kvm::CpuidEntry2>& entries) {
   const HostConfig& c = impl_->host.config();
-  entries = entries_of(kvm_supported_cpuid(impl_->host.model(), c.release, c.policy.counters_in_hardware()));
+  const auto strategies = c.strategies ? c.strategies : default_strategies();
+  entries = entries_of(
+      strategies->supported_cpuid(impl_->host.model(), c.release, c.policy.counters_in_hardware()));
   return 0;
 }
 

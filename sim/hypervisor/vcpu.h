@@ -73,6 +73,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   u64 guest_cr0() const override { return state_.cr0; }
   u64 guest_cr4() const override { return state_.cr4; }
   u64 guest_efer() const override { return state_.efer; }
+  u8 emulated_opcode() const override { return emulated_opcode_; }
   bool in_guest_hypervisor_mode() const override { return false; }
   bool has_in_kernel_apic() const override;
   u32 virtual_lvtpc() const override { return apic_.lvt(platform::apic::kLvtPc); }
@@ -162,6 +163,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   std::unique_ptr<Vpmu> vpmu_;
   platform::LocalApic apic_;
   std::unique_ptr<Emulator> emulator_;
+  u8 emulated_opcode_ = 0;
   CpuidTable cpuid_;
   u64 perf_capabilities_ = 0;
   std::map<u32, u64> msrs_;  // plain storage registers

@@ -19,6 +19,7 @@ class VcpuHooks {
   virtual u64 guest_cr0() const = 0;
   virtual u64 guest_cr4() const = 0;
   virtual u64 guest_efer() const = 0;
+  virtual u8 emulated_opcode() const { return 0; }  // first byte of the instruction being emulated; 0: skipped
   virtual bool in_guest_hypervisor_mode() const = 0;  // L2 is running
   virtual bool has_in_kernel_apic() const = 0;
   virtual u32 virtual_lvtpc() const = 0;
