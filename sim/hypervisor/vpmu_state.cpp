@@ -50,7 +50,6 @@ std::shared_ptr<const VpmuStrategies> default_strategies() {
   made->supported_cpuid = kvm_supported_cpuid;
   made->initial_global_ctrl = kvm_initial_global_ctrl;
   made->serves_rdpmc = [](const pmu::Caps& caps, u32) { return caps.version != 0; };
-  made->serves_rdpmc = [](const pmu::Caps& caps, u32) { return caps.version != 0; };
   made->rdpmc_counter = kvm_rdpmc_counter;
   made->filter_allows = [](const VpmuState& s, unsigned counter) {
     if (!s.filter) return true;

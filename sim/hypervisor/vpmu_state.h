@@ -28,7 +28,6 @@ struct VpmuStrategies {
   std::function<CpuidTable(const pmu::Model& host, KernelRelease, bool counters_in_hardware)> supported_cpuid;
   std::function<u64(const pmu::Caps&, bool counters_in_hardware)> initial_global_ctrl;
   std::function<bool(const pmu::Caps&, u32 ecx)> serves_rdpmc;  // false: #GP before anything else is looked at
-  std::function<bool(const pmu::Caps&, u32 ecx)> serves_rdpmc;  // false: #GP before anything else is looked at
   std::function<int(const pmu::Caps&, u32 ecx)> rdpmc_counter;
   std::function<bool(const VpmuState&, unsigned counter)> filter_allows;
   // Does an emulated instruction (or branch) advance this counter?
@@ -98,7 +97,6 @@ class VpmuBacking {
   // An increment goes to a counter that may run on in hardware meanwhile.
   virtual bool increments_hardware() const { return false; }
 
-  virtual void filter_changed() { s_.request_reprogram(s_.counters()); }
   virtual void filter_changed() { s_.request_reprogram(s_.counters()); }
   virtual void guest_mode_changed() {}  // EFER.SVME written, or L1 <-> L2
   virtual void pmi_taken() {}           // a physical PMI of the guest's counters reached the host
