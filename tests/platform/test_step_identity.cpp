@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random programs run by blocks, one instruction at a time, in random slices and with random quanta:
+// counters, cycles, TSC, PMI places, status, memory and everything else that belongs to the machine's state
+// must be the same. Fewer programs under a sanitizer, which is an order of magnitude slower.
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "base/bits.h"
+#include "random_guest.h"
+
+using namespace pmusim;
+using namespace pmusim::platform;
+using namespace pmusim::platform::test;
+
+namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr u64 kPrograms = 4;
+#else
+constexpr u64 kPrograms = 40;
+#endif
+const char* const kModels[] = {"spr", "skx", "zen3", "zen4"};
+constexpr u64 kMostCycles = 50000000;
+
+struct Execution {
+  bool step = false, slices = false;
+  u64 quantum = 1000000;
+};
+
+struct Outcome {
+  StopReport stop;
+  u64 cycle = 0, tsc = 0, hash = 0, pmis = 0, interrupts = 0, faults = 0;
+  std::vector<u64> counters;
+  u64 status = 0;
+  std::vector<u8> log;
+  std::vector<Event> events;
+};
+
+Outcome execute(const Image& image, const char* model_id, const Execution& how, u64 seed) {
+  Recorder recorder;
+  MachineConfig c = config(model_id);
+  c.step = how.step;
+  c.quantum = how.quantum;
+  c.sink = &recorder;
+  Machine& m = machine();
+  m.reset(c);
+  m.load(image);
+  Outcome o;
+  Rng rng(seed);
+  u64 limit = how.slices ? 0 : kMostCycles;
+  do {
+    if (how.slices) limit += 1 + rng.below(rng.below(4) ? 3000 : 12);
+    o.stop = m.run({limit, 120});
+  } while (o.stop.kind == StopKind::MaxCycles && limit < kMostCycles);
+  Cpu& cpu = m.cpu(0);
+  o.cycle = cpu.cycle();
+  o.tsc = cpu.tsc();
+  o.hash = m.hash();
+  for (const unsigned id : counter_ids(model(model_id))) o.counters.push_back(cpu.pmu().counter_value(id));
+  o.status = cpu.pmu().registers().global_status;
+  o.log.resize(kLogEnd - kLogPointer);
+  REQUIRE(m.ram().read(kLogPointer, o.log.data(), o.log.size()));
+  std::memcpy(&o.faults, &o.log[24], 4);
+  o.events = recorder.events;
+  o.pmis = recorder.of(EventKind::Pmi).size();
+  for (const CountVector& v : cpu.core().counts().at) o.interrupts += v[unsigned(Count::Interrupts)];
+  recorder.events.clear();
+  MachineConfig quiet = c;
+  quiet.sink = nullptr;
+  m.reset(quiet);
+  return o;
+}
+
+void check_same(const Outcome& a, const Outcome& b) {
+  CHECK(b.stop.kind == a.stop.kind);
+  CHECK(b.stop.status == a.stop.status);
+  for (std::size_t i = 0; i < std::min(a.events.size(), b.events.size()); ++i) {
+    const Event &x = a.events[i], &y = b.events[i];
+    CAPTURE(i);
+    CAPTURE(int(x.kind));
+    CAPTURE(int(y.kind));
+    CAPTURE(x.a);
+    CAPTURE(y.a);
+    REQUIRE(x.cycle == y.cycle);
+    REQUIRE((x.kind == y.kind && x.a == y.a && x.b == y.b && x.tsc == y.tsc && x.text == y.text));
+  }
+  CHECK(a.events.size() == b.events.size());
+  CHECK(b.log == a.log);
+  CHECK(b.cycle == a.cycle);
+  CHECK(b.tsc == a.tsc);
+  CHECK(b.counters == a.counters);
+  CHECK(b.status == a.status);
+  CHECK(b.hash == a.hash);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "random programs with faults and PMIs are the same by blocks, by steps, in slices, with any quantum") {
+  for (const char* id : kModels) {
+    u64 pmis = 0, faults = 0, interrupts = 0;
+    for (u64 seed = 1; seed <= kPrograms; ++seed) {
+      INFO("model " << std::string(id));
+      CAPTURE(seed);
+      GuestPlan plan;
+      plan.seed = seed;
+      const Image image = random_guest(model(id), plan);
+      const Outcome blocks = execute(image, id, {}, 0);
+      CAPTURE(blocks.stop.text());
+      REQUIRE(blocks.stop.kind == StopKind::Exit);
+      REQUIRE(blocks.stop.status == 1);
+      const Execution others[] = {{true, false, 1000000}, {false, true, 777}, {true, true, 5000}};
+      for (const Execution& how : others) {
+        CAPTURE(how.step);
+        CAPTURE(how.slices);
+        check_same(blocks, execute(image, id, how, seed));
+      }
+      pmis += blocks.pmis;
+      faults += blocks.faults;
+      interrupts += blocks.interrupts;
+    }
+    // The programs do what they are for.
+    MESSAGE(std::string(id) << ": " << pmis << " PMIs, " << interrupts << " interrupts, " << faults
+                            << " faults");
+    CHECK(pmis > 20 * kPrograms);
+    CHECK(interrupts > 20 * kPrograms);
+    CHECK(faults > 5 * kPrograms);
+  }
+}
+
+TEST_CASE("a counter that starts one below, at or above its distance ends at its top, at 0 or at 1") {
+  for (const char* id : kModels) {
+    const pmu::Model& m = model(id);
+    const std::vector<unsigned> ids = counter_ids(m);
+    unsigned wrapped = 0;
+    for (u64 seed = 1; seed <= kPrograms / 2; ++seed) {
+      INFO("model " << std::string(id));
+      CAPTURE(seed);
+      GuestPlan plan;
+      plan.seed = seed;
+      plan.units = 80;
+      plan.counters = CounterPlan::Silent;
+      const Outcome from_zero = execute(random_guest(m, plan), id, {}, 0);
+      REQUIRE(from_zero.stop.status == 1);
+      CHECK(from_zero.pmis == 0);
+      for (unsigned above = 0; above < 3; ++above) {
+        CAPTURE(above);
+        plan.initial.clear();
+        std::vector<u64> expected;
+        u64 status = 0;
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+          const u64 top = mask(m.caps.width_of(ids[i])), counted = from_zero.counters[i];
+          plan.initial.push_back((top - counted + above) & top);
+          expected.push_back((top + above) & top);
+          // A counter that counts nothing stays where it is.
+          if (above && counted >= above) status |= u64{1} << ids[i];
+          wrapped += above && counted >= above;
+        }
+        const Image image = random_guest(m, plan);
+        for (const bool step : {false, true}) {
+          CAPTURE(step);
+          const Outcome o = execute(image, id, {step, false, 1000000}, 0);
+          CHECK(o.cycle == from_zero.cycle);
+          CHECK(o.counters == expected);
+          if (m.vendor == pmu::Vendor::Intel || m.caps.version >= 2) CHECK(o.status == status);
+        }
+      }
+    }
+    CHECK(wrapped > 0);
+  }
+}
