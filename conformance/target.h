@@ -34,6 +34,7 @@ struct TargetRun {
   unsigned cpus = 1;
   u64 memory = u64{128} << 20;
   bool step = false;
+  bool audit = false;     // account for what each guest counter shows (VMs of the simulator)
   u64 sync_window = 200;  // cycles
   u64 max_cycles = kNever, max_seconds = kNever;
   const Case* host_steps = nullptr;  // whose set-up is performed first, and whose steps the doorbell performs

@@ -24,7 +24,7 @@ class KernelTarget final : public Target {
     if (limited.max_seconds == kNever) limited.max_seconds = kSeconds;
     Observation seen;
     std::unique_ptr<hv::Vmm> vmm;
-    describe(run_vmm(limited, vmm, *hypervisor_, nullptr), seen);
+    describe(run_vmm(limited, vmm, *hypervisor_, nullptr, {}), seen);
     return seen;
   }
 

@@ -6,6 +6,7 @@
 
 #include "arch/count.h"
 #include "conformance/case_setup.h"
+#include "hypervisor/audit.h"
 #include "hypervisor/simulated_kvm.h"
 #include "hypervisor/vmm.h"
 

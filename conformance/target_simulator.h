@@ -9,6 +9,7 @@
 #include "platform/machine.h"
 
 namespace pmusim::hv {
+class AuditProbe;
 class SimulatedKvm;
 class Vmm;
 }  // namespace pmusim::hv
@@ -23,6 +24,7 @@ class Simulator final : public Target {
   Observation run(const TargetRun& run) override;
 
  private:
+  class Probe;
   Observation run_bare_metal(const TargetRun& run);
   Observation run_vm(const TargetRun& run);  // target_vm.cpp
   platform::Machine& machine();              // elaborated at first use
@@ -33,6 +35,7 @@ class Simulator final : public Target {
   std::unique_ptr<pmu::Model> model_;  // reduced to a CPUID, of the last run on bare metal
   std::unique_ptr<platform::Machine> machine_;
   struct Session {  // of the last run of a VM; its objects are in use until the machine's next reset
+    std::unique_ptr<hv::AuditProbe> probe;
     std::unique_ptr<hv::SimulatedKvm> kvm;
     std::unique_ptr<hv::Vmm> vmm;
   };

@@ -5,9 +5,11 @@
 #include "conformance/case_setup.h"
 #include "conformance/target_simulator.h"
 #include "conformance/target_vmm.h"
+#include "hypervisor/audit.h"
 #include "hypervisor/simulated_kvm.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vmm.h"
+#include "hypervisor/vpmu.h"
 
 namespace pmusim::conformance {
 namespace {
@@ -31,7 +33,45 @@ void add_exits(const hv::ExitStatistics& statistics, unsigned id, Observation& s
   seen.host_cycles += statistics.host_cycles;
 }
 
+// Guest counters that moved or should have.
+void add_audit(hv::Vcpu& vcpu, Observation& seen) {
+  const pmu::Caps& caps = vcpu.vpmu().caps();
+  for (unsigned counter = 0; counter < pmu::kFixedBase + pmu::kMaxFixed; ++counter) {
+    if (!(caps.counter_bits() >> counter & 1)) continue;
+    const hv::AuditLine& line = vcpu.vpmu().audit().line(counter);
+    if (!line.seen && !line.truth) continue;
+    CounterAudit audit;
+    audit.vcpu = vcpu.id();
+    audit.counter = counter >= pmu::kFixedBase ? fmt::format("fixed{}", counter - pmu::kFixedBase)
+                                               : fmt::format("gp{}", counter);
+    audit.visible = line.seen;
+    audit.truth = line.truth;
+    for (std::size_t c = 0; c < line.causes.size(); ++c)
+      if (line.causes[c])
+        audit.causes.emplace_back(hv::audit_cause_name(static_cast<hv::AuditCause>(c)), line.causes[c]);
+    audit.residual = line.residual();
+    seen.audit.push_back(std::move(audit));
+  }
+}
+
 }  // namespace
+
+// What the audit may look at: the simulated hardware, past every policy.
+class Simulator::Probe final : public hv::AuditProbe {
+ public:
+  explicit Probe(platform::Machine& machine) : machine_(machine) {}
+  const EventCounts& counts(unsigned cpu) const override {
+    machine_.cpu(cpu).core().sync();
+    return machine_.cpu(cpu).core().counts();
+  }
+  u64 counter(unsigned cpu, unsigned counter) const override {
+    machine_.cpu(cpu).core().sync();
+    return machine_.cpu(cpu).pmu().counter_value(counter);
+  }
+
+ private:
+  platform::Machine& machine_;
+};
 
 Observation Simulator::run_vm(const TargetRun& run) {
   platform::MachineConfig machine_config;
@@ -52,12 +92,21 @@ Observation Simulator::run_vm(const TargetRun& run) {
   config.forced_emulation_prefix = machine_setup(run.host_steps).forced_emulation;
   config.events = run.sink;
   session_.kvm = std::make_unique<hv::SimulatedKvm>(machine(), std::move(config));
+  session_.probe = std::make_unique<Probe>(machine());
+  const auto attach = [&] {
+    if (!run.audit) return;
+    for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
+      hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).vpmu().audit().attach(session_.probe.get());
+  };
   Observation seen;
-  conformance::describe(run_vmm(run, session_.vmm, *session_.kvm, session_.kvm.get()), seen);
+  conformance::describe(run_vmm(run, session_.vmm, *session_.kvm, session_.kvm.get(), attach), seen);
   if (!seen.exited) seen.report = session_.kvm->last_stop().text();
   seen.host_side = true;
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
     add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), id, seen);
+  if (run.audit)
+    for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
+      add_audit(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)), seen);
   count(run, seen);
   return seen;
 }
@@ -65,6 +114,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
 void Simulator::end_session() {
   session_.vmm.reset();
   session_.kvm.reset();
+  session_.probe.reset();
 }
 
 }  // namespace pmusim::conformance

@@ -30,7 +30,9 @@ std::vector<kvm::CpuidEntry2> kvm_entries(const CpuidTable& table) {
 CpuidTable table_of(const std::vector<kvm::CpuidEntry2>& entries) {
   CpuidTable table;
   for (const kvm::CpuidEntry2& e : entries)
-    table.entries.push_back({e.function, e.index, (e.flags & kvm::kCpuidFlagSignificantIndex) != 0,
+    table.entries.push_back({e.function,
+                             e.index,
+                             (e.flags & kvm::kCpuidFlagSignificantIndex) != 0,
                              {e.eax, e.ebx, e.ecx, e.edx}});
   return table;
 }
@@ -71,7 +73,7 @@ void describe(const hv::VmmResult& result, Observation& seen) {
 
 // The VM's part of a run. The doorbell reaches the steps although they need the VMM to exist first.
 hv::VmmResult run_vmm(const TargetRun& run, std::unique_ptr<hv::Vmm>& vmm, kvm::Hypervisor& hypervisor,
-                      hv::SimulatedKvm* simulated) {
+                      hv::SimulatedKvm* simulated, const std::function<void()>& created) {
   auto steps = std::make_shared<std::unique_ptr<HostSteps>>();
   hv::VmmConfig config = vmm_config(run);
   config.limit.cycles = run.max_cycles;
@@ -80,6 +82,7 @@ hv::VmmResult run_vmm(const TargetRun& run, std::unique_ptr<hv::Vmm>& vmm, kvm::
   if (run.host_steps) *steps = std::make_unique<HostSteps>(*run.host_steps, *vmm, simulated);
   if (!vmm->create()) return vmm->result();
   if (*steps) (*steps)->set_up();
+  if (created) created();
   return vmm->run();
 }
 

@@ -2,6 +2,7 @@
 // What the simulated and the real KVM have in common as targets: the virtual machine monitor around an image.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "conformance/target.h"
@@ -16,7 +17,7 @@ namespace pmusim::conformance {
 // Boots the image in a VM and serves it until it ends. `vmm` outlives the call, for statistics. simulated:
 // nullptr on a real kernel.
 hv::VmmResult run_vmm(const TargetRun& run, std::unique_ptr<hv::Vmm>& vmm, kvm::Hypervisor& hypervisor,
-                      hv::SimulatedKvm* simulated);
+                      hv::SimulatedKvm* simulated, const std::function<void()>& created);
 
 // Serial text and end.
 void describe(const hv::VmmResult& result, Observation& seen);

@@ -74,6 +74,7 @@ TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
   run.cpus = c.cpus;
   run.memory = p.memory;
   run.step = c.step;
+  run.audit = true;
   run.max_cycles = c.max_cycles ? c.max_cycles : kNever;
   run.max_seconds = c.max_seconds ? c.max_seconds : kNever;
   run.sync_window = p.scenario.sync_window;
