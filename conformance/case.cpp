@@ -47,6 +47,7 @@ std::vector<Divergence> read_divergences(const JsonView& root) {
     d.has_value = view.has("value");
     if (d.has_value && view.at("value").is_string()) d.value = view.at("value").as_string();
     if (d.has_value && view.at("value").is_integer()) d.value = std::to_string(view.at("value").as_s64());
+    d.has_when = view.has("when");
     out.push_back(std::move(d));
   }
   return out;

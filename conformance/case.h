@@ -21,6 +21,7 @@ struct Divergence {
   std::string check;   // title of the check
   bool has_value = false;
   std::string value;  // expression; the guest evaluates it and prints it as @alt
+  bool has_when = false;  // holds only where an expression is not 0, which the guest prints as @when
   std::string reason;
 };
 

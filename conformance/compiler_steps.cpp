@@ -118,10 +118,13 @@ void CaseCompiler::compile_requirements(const JsonView& root) {
 void CaseCompiler::add_alternatives(case_op& o, const std::string& title) {
   o.alternatives = static_cast<u32>(alternatives_.size());
   for (std::size_t i = 0; i < case_.divergences.size(); ++i) {
-    if (case_.divergences[i].check != title || !case_.divergences[i].has_value) continue;
-    const JsonView view = case_.document->root().at("divergences").at(i).at("value");
-    alternatives_.push_back({static_cast<u32>(i), emit(parse(view))});
-    ++o.alternative_count;
+    if (case_.divergences[i].check != title) continue;
+    const JsonView view = case_.document->root().at("divergences").at(i);
+    for (const char* key : {"when", "value"}) {
+      if (!view.has(key)) continue;
+      alternatives_.push_back({static_cast<u32>(i), emit(parse(view.at(key))), *key == 'w'});
+      ++o.alternative_count;
+    }
   }
   case_.check_titles.push_back(title);
 }

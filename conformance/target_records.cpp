@@ -71,11 +71,12 @@ GuestCheck check(Line& line) {
   return c;
 }
 
-void alternative(Line& line, GuestReport& report) {
+void alternative(Line& line, GuestReport& report, bool condition) {
   const u32 step = line.decimal(line.word());
   GuestAlternative a;
   a.divergence = line.decimal(line.word());
   a.value = line.hex(line.word());
+  a.condition = condition;
   if (report.checks.empty() || report.checks.back().step != step || report.checks.back().at != line.at())
     line.fail("no check of that step before it");
   a.check = report.checks.size() - 1;
@@ -91,7 +92,9 @@ void record(Line& line, GuestReport& report) {
   } else if (kind == "@check") {
     report.checks.push_back(check(line));
   } else if (kind == "@alt") {
-    alternative(line, report);
+    alternative(line, report, false);
+  } else if (kind == "@when") {
+    alternative(line, report, true);
   } else if (kind == "@obs") {
     GuestObservation o;
     o.step = line.decimal(line.word());

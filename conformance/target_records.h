@@ -20,11 +20,13 @@ struct GuestCheck {
   std::string text;
 };
 
-// The value that a documented divergence gives to the check before it.
+// The value that a documented divergence gives to the check before it or, where `condition`, whether it holds
+// there.
 struct GuestAlternative {
   std::size_t check = 0;  // index in checks
   u32 divergence = 0;     // index in the case's list
   u64 value = 0;
+  bool condition = false;
 };
 
 struct GuestObservation {

@@ -47,6 +47,14 @@ Finding finding_of(const Case& c, const GuestCheck& check) {
           ""};
 }
 
+// Does a divergence of the case hold at this check? One with a condition does where the guest found it true.
+bool holds(const Case& c, const GuestReport& report, std::size_t divergence, std::size_t check) {
+  if (!c.divergences[divergence].has_when) return true;
+  for (const GuestAlternative& a : report.alternatives)
+    if (a.condition && a.check == check && a.divergence == divergence) return a.value != 0;
+  return false;
+}
+
 // What the documented divergences say about one check.
 struct Documented {
   bool any = false;       // some divergence of this point is about this check
@@ -58,9 +66,9 @@ Documented documented(const Case& c, const RunPoint& point, const GuestReport& r
   const GuestCheck& check = report.checks[index];
   Documented d;
   for (const GuestAlternative& a : report.alternatives) {
-    if (a.check != index || a.divergence >= c.divergences.size()) continue;
+    if (a.condition || a.check != index || a.divergence >= c.divergences.size()) continue;
     const Divergence& divergence = c.divergences[a.divergence];
-    if (!applies(divergence, point)) continue;
+    if (!applies(divergence, point) || !holds(c, report, a.divergence, index)) continue;
     d.any = true;
     d.reason = divergence.reason;
     d.expected = number(a.value);
@@ -69,8 +77,10 @@ Documented documented(const Case& c, const RunPoint& point, const GuestReport& r
       return d;
     }
   }
-  for (const Divergence& divergence : c.divergences) {
+  for (std::size_t i = 0; i < c.divergences.size(); ++i) {
+    const Divergence& divergence = c.divergences[i];
     if (divergence.has_value || divergence.check != check.text || !applies(divergence, point)) continue;
+    if (!holds(c, report, i, index)) continue;
     d.reason = divergence.reason;
     if (check.state == GuestCheck::State::Fail) {
       d.any = d.occurred = true;
@@ -107,14 +117,17 @@ void judge_checks(const Case& c, const RunPoint& point, const GuestReport& repor
 
 // A divergence that is documented for this point and was nowhere seen although its check was made.
 void judge_absent(const Case& c, const RunPoint& point, const GuestReport& report, CaseResult& result) {
-  for (const Divergence& divergence : c.divergences) {
+  for (std::size_t d = 0; d < c.divergences.size(); ++d) {
+    const Divergence& divergence = c.divergences[d];
     if (!applies(divergence, point)) continue;
     bool made = false, failed = false;
-    for (const GuestCheck& check : report.checks)
-      if (check.text == divergence.check && check.state != GuestCheck::State::Skip) {
-        made = true;
-        failed = failed || check.state == GuestCheck::State::Fail;
-      }
+    for (std::size_t i = 0; i < report.checks.size(); ++i) {
+      const GuestCheck& check = report.checks[i];
+      if (check.text != divergence.check || check.state == GuestCheck::State::Skip) continue;
+      if (!holds(c, report, d, i)) continue;
+      made = true;
+      failed = failed || check.state == GuestCheck::State::Fail;
+    }
     if (made && !failed)
       result.findings.push_back({divergence.check, "", "a documented divergence: " + divergence.reason,
                                  "what the architecture says; the divergence no longer occurs", "", ""});

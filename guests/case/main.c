@@ -18,7 +18,7 @@ static void check(const struct case_op* op) {
   for (u32 i = 0; i < op->alternative_count; ++i) {
     const struct case_alternative* a = &list[op->alternatives + i];
     const struct case_value v = case_eval(a->value);
-    if (v.defined) case_alternative_value(op, a->divergence, v.value);
+    if (v.defined) case_alternative_value(op, a->divergence, v.value, (int)a->condition);
   }
 }
 

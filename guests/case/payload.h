@@ -143,6 +143,7 @@ struct case_op {
 struct case_alternative {
   uint32_t divergence; /* index in the case's list */
   uint32_t value;      /* expression */
+  uint32_t condition;  /* 1: the value says whether the divergence holds here, 0: what the check gives */
 };
 
 struct case_requirement {

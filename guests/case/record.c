@@ -5,7 +5,7 @@
 #include "case.h"
 
 enum { kMaxRecords = 8192 };
-enum kind { OBSERVE, CHECK, CHECK_SKIPPED, ALTERNATIVE, SKIP };
+enum kind { OBSERVE, CHECK, CHECK_SKIPPED, ALTERNATIVE, CONDITION, SKIP };
 
 struct record {
   u32 kind, step;
@@ -60,8 +60,8 @@ void case_skip_check(const struct case_op* op) {
   ++skips;
 }
 
-void case_alternative_value(const struct case_op* op, u32 divergence, u64 value) {
-  struct record* r = add(op, ALTERNATIVE);
+void case_alternative_value(const struct case_op* op, u32 divergence, u64 value, int condition) {
+  struct record* r = add(op, condition ? CONDITION : ALTERNATIVE);
   r->name = divergence;
   r->a = value;
 }
@@ -139,7 +139,8 @@ static void print(const struct record* r) {
       rt_printf(" %s\n", case_string(r->text));
       break;
     case ALTERNATIVE:
-      rt_printf("@alt %u %u 0x%lx", r->step, r->name, r->a);
+    case CONDITION:
+      rt_printf("@%s %u %u 0x%lx", r->kind == CONDITION ? "when" : "alt", r->step, r->name, r->a);
       print_at(r);
       rt_putc('\n');
       break;

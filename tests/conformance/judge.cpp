@@ -84,6 +84,23 @@ TEST_CASE("a documented divergence that no longer occurs fails") {
             .verdict == Verdict::Pass);
 }
 
+TEST_CASE("a divergence with a condition holds only where the guest found the condition true") {
+  for (const bool has_value : {false, true}) {
+    Divergence d = divergence("emulated", has_value);
+    d.has_when = true;
+    const Case c = case_with({d});
+    const std::string alternative = has_value ? "@alt 1 0 0x5 at=-\n" : "";
+    const std::string yes = "@when 1 0 0x1 at=-\n" + alternative, no = "@when 1 0 0x0 at=-\n" + alternative;
+    CHECK(run(c, kFail + yes).verdict == Verdict::Pass);
+    CHECK(run(c, kFail + no).verdict == Verdict::Fail);
+    CHECK(run(c, kFail + alternative).verdict == Verdict::Fail);  // an undefined condition is not true
+    CHECK(run(c, kPass + yes).verdict == Verdict::Fail);          // no longer occurs
+    CHECK(run(c, kPass + no).verdict == Verdict::Pass);
+    CHECK(run(c, kFail + yes + kPass + no).verdict == Verdict::Pass);
+    CHECK(run(c, kFail + no + kFail + yes).verdict == Verdict::Fail);
+  }
+}
+
 TEST_CASE("a case skips when a requirement is not met or no check could be made") {
   const CaseResult unmet = run(case_with({}), "@skip case at=- needs version >= 2, have 0\n");
   CHECK(unmet.verdict == Verdict::Skip);
