@@ -45,16 +45,22 @@ TEST_CASE(
   struct {
     const char* name;
     unsigned cpus;
-  } const guests[] = {{"hello.elf", 1}, {"smp.elf", 4}, {"profiler.elf", 1}};
+  } const guests[] = {{"hello.elf", 1}, {"smp.elf", 4}, {"smp_pmi.elf", 4}, {"profiler.elf", 1}};
   for (const auto& g : guests)
     for (const char* id : {"spr", "zen4"}) {
       INFO(g.name << " on " << id);
       const Result first = run_guest(g.name, id, g.cpus, false, 1000000, false);
       CHECK(first.report.kind == StopKind::Exit);
       CHECK(first.report.status == 1);
-      for (int variant = 0; variant < 3; ++variant) {
-        const Result r =
-            run_guest(g.name, id, g.cpus, variant == 0, variant == 1 ? 777 : 1000000, variant == 2);
+      struct {
+        bool step;
+        u64 quantum;
+        bool interrupt;
+      } const variants[] = {
+          {true, 1000000, false}, {false, 777, false}, {false, 50000, false}, {false, 1000000, true}};
+      for (const auto& v : variants) {
+        INFO("step " << v.step << ", quantum " << v.quantum << ", restored " << v.interrupt);
+        const Result r = run_guest(g.name, id, g.cpus, v.step, v.quantum, v.interrupt);
         CHECK(r.report.status == 1);
         CHECK(r.output == first.output);
         CHECK(r.cycle == first.cycle);
