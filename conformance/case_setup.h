@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of a case's "setup" that shape the machine before it exists: what the VMM takes away from the vCPU's CPUID,
-// whether the VM has a PMU at all, and whether KVM's forced-emulation prefix is on. The CPUID edits also hold for bare
-// metal, which then is hardware with those features only; the other two need a hypervisor and change nothing there.
+// The steps of a case's "setup" that shape the machine before it exists: what the VMM takes away from the
+// vCPU's CPUID, whether the VM has a PMU at all, and whether KVM's forced-emulation prefix is on. The CPUID
+// edits also hold for bare metal, which then is hardware with those features only; the other two need a
+// hypervisor and change nothing there.
 #pragma once
 
 #include <string>
