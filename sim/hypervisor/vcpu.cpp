@@ -84,9 +84,7 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   platform::ApicFeatures features;
   features.x2apic = has_cpuid(1, 0, 2, 21);
   features.tsc_deadline = has_cpuid(1, 0, 2, 24);
-  const u32 vendor = cpuid_.read(0, 0).ebx;
-  constexpr u32 kAuth = 0x68747541, kHygo = 0x6f677948;  // "AuthenticAMD", "HygonGenuine"
-  features.masks_lvtpc_on_pmi = vendor != kAuth && vendor != kHygo;
+  features.masks_lvtpc_on_pmi = false;  // the vPMU decides it when it delivers (Vpmu::deliver_pmi)
   const u32 bits = cpuid_.read(0x80000008, 0).eax & 0xff;
   if (bits) features.physical_bits = bits;
   apic_.power_on(id_, id_ == 0, features);
