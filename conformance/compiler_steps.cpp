@@ -182,7 +182,7 @@ void CaseCompiler::fault_title(case_op& o, const JsonView& step, const std::stri
                         : " raises " + step.get_string("fault", ""));
   }
   o.text = text(title);
-  if (o.fault != FAULT_RECORD) case_.check_titles.push_back(title);
+  if (o.fault != FAULT_RECORD) add_alternatives(o, title);
 }
 
 void CaseCompiler::compile_register_access(const JsonView& step, bool write) {

@@ -22,10 +22,9 @@ void case_forget(struct case_target target);
 
 /* record.c: everything observed is kept and printed at the end. */
 void case_observe(const struct case_op* op, u32 name, u64 index, int has_index, u64 value);
+/* With what the documented divergences say about it. */
 void case_check(const struct case_op* op, int passed, u64 got, u32 comparison, u64 want);
 void case_skip_check(const struct case_op* op);
-/* The value of a documented divergence or, with `condition`, whether it holds here. */
-void case_alternative_value(const struct case_op* op, u32 divergence, u64 value, int condition);
 void case_skip(const struct case_op* op, const char* reason);
 void case_fault_check(const struct case_op* op, int vector); /* judges a fault expectation */
 u32 case_finish(void);                                       /* prints all; the exit value */

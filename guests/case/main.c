@@ -14,12 +14,6 @@ static void check(const struct case_op* op) {
   const int passed =
       op->arg[1] ? case_binary(op->arg[2], left.value, right.value, &defined) != 0 : left.value != 0;
   case_check(op, passed, left.value, op->arg[1] ? op->arg[2] : (u32)RPN_END, op->arg[1] ? right.value : 1);
-  const struct case_alternative* list = case_at(case_header()->alternatives.offset);
-  for (u32 i = 0; i < op->alternative_count; ++i) {
-    const struct case_alternative* a = &list[op->alternatives + i];
-    const struct case_value v = case_eval(a->value);
-    if (v.defined) case_alternative_value(op, a->divergence, v.value, (int)a->condition);
-  }
 }
 
 static const char* const kUndefined = "a value depends on a step that was skipped";

@@ -137,7 +137,7 @@ struct case_op {
   uint32_t fault; /* a vector or FAULT_... */
   struct case_target target;
   uint32_t arg[4];
-  uint32_t alternatives, alternative_count; /* values of documented divergences, for OP_CHECK */
+  uint32_t alternatives, alternative_count; /* values of documented divergences, for all that check */
 };
 
 struct case_alternative {

@@ -42,6 +42,18 @@ void case_observe(const struct case_op* op, u32 name, u64 index, int has_index, 
   r->a = value;
 }
 
+static void alternatives(const struct case_op* op) {
+  const struct case_alternative* list = case_at(case_header()->alternatives.offset);
+  for (u32 i = 0; i < op->alternative_count; ++i) {
+    const struct case_alternative* a = &list[op->alternatives + i];
+    const struct case_value v = case_eval(a->value);
+    if (!v.defined) continue;
+    struct record* r = add(op, a->condition ? CONDITION : ALTERNATIVE);
+    r->name = a->divergence;
+    r->a = v.value;
+  }
+}
+
 void case_check(const struct case_op* op, int passed, u64 got, u32 comparison, u64 want) {
   struct record* r = add(op, CHECK);
   r->passed = (u16)passed;
@@ -53,17 +65,12 @@ void case_check(const struct case_op* op, int passed, u64 got, u32 comparison, u
   } else {
     ++failed_checks;
   }
+  alternatives(op);
 }
 
 void case_skip_check(const struct case_op* op) {
   add(op, CHECK_SKIPPED);
   ++skips;
-}
-
-void case_alternative_value(const struct case_op* op, u32 divergence, u64 value, int condition) {
-  struct record* r = add(op, condition ? CONDITION : ALTERNATIVE);
-  r->name = divergence;
-  r->a = value;
 }
 
 void case_skip(const struct case_op* op, const char* reason) {
