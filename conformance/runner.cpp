@@ -24,9 +24,12 @@ namespace {
 
 constexpr const char* kNoKernel = "-";  // bare metal has no hypervisor
 
-std::vector<Case> find_cases(const std::string& pattern) {
+std::vector<Case> find_cases(const std::string& pattern, const std::vector<std::string>& named) {
   std::vector<Case> cases;
-  if (!pattern.empty() && std::filesystem::is_regular_file(pattern)) {
+  if (!named.empty()) {
+    for (const std::string& id : named)
+      cases.push_back(load_case(data_path("conformance/cases/" + id + ".json")));
+  } else if (!pattern.empty() && std::filesystem::is_regular_file(pattern)) {
     cases.push_back(load_case(pattern));
   } else if (!pattern.empty() && std::filesystem::is_directory(pattern)) {
     cases = load_cases(pattern);
@@ -55,7 +58,7 @@ struct Column {
 
 class Suite {
  public:
-  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(find_cases(plan.pattern)) {
+  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(find_cases(plan.pattern, plan.cases)) {
     if (!plan.bug.empty()) bug_ = load_bug(plan.bug);
     if (plan.target == "kvm")
       kvm_column();

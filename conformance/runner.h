@@ -16,6 +16,7 @@ namespace pmusim::conformance {
 struct RunPlan {
   std::string
       pattern;  // of case ids ("counters.*"), or a file or folder of cases; empty: all that are shipped
+  std::vector<std::string> cases;  // ids of shipped ones instead of a pattern
   std::string target = "sim";
   std::vector<std::string> models, policies;  // ids; empty for target kvm
   std::vector<std::string> cpuids = {"kvm"}, kernels = {"7.2"};

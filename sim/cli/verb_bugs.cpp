@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// pmusim bugs check [ID...]: injects each defect of the bug library where it shows; the suite must catch it,
-// and must be clean there without it.
+// pmusim bugs check [ID...]: injects each defect of the bug library where it shows; the cases that its file
+// names must catch it there, and must be clean without it. Exit status 1 if one is not caught.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
+#include <algorithm>
 
 #include "cli/options.h"
 #include "cli/verbs.h"
-#include "conformance/bug.h"
-#include "conformance/runner.h"
+#include "conformance/bug_check.h"
 #include "conformance/worker.h"
 
 namespace pmusim::cli {
@@ -23,54 +22,40 @@ struct BugsOptions {
   unsigned jobs = default_workers();
 };
 
-std::vector<CaseResult> run(const Bug& bug, const std::string& inject, const BugsOptions& o,
-                            const char* what) {
-  RunPlan plan;
-  plan.models = bug.models;
-  plan.policies = bug.policies;
-  plan.kernels = bug.kernels;
-  plan.bug = inject;
-  plan.jobs = o.jobs;
-  Progress progress(o.common, what);
-  return run_conformance(plan, [&](std::size_t done, std::size_t total) { progress(done, total); });
-}
-
-// Cases that fail, by id.
-std::vector<std::string> failing(const std::vector<CaseResult>& results) {
-  std::vector<std::string> ids;
-  for (const CaseResult& r : results)
-    if ((r.verdict == Verdict::Fail || r.verdict == Verdict::Error) && (ids.empty() || ids.back() != r.id))
-      ids.push_back(r.id);
-  return ids;
+// One row for each catching case.
+void print_row(const BugVerdict& v, std::size_t bug_width, std::size_t case_width) {
+  std::string bug = v.bug.id;
+  for (const auto& [id, points] : v.caught) {
+    fmt::print("{:<{}}  {:<{}}  {}\n", bug, bug_width, id, case_width, fmt::join(points, ", "));
+    bug.clear();
+  }
+  if (v.caught.empty())
+    fmt::print("{:<{}}  NOT CAUGHT by {}\n", bug, bug_width, fmt::join(v.silent, ", "));
+  else if (!v.area_caught)
+    fmt::print("{:<{}}  NOT CAUGHT by a case of its area, {}\n", "", bug_width, v.bug.area);
+  else if (!v.silent.empty())
+    fmt::print("{:<{}}  unnoticed by {}\n", "", bug_width, fmt::join(v.silent, ", "));
 }
 
 int check(const BugsOptions& o) {
   check_common(o.common);
-  std::vector<Bug> bugs;
-  for (const std::string& id : o.ids.empty() ? bug_ids() : o.ids) bugs.push_back(load_bug(id));
-  std::map<std::vector<std::string>, std::vector<std::string>> clean;  // failures without defect, by where
-  u64 caught = 0;
-  for (const Bug& bug : bugs) {
-    std::vector<std::string> where = bug.models;
-    where.insert(where.end(), bug.policies.begin(), bug.policies.end());
-    where.insert(where.end(), bug.kernels.begin(), bug.kernels.end());
-    if (!clean.count(where)) clean[where] = failing(run(bug, "", o, "case runs without defect"));
-    std::vector<std::string> by;
-    for (const std::string& id : failing(run(bug, bug.id, o, "case runs")))
-      if (std::find(clean[where].begin(), clean[where].end(), id) == clean[where].end()) by.push_back(id);
-    if (by.empty()) {
-      fmt::print("MISSED  {}  {}\n", bug.id, bug.title);
-    } else {
-      ++caught;
-      fmt::print("caught  {}  by {}{}\n", bug.id, by[0],
-                 by.size() > 1 ? fmt::format(" and {} more", by.size() - 1) : "");
-    }
+  Progress progress(o.common, "bug library");
+  const BugReport report =
+      check_bugs(o.ids, o.jobs, [&](std::size_t done, std::size_t total) { progress(done, total); });
+  std::size_t bug_width = 6, case_width = 9;
+  for (const BugVerdict& v : report.verdicts) {
+    bug_width = std::max(bug_width, v.bug.id.size());
+    for (const auto& [id, points] : v.caught) case_width = std::max(case_width, id.size());
   }
-  u64 unclean = 0;
-  for (const auto& [where, ids] : clean) unclean += ids.size();
-  if (unclean) fmt::print("{} cases fail without any defect\n", unclean);
-  fmt::print("{} of {} defects caught\n", caught, bugs.size());
-  return caught == bugs.size() && !unclean ? 0 : 1;
+  fmt::print("{:<{}}  {:<{}}  at\n", "defect", bug_width, "caught by", case_width);
+  for (const BugVerdict& v : report.verdicts) print_row(v, bug_width, case_width);
+  for (const CaseResult& r : report.unclean)
+    fmt::print("fails without any defect: {} at {}\n", r.id, r.point());
+  for (const std::string& area : report.areas_without_bug) fmt::print("no defect in the area {}\n", area);
+  const auto caught = std::count_if(report.verdicts.begin(), report.verdicts.end(),
+                                    [](const BugVerdict& v) { return v.ok(); });
+  fmt::print("{} of {} defects caught\n", caught, report.verdicts.size());
+  return report.ok() ? 0 : 1;
 }
 
 }  // namespace

@@ -69,7 +69,11 @@ json list_described(const char* folder) {
     const JsonDocument document = load_json(root + "/" + file);
     const JsonView view = document.root();
     rows.push_back(
-        {{"id", view.at("id").as_string()}, {"title", view.at("title").as_string()}, {"file", file}});
+        {{"id", view.at("id").as_string()},
+         {"title", view.at("title").as_string()},
+         {"area", view.at("area").as_string()},
+         {"sources", view.at("sources").as_strings()},
+         {"file", file}});
   }
   std::sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["id"] < b["id"]; });
   return rows;
