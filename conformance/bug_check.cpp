@@ -18,7 +18,7 @@ Where where_of(const Bug& bug) {
   return {bug.models, bug.policies, bug.kernels};
 }
 Key key_of(const CaseResult& result) {
-  return {result.id, result.point() + " / " + result.kernel};
+  return {result.id, result.model + " / " + result.policy + " / " + result.kernel};
 }
 bool failed(const CaseResult& result) {
   return result.verdict == Verdict::Fail || result.verdict == Verdict::Error;
@@ -39,7 +39,7 @@ std::vector<CaseResult> run(const Where& where, std::vector<std::string> cases, 
 void judge(BugVerdict& verdict, const std::vector<CaseResult>& results, const std::set<Key>& passing) {
   for (const CaseResult& result : results) {
     if (!failed(result) || !passing.count(key_of(result))) continue;
-    verdict.caught[result.id].push_back(result.point());
+    verdict.caught[result.id].push_back(key_of(result).second);
     verdict.area_caught = verdict.area_caught || result.area == verdict.bug.area;
   }
   for (const std::string& id : verdict.bug.cases)

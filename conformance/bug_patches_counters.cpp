@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Defects of counters that are backed by perf events: writes to running counters, and overflows found in
-// emulated increments.
+// Defects of counters that are backed by perf events: writes to running counters.
 #include "base/bits.h"
 #include "conformance/bug_patches.h"
 #include "hypervisor/emulated.h"
@@ -71,32 +70,10 @@ void gp_counter_write_untruncated(VpmuStrategies& s) {
   });
 }
 
-// Overflow by emulation is found by comparing the new total with the base before the increment, although
-// perf's part is added between the two and may have wrapped, and been reported, by itself.
-class SnapshotCompared final : public HostPerfBacking {
- public:
-  using HostPerfBacking::HostPerfBacking;
-  void increment(unsigned counter) override {
-    if (!pmcs_[counter].emulated) snapshot_[counter] = s_.stored(counter);
-    HostPerfBacking::increment(counter);
-  }
-
- protected:
-  bool pause(unsigned counter) override {
-    const bool emulated = pmcs_[counter].emulated;
-    HostPerfBacking::pause(counter);
-    return emulated && s_.stored(counter) < snapshot_[counter];
-  }
-
- private:
-  u64 snapshot_[kSlots] = {};
-};
-
 }  // namespace
 
 BugPatches counter_bugs() {
   return {
-      {"emulated-overflow-after-hardware-overflow", back_with<SnapshotCompared>},
       {"gp-counter-write-untruncated", gp_counter_write_untruncated},
       {"wrmsr-running-counter-keeps-old-count", back_with<OldCountKept>},
       {"wrmsr-running-counter-stale-period", back_with<StalePeriod>},

@@ -281,7 +281,8 @@ void Vpmu::deliver_pmi() {
   const u32 lvtpc = s.hooks->virtual_lvtpc();
   if (!s.hooks->deliver_virtual_lvtpc()) return report("drop");  // masked: lost, the status remains
   report("inject");
-  if (s.strategies->masks_lvtpc_on_pmi(*s.host)) s.hooks->set_virtual_lvtpc(lvtpc | kLvtMasked);
+  const u32 after = s.strategies->masks_lvtpc_on_pmi(*s.host) ? lvtpc | kLvtMasked : lvtpc;
+  if (s.hooks->virtual_lvtpc() != after) s.hooks->set_virtual_lvtpc(after);
 }
 
 void Vpmu::load(platform::PhysicalCpu& cpu) {
