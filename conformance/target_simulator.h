@@ -39,6 +39,7 @@ class Simulator final : public Target {
     std::unique_ptr<hv::SimulatedKvm> kvm;
     std::unique_ptr<hv::Vmm> vmm;
   };
+  void report_stop(Observation& seen);
   void end_session();
   Session session_;
 };

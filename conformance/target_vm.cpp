@@ -100,7 +100,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   };
   Observation seen;
   conformance::describe(run_vmm(run, session_.vmm, *session_.kvm, session_.kvm.get(), attach), seen);
-  if (!seen.exited) seen.report = session_.kvm->last_stop().text();
+  if (!seen.exited) report_stop(seen);
   seen.host_side = true;
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
     add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), id, seen);
@@ -109,6 +109,25 @@ Observation Simulator::run_vm(const TargetRun& run) {
       add_audit(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)), seen);
   count(run, seen);
   return seen;
+}
+
+// What each vCPU was doing; the machine's own report where the machine stopped (a limit, a stall, an instruction
+// that is not implemented), which has the physical CPUs.
+void Simulator::report_stop(Observation& seen) {
+  const platform::StopReport& stop = session_.kvm->last_stop();
+  if (stop.kind == platform::StopKind::Unimplemented)
+    seen.stopped = fmt::format("{}: {}", platform::stop_name(stop.kind), stop.message);
+  for (unsigned id = 0; id < session_.vmm->vcpus(); ++id) {
+    hv::Vcpu& vcpu = hv::SimulatedKvm::simulated(session_.vmm->vcpu(id));
+    seen.report += fmt::format("vCPU {} on CPU {}: {}\n{}", id, vcpu.placed_on(), vcpu.waits_for(),
+                               platform::describe_registers(vcpu.state()));
+    const auto branches = machine().cpu(vcpu.placed_on()).core().last_branches();
+    if (stop.cpus.empty() && session_.vmm->vcpus() == 1 && !branches.empty()) {
+      seen.report += "last branches, newest last:\n";
+      for (const auto& b : branches) seen.report += fmt::format("  {:#x} -> {:#x}\n", b.from, b.to);
+    }
+  }
+  if (!stop.cpus.empty()) seen.report += stop.text();
 }
 
 void Simulator::end_session() {

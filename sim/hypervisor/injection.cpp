@@ -69,6 +69,16 @@ bool Vcpu::runnable() {
   return true;
 }
 
+std::string Vcpu::waits_for() const {
+  if (wait_for_sipi_) return "waits for a start-up IPI";
+  if (!halted_) return posted ? "running" : "in user space";
+  std::string text = "halted with interrupts ";
+  text += state_.rflags & core::kIF ? "enabled" : "disabled";
+  if (apic_.pending() >= 0) text += ", interrupt " + std::to_string(apic_.pending()) + " pending";
+  if (apic_.nmi_pending()) text += ", NMI pending";
+  return text;
+}
+
 void Vcpu::queue_exception(u8 vector, bool has_error_code, u32 error_code) {
   exception_ = {true, vector, EventType::HardwareException, has_error_code && state_.protected_mode(), error_code, 0};
   requests_ |= kReqEvent;

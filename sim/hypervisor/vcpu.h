@@ -38,6 +38,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   core::CpuState& state() { return state_; }
   kvm::Run& run_data() { return run_; }
   const ExitStatistics& statistics() const { return statistics_; }
+  std::string waits_for() const;  // for people: "running", "halted with interrupts disabled", ...
 
   // --- ioctls (on the thread of the physical CPU the vCPU is placed on)
   int set_cpuid(const std::vector<kvm::CpuidEntry2>& entries);

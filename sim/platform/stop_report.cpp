@@ -36,23 +36,27 @@ const char* stop_name(StopKind kind) {
   return "?";
 }
 
-CpuReport describe_core(core::Core& core) {
+std::string describe_registers(const core::CpuState& s) {
   static const char* const kGpr[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
   static const char* const kSeg[6] = {"es", "cs", "ss", "ds", "fs", "gs"};
-  const core::CpuState& s = core.state();
-  CpuReport r;
+  std::string out;
   for (unsigned i = 0; i < 16; ++i)
-    r.registers += fmt::format("{:>3}={:016x}{}", kGpr[i], s.gpr[i], i % 4 == 3 ? '\n' : ' ');
-  r.registers += fmt::format(
+    out += fmt::format("{:>3}={:016x}{}", kGpr[i], s.gpr[i], i % 4 == 3 ? '\n' : ' ');
+  out += fmt::format(
       "rip={:016x} rflags={:08x} cpl={} cr0={:08x} cr2={:016x} cr3={:016x} cr4={:08x} efer={:x}\n", s.rip,
       s.rflags, s.cpl, s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
   for (unsigned i = 0; i < 6; ++i)
-    r.registers +=
-        fmt::format("{}={:04x}:{:x}{}", kSeg[i], s.seg[i].selector, s.seg[i].base, i == 5 ? '\n' : ' ');
-  r.registers += fmt::format("gdt={:x}+{:x} idt={:x}+{:x} world={}\n", s.gdtr.base, s.gdtr.limit, s.idtr.base,
-                             s.idtr.limit, core.world() == World::Host ? "host" : "guest");
-  r.disassembly = core.disassemble(s.rip, 4, "> ");
+    out += fmt::format("{}={:04x}:{:x}{}", kSeg[i], s.seg[i].selector, s.seg[i].base, i == 5 ? '\n' : ' ');
+  out += fmt::format("gdt={:x}+{:x} idt={:x}+{:x}\n", s.gdtr.base, s.gdtr.limit, s.idtr.base, s.idtr.limit);
+  return out;
+}
+
+CpuReport describe_core(core::Core& core) {
+  CpuReport r;
+  r.registers = describe_registers(core.state()) +
+                fmt::format("world={}\n", core.world() == World::Host ? "host" : "guest");
+  r.disassembly = core.disassemble(core.state().rip, 4, "> ");
   for (const core::Core::BranchRecord& b : core.last_branches())
     r.last_branches.push_back(fmt::format("{:#x} -> {:#x}", b.from, b.to));
   return r;

@@ -9,7 +9,8 @@
 
 namespace pmusim::core {
 class Core;
-}
+struct CpuState;
+}  // namespace pmusim::core
 
 namespace pmusim::platform {
 
@@ -50,5 +51,6 @@ struct StopReport {
 };
 
 CpuReport describe_core(core::Core& core);
+std::string describe_registers(const core::CpuState& state);  // several lines
 
 }  // namespace pmusim::platform
