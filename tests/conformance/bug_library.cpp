@@ -20,7 +20,7 @@ TEST_CASE("every area of the suite has a defect, and every defect names its sour
     const Bug bug = load_bug(id);
     CHECK_MESSAGE(!bug.sources.empty(), id);
     CHECK_MESSAGE(!bug.cases.empty(), id);
-    CHECK_MESSAGE(bug.strategies != nullptr, id);
+    CHECK_MESSAGE(static_cast<bool>(bug.strategies), id);
     areas.insert(bug.area);
   }
   for (const std::string& area : case_areas()) CHECK_MESSAGE(areas.count(area), area);
