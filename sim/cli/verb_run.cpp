@@ -56,6 +56,8 @@ Prepared prepare(const RunConfig& c) {
   for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
   p.release = hv::release_by_name(c.kernel);
   p.memory = parse_size("--memory", c.memory);
+  if (p.memory == 0 || p.memory % 4096 || p.memory > u64{1} << 40)
+    throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, at most 1024G");
   p.scenario = load_scenario(c.scenario, overrides.scenario);
   if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
   p.image = platform::load_image(c.image);

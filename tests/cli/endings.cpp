@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a run ends that cannot go on: the message says why, with registers and the last branches, on bare metal
+// and in a VM; the exit status is 1. A worker that is killed costs its one case an error.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/types.h"
+#include "tests/cli/program.h"
+
+using namespace pmusim;
+using namespace pmusim::test;
+
+namespace {
+
+// A bootable image of 32-bit code at 100000h.
+std::string image(const std::string& folder, const std::string& name, const std::vector<u8>& code) {
+  std::vector<u8> b(0x1000);
+  const auto put = [&b](std::size_t at, u32 v, std::size_t size = 4) {
+    std::memcpy(b.data() + at, &v, size);
+  };
+  const u8 ident[] = {0x7f, 'E', 'L', 'F', 1, 1, 1};
+  std::memcpy(b.data(), ident, sizeof ident);
+  put(16, 2, 2), put(18, 3, 2), put(20, 1), put(24, 0x100000), put(28, 52);
+  put(40, 52, 2), put(42, 32, 2), put(44, 1, 2);
+  put(52, 1), put(56, 0x1000), put(60, 0x100000), put(64, 0x100000);
+  put(68, static_cast<u32>(code.size())), put(72, static_cast<u32>(code.size()));
+  put(0xf00, 0x1badb002), put(0xf08, 0u - 0x1badb002);
+  b.insert(b.end(), code.begin(), code.end());
+  const std::string path = folder + "/" + name + ".elf";
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(b.data()), static_cast<long>(b.size()));
+  return path;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a run that cannot go on says why, with registers and last branches, and ends with status 1") {
+  const std::string folder = fresh_folder("endings");
+  // All begin with mov ebx, 12345678h; jmp over a byte.
+  const struct {
+    const char* name;
+    std::vector<u8> code;
+    const char *bare, *vm, *rip;
+  } ends[] = {
+      {"triple",
+       {0x0f, 0x01, 0x1d, 0, 5, 0, 0, 0xcc},
+       "triple fault",
+       "triple fault",
+       "rip=000000000010000f"},
+      {"halt",
+       {0xfa, 0xf4},
+       "halted with interrupts disabled",
+       "halted with interrupts disabled",
+       "rip=000000000010000a"},
+      {"endless", {0xeb, 0xfe}, "cycle limit", "time limit", "rip=0000000000100008"},
+      {"unimplemented",
+       {0xdb, 0xe3},
+       "unimplemented instruction",
+       "unimplemented instruction",
+       "rip=0000000000100008"},
+  };
+  for (const auto& end : ends) {
+    std::vector<u8> code{0xbb, 0x78, 0x56, 0x34, 0x12, 0xeb, 1, 0};
+    code.insert(code.end(), end.code.begin(), end.code.end());
+    const std::string file = image(folder, end.name, code);
+    for (const char* policy : {"bare-metal", "emulated", "mediated", "dedicated"}) {
+      CAPTURE(end.name);
+      CAPTURE(policy);
+      const Output o = pmusim_command("run " + file + " --max-cycles 200000 --model spr --policy " + policy);
+      CAPTURE(o.err);
+      CHECK(o.status == 1);
+      CHECK(has(o.err, policy[0] == 'b' ? end.bare : end.vm));
+      CHECK(has(o.err, "rbx=0000000012345678"));
+      CHECK(has(o.err, end.rip));
+      CHECK(has(o.err, "last branches, newest last:"));
+      CHECK((has(o.err, "0x100005 -> 0x100008") || std::string(end.name) == "endless"));
+    }
+  }
+  // The bytes and the instruction, where it is not implemented.
+  const Output o = pmusim_command("run " + folder + "/unimplemented.elf --model zen4 --policy emulated");
+  CHECK(has(o.err, "bytes db e3"));
+  CHECK(has(o.err, "fninit"));
+}
+
+TEST_CASE("a stall says what every processor waits for") {
+  const std::string file = image(fresh_folder("stall"), "halt", {0xfa, 0xf4});
+  const Output bare = pmusim_command("run " + file + " --cpus 3 --model zen4 --policy bare-metal");
+  CHECK(bare.status == 1);
+  CHECK(has(bare.err, "stall: every CPU waits"));
+  CHECK(has(bare.err, "CPU 2 at cycle 0: waits for a start-up IPI"));
+  const Output vm = pmusim_command("run " + file + " --cpus 3 --model zen4 --policy mediated");
+  CHECK(vm.status == 1);
+  CHECK(has(vm.err, "vCPU 0 on CPU 0: halted with interrupts disabled"));
+  CHECK(has(vm.err, "vCPU 2 on CPU 2: waits for a start-up IPI"));
+}
+
+// The first case runs for minutes; its worker is killed from outside as a crash would.
+TEST_CASE("a worker of the suite that dies costs its one case an error, and the suite completes") {
+  const std::string folder = fresh_folder("killed");
+  const auto write = [&](const std::string& id, const std::string& loops) {
+    std::ofstream(folder + "/" + id + ".json")
+        << R"({"id": ")" << id << R"(", "title": "A case of a test", "area": "version and CPUID",
+    "sources": ["none"], "requires": {"pmu": "any"},
+    "programs": {"work": [{"loop": )"
+        << loops << R"(, "body": [{"nop": 1}]}]},
+    "steps": [{"measure": "work", "counters": []}, {"check": "version >= 0", "title": "the check"}]})";
+  };
+  write("a-long", "2000000000");
+  write("b-short", "10");
+  const Output o = shell(std::string(PMUSIM_PROGRAM) + " conform " + folder +
+                         " --model spr --policy bare-metal --jobs 1 --format json & P=$!; "
+                         "for i in $(seq 100); do W=$(cat /proc/$P/task/$P/children); "
+                         "[ -n \"$W\" ] && break; sleep 0.1; done; sleep 0.5; kill -SEGV $W; wait $P");
+  CAPTURE(o.err);
+  CHECK(o.status == 1);
+  const auto report = nlohmann::json::parse(o.out);
+  CHECK(report.at("passed") == 1);
+  CHECK(report.at("failed") == 1);
+  CHECK(has(o.out, "\"error\""));
+  CHECK(has(o.out, "the worker "));
+  CHECK(o.status != 3);
+}

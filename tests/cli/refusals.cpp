@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wrong input of every kind through the real command: status 2, nothing on standard output, and a message
+// with the file or option, the place, what was found and what was expected.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "tests/cli/program.h"
+
+using namespace pmusim::test;
+using pmusim::read_file;
+
+namespace {
+
+const std::string kHello = build("guests/hello.elf");
+
+struct Refusal {
+  std::string arguments;
+  std::vector<std::string> parts;  // of the message
+};
+
+void check_refused(const Refusal& r) {
+  CAPTURE(r.arguments);
+  const Output o = pmusim_command(r.arguments);
+  CAPTURE(o.err);
+  CHECK(o.status == 2);
+  CHECK(o.out.empty());
+  for (const std::string& part : r.parts) {
+    CAPTURE(part);
+    CHECK(o.err.find(part) != std::string::npos);
+  }
+  CHECK(o.err.find("found ") != std::string::npos);
+  CHECK(o.err.find("expected ") != std::string::npos);
+}
+
+std::string write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+// A case whose steps are `steps` and with `more` keys in front.
+std::string case_with(const std::string& folder, const std::string& id, const std::string& steps,
+                      const std::string& more = "") {
+  return write(
+      folder + "/" + id + ".json", "{" + more + R"("id": ")" + id +
+                                       R"(", "title": "A case of a test", "area": "version and CPUID",
+"sources": ["none"], "requires": {"pmu": "any"},
+"steps": )" + steps + "}");
+}
+
+}  // namespace
+
+TEST_CASE("images that are cut short or lie about themselves are refused") {
+  const std::string folder = fresh_folder("bad_images"), whole = read_file(kHello);
+  std::string hostile = whole;
+  hostile.replace(28, 4, "\xf0\xff\xff\xff");  // e_phoff
+  const std::string tail = " --model spr --policy ";
+  for (const char* policy : {"bare-metal", "emulated"}) {
+    check_refused({"run " + write(folder + "/empty.elf", "") + tail + policy, {"empty.elf"}});
+    check_refused({"run " + write(folder + "/cut.elf", whole.substr(0, 60)) + tail + policy,
+                   {"cut.elf: program header table at offset", "the file's end at 0x3c"}});
+    check_refused({"run " + write(folder + "/half.elf", whole.substr(0, whole.size() / 2)) + tail + policy,
+                   {"half.elf: program header ", "the file's end"}});
+    check_refused({"run " + write(folder + "/hostile.elf", hostile) + tail + policy,
+                   {"hostile.elf: program header table at offset 0xfffffff0"}});
+  }
+}
+
+TEST_CASE("cases that are wrong are refused at their place") {
+  const std::string folder = fresh_folder("bad_cases");
+  const struct {
+    std::string file;
+    std::vector<std::string> parts;
+  } wrong[] = {
+      {case_with(folder, "wrong-type", R"({"check": 1})"), {"wrong-type.json: line 3, /steps"}},
+      {case_with(folder, "wrong-key", R"([{"chekc": "version >= 0", "title": "x"}])"),
+       {"line 3, /steps/0", "'chekc'", "'check'"}},
+      {case_with(folder, "misspelt-register", R"([{"rdmsr": "global_crtl", "as": "v"}])"),
+       {"misspelt-register.json: line 3, /steps/0/rdmsr", "global_crtl", "'global_ctrl'"}},
+      {case_with(folder, "unknown-name", R"([{"expect": {"nothing": "1"}}])"),
+       {"unknown-name.json: line 3, /steps/0/expect", "nothing"}},
+      {case_with(folder, "not-an-expression", R"([{"check": "version >= ", "title": "the check"}])"),
+       {"not-an-expression.json: line 3, /steps/0/check"}},
+      {case_with(folder, "duplicate", R"([{"check": "version >= 0", "title": "the check"}])",
+                 "\"id\": \"x\",\n"),
+       {"duplicate.json: line 2, /id: found a second 'id'"}},
+  };
+  for (const auto& w : wrong) {
+    check_refused({"conform " + w.file + " --model spr --policy bare-metal", w.parts});
+    check_refused({"build " + w.file + " --out " + folder + "/x.elf", w.parts});
+  }
+}
+
+TEST_CASE("a policy that cannot work and a misspelt word in one are refused at their place") {
+  const std::string folder = fresh_folder("bad_policies");
+  auto policy = nlohmann::json::parse(read_file(source("policies/emulated.json")));
+  policy["assets"]["rdpmc"] = "passthrough";
+  const std::string run = "run " + kHello + " --model spr --policy ";
+  check_refused({run + write(folder + "/impossible.json", policy.dump(1)),
+                 {"impossible.json: line ", "/assets/rdpmc", "host perf events"}});
+  policy["assets"]["rdpmc"] = "emulatd";
+  check_refused(
+      {run + write(folder + "/misspelt.json", policy.dump(1)), {"misspelt.json: line ", "/assets/rdpmc"}});
+  check_refused({run + "emulatde", {"'emulatde'", "did you mean 'emulated'?"}});
+}
+
+TEST_CASE("options with values that cannot be are refused by name") {
+  const std::string run = "run " + kHello + " --model spr --policy emulated ";
+  const Refusal wrong[] = {
+      {run + "--timing interval", {"--timing", "'interval'", "functional"}},
+      {run + "--set foo", {"--set", "'foo'", "model.KEY=VALUE"}},
+      {run + "--set model.width=99", {"spr.json: --set width", "99", "16"}},
+      {run + "--set model.widht=4", {"--set widht", "'width'"}},
+      {run + "--set model.width=abc", {"--set width", "abc"}},
+      {run + "--set policy.assets.rdpmc=passthrough", {"emulated.json: --set assets.rdpmc"}},
+      {run + "--set scenario.sync_windo=1", {"--set sync_windo", "'sync_window'"}},
+      {run + "--memory=12Q", {"--memory", "'12Q'"}},
+      {run + "--memory=-1", {"--memory", "'-1'"}},
+      {run + "--memory=999999999999G", {"--memory"}},
+      {run + "--memory=0", {"--memory", "'0'"}},
+      {run + "--memory=4097", {"--memory", "'4097'"}},
+      {run + "--memory=1025G", {"--memory", "'1025G'"}},
+      {run + "--memory=1M", {"hello.elf", "segment"}},
+      {run + "--log msr,exti", {"--log", "'exti'", "'exit'"}},
+      {run + "--cpuid nofile", {"--cpuid", "'nofile'"}},
+      {run + "--cpuid /nonexistent.json", {"/nonexistent.json"}},
+      {run + "--scenario /nonexistent.json", {"/nonexistent.json"}},
+      {run + "--kernel 6.13", {"--kernel", "'6.13'", "6.12"}},
+      {"run " + kHello + " --policy emulated --model sprr", {"--model", "'spr'"}},
+      {"conform overflow-freezes-all-counter --model spr --policy bare-metal",
+       {"no case", "'overflow-freezes-all-counters'"}},
+      {"conform overflow-freezes-all-counters --bug lvtpc-not-maskd-on-pmi --model spr --policy emulated",
+       {"'lvtpc-not-masked-on-pmi'"}},
+  };
+  for (const Refusal& r : wrong) check_refused(r);
+}
