@@ -96,7 +96,7 @@ TEST_CASE("software interrupts push the next address, everything else the curren
   CHECK(n.slot(0) == 0x5000);
 }
 
-TEST_CASE("an interrupt gate clears IF, a trap gate keeps it; both clear TF, NT and RF") {
+TEST_CASE("an interrupt gate clears IF, a trap gate keeps it, both clear TF, NT and RF") {
   for (const u8 type : {0x8e, 0x8f}) {
     LongMode m;
     m.s.rflags |= kNT | kRF;
@@ -151,7 +151,7 @@ TEST_CASE("a non-canonical inner stack is #SS(EXT)") {
 }
 
 TEST_CASE(
-    "the IDT limit: the whole gate must lie inside; the error code names the vector, with EXT unless "
+    "the IDT limit: the whole gate must lie inside, the error code names the vector, with EXT unless "
     "software") {
   LongMode m;
   m.gate64(0x20, kCode64, 0x6000);
@@ -216,7 +216,7 @@ TEST_CASE("a fault during delivery leaves registers as they were") {
   CHECK(m.s.rip == 0x5000);
 }
 
-TEST_CASE("32-bit mode: same privilege pushes EFLAGS, CS, EIP; a 16-bit gate pushes words") {
+TEST_CASE("32-bit mode: same privilege pushes EFLAGS, CS, EIP, a 16-bit gate pushes words") {
   Machine m;
   m.protected_mode();
   m.gate32(0x20, kCode32, 0x12345678);
@@ -326,7 +326,7 @@ TEST_CASE("double faults arise as the table of exception classes says") {
   CHECK(escalate(kGP, false, kGP) == Escalation::Serial);  // an interrupt with that vector
 }
 
-TEST_CASE("a fault becomes a hardware exception; CR2 changes only for page faults") {
+TEST_CASE("a fault becomes a hardware exception, CR2 changes only for page faults") {
   CpuState s;
   const Fault pf{kPF, true, 6, true, 0x1234};
   const PendingEvent e = event_of(pf);

@@ -177,7 +177,7 @@ TEST_CASE("a conforming segment runs at the caller's privilege") {
   CHECK(m.s.seg[CS].selector == (kConformingCode | 3));
 }
 
-TEST_CASE("far targets: at the limit fine, above it #GP(0); in 64-bit code the canonical boundary") {
+TEST_CASE("far targets: at the limit fine, above it #GP(0), in 64-bit code the canonical boundary") {
   Machine m;
   m.protected_mode();
   CHECK_NOTHROW(far_jump(m.x, kShortCode, 0x1fff, 4));
@@ -281,7 +281,7 @@ TEST_CASE("a faulting IRET keeps NMIs blocked and changes nothing") {
   CHECK(m.s.gpr[RSP] == rsp);
 }
 
-TEST_CASE("IRET to CPL 3 in long mode; there it may change neither IF nor IOPL") {
+TEST_CASE("IRET to CPL 3 in long mode, there it may change neither IF nor IOPL") {
   Machine m;
   m.long_mode();
   stack_of(m, 8, {0x5100, kUserCode64 | 3, kFixed1 | kIF, 0x7700, kUserData | 3});
@@ -339,7 +339,7 @@ TEST_CASE("16-bit IRET in real mode keeps the upper flags") {
 }
 
 TEST_CASE(
-    "SS must have the current privilege as its RPL; a 16-bit TSS is one for LTR outside long mode only") {
+    "SS must have the current privilege as its RPL, a 16-bit TSS is one for LTR outside long mode only") {
   Machine m;
   m.protected_mode();
   CHECK(faults_with([&] { load_segment(m.x, SS, kData | 1); }, kGP, kData));

@@ -45,7 +45,7 @@ TEST_CASE("immediates are pushed sign-extended") {
   CHECK(p.get(Machine::kStack - 16) == 0xffffffff80000000);
 }
 
-TEST_CASE("POP to memory addressed by RSP uses the incremented RSP; POP RSP takes the value") {
+TEST_CASE("POP to memory addressed by RSP uses the incremented RSP, POP RSP takes the value") {
   Program p;
   p.put(Machine::kStack, 0x55);
   p.put(Machine::kStack + 8, 0x7000);

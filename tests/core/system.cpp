@@ -68,7 +68,7 @@ TEST_CASE("RDMSR and WRMSR fault at CPL 3, also where the MSR is intercepted") {
   CHECK(gp([&] { m.wrmsr(msr::kEfer, 0); }));
 }
 
-TEST_CASE("an intercepted unknown MSR exits; one that is not intercepted is #GP(0)") {
+TEST_CASE("an intercepted unknown MSR exits, one that is not intercepted is #GP(0)") {
   Cpu m;
   CHECK(gp([&] { m.rdmsr(0x12345); }));
   CHECK(gp([&] { m.wrmsr(0x12345, 0); }));
@@ -81,7 +81,7 @@ TEST_CASE("an intercepted unknown MSR exits; one that is not intercepted is #GP(
   CHECK(exit->value == 0x700000003);
 }
 
-TEST_CASE("other MSRs are the environment's, asked after synchronization; the cost follows") {
+TEST_CASE("other MSRs are the environment's, asked after synchronization, the cost follows") {
   Cpu m;
   m.config.costs.cycles[static_cast<unsigned>(Cost::Wrmsr)] = 150;
   m.env.msrs[0x38f] = 0x123456789abcdef0;
@@ -158,7 +158,7 @@ TEST_CASE("TSC_AUX exists with RDTSCP and has 32 bits") {
   CHECK(ud([&] { rdtsc(m.x, true); }));
 }
 
-TEST_CASE("RDPMC needs CPL 0, CR4.PCE, or real mode; a bad counter is #GP(0)") {
+TEST_CASE("RDPMC needs CPL 0, CR4.PCE, or real mode, a bad counter is #GP(0)") {
   Cpu m;
   m.env.counters[0x40000001] = 0xff12345678;
   m.rdpmc(0x40000001);
@@ -225,7 +225,7 @@ TEST_CASE("HLT halts at CPL 0, faults at CPL 3, exits where intercepted") {
   CHECK(gp([&] { hlt(m.x); }));
 }
 
-TEST_CASE("CLI and STI obey IOPL; STI casts a shadow only when it enables") {
+TEST_CASE("CLI and STI obey IOPL, STI casts a shadow only when it enables") {
   Cpu m;
   sti(m.x);
   CHECK((m.s.rflags & kIF) != 0);
@@ -243,7 +243,7 @@ TEST_CASE("CLI and STI obey IOPL; STI casts a shadow only when it enables") {
   CHECK((m.s.rflags & kIF) == 0);
 }
 
-TEST_CASE("POPF changes IF by IOPL and IOPL only at CPL 0; it clears RF and leaves VM, VIF, VIP") {
+TEST_CASE("POPF changes IF by IOPL and IOPL only at CPL 0, it clears RF and leaves VM, VIF, VIP") {
   Cpu m;
   m.s.rflags |= kRF;
   popf_value(m.x, ~u64{0}, 8);
@@ -365,7 +365,7 @@ TEST_CASE("LMSW sets PE but cannot clear it, CLTS clears TS") {
   CHECK((m.s.cr0 & 0xf) == 1);
 }
 
-TEST_CASE("debug registers: DR4 and DR5 alias DR6 and DR7 unless CR4.DE; fixed bits; upper halves") {
+TEST_CASE("debug registers: DR4 and DR5 alias DR6 and DR7 unless CR4.DE, fixed bits, upper halves") {
   Cpu m;
   mov_to_dr(m.x, 5, 0x3ff);
   CHECK(m.s.dr[7] == 0x7ff);
@@ -495,7 +495,7 @@ TEST_CASE("32-bit SYSRET returns to compatibility mode") {
 }
 
 TEST_CASE(
-    "SYSRET with a non-canonical RCX faults on Intel only; SYSCALL in compatibility mode is #UD on Intel "
+    "SYSRET with a non-canonical RCX faults on Intel only, SYSCALL in compatibility mode is #UD on Intel "
     "only") {
   for (const bool amd : {false, true}) {
     CAPTURE(amd);
@@ -513,7 +513,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("VMCALL is Intel's, VMMCALL AMD's; both are undefined outside a guest") {
+TEST_CASE("VMCALL is Intel's, VMMCALL AMD's, both are undefined outside a guest") {
   for (const bool amd : {false, true}) {
     Cpu m(amd);
     CHECK(ud([&] { vmcall(m.x, amd); }));

@@ -62,7 +62,7 @@ TEST_CASE("Without the masked flag, entries with stray bits are silently discard
   CHECK(f.allows_gp(0xc4));
 }
 
-TEST_CASE("With the masked flag, entries with stray bits are EINVAL; bits 35:32 are stray on Intel only") {
+TEST_CASE("With the masked flag, entries with stray bits are EINVAL, bits 35:32 are stray on Intel only") {
   CHECK(set(request(0, {masked(0xc0, 0xff, 0)}, 1), Vendor::Intel) == 0);
   CHECK(set(request(0, {masked(0xc0, 0xff, 0) | bit(16)}, 1), Vendor::Intel) == -EINVAL);
   CHECK(set(request(0, {masked(0xc0, 0xff, 0) | bit(54)}, 1), Vendor::Intel) == -EINVAL);
@@ -71,7 +71,7 @@ TEST_CASE("With the masked flag, entries with stray bits are EINVAL; bits 35:32 
   CHECK(set(request(0, {masked(0xc0, 0xff, 0) | bit(36)}, 1), Vendor::Amd) == -EINVAL);
 }
 
-TEST_CASE("ALLOW lets only listed events count, DENY all others; select and umask decide alone") {
+TEST_CASE("ALLOW lets only listed events count, DENY all others, select and umask decide alone") {
   EventFilter allow, deny;
   set(request(kFilterAllow, {0x01c4}), Vendor::Intel, &allow);
   set(request(kFilterDeny, {0x01c4}), Vendor::Intel, &deny);

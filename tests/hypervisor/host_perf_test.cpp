@@ -312,7 +312,7 @@ TEST_CASE("Row 12: without exclusion bits host and guest values are equal, so no
   CHECK(fields.switched.empty());
 }
 
-TEST_CASE("Row 13: AMD qualifies in the selector; HostOnly waits until virtualization is on") {
+TEST_CASE("Row 13: AMD qualifies in the selector, HostOnly waits until virtualization is on") {
   Host h(zen4());
   const auto selector = [&](bool exclude_host, bool exclude_guest) {
     PerfAttr a;

@@ -48,7 +48,7 @@ TEST_CASE("Fixed counters truncate to their width and are not sign-extended (b29
   CHECK(g.write(msr::kFixedCtr0 + 3, 0) == Outcome::Fault);  // KVM has three
 }
 
-TEST_CASE("Reserved selector bits fault on Intel: AnyThread and 63:32; pin control is accepted") {
+TEST_CASE("Reserved selector bits fault on Intel: AnyThread and 63:32, pin control is accepted") {
   Guest g(spr(), "emulated");
   CHECK(g.write(msr::kPerfEvtSel0, 0xffdfffff) == Outcome::Ok);
   for (unsigned b : {21u, 32u, 33u, 34u, 63u})
@@ -68,7 +68,7 @@ TEST_CASE("IN_TX needs TSX in host and guest, IN_TXCP counter 2 besides") {
   CHECK(g.write(msr::kPerfEvtSel0 + 2, u64{1} << 33) == Outcome::Ok);
 }
 
-TEST_CASE("FIXED_CTR_CTRL accepts OS, USR and PMI of existing counters; AnyThread and others fault") {
+TEST_CASE("FIXED_CTR_CTRL accepts OS, USR and PMI of existing counters, AnyThread and others fault") {
   Guest g(spr(), "emulated");
   CHECK(g.write(msr::kFixedCtrCtrl, 0xbbb) == Outcome::Ok);
   CHECK(g.write(msr::kFixedCtrCtrl, 0x004) == Outcome::Fault);
@@ -129,7 +129,7 @@ TEST_CASE("AMD drops reserved selector bits and ignores writes of read-only and 
   CHECK(g.read(msr::kK7PerfCtr0) == 0xffffffff);
 }
 
-TEST_CASE("Legacy PMU MSRs that a vCPU lacks read 0 and swallow writes; others fault (kvm_set_msr_common)") {
+TEST_CASE("Legacy PMU MSRs that a vCPU lacks read 0 and swallow writes, others fault (kvm_set_msr_common)") {
   Guest intel(spr(), "emulated"), amd(zen4(), "emulated");
   for (u32 m : {0xc0010000u, 0xc0010003u, 0xc0010004u, 0xc0010007u}) {
     CHECK(intel.vpmu->owns_msr(m));
@@ -158,7 +158,7 @@ TEST_CASE("Userspace may read, and write 0 to, MSRs it was told to save but this
   CHECK(g.vpmu->set_msr(msr::kAmdGlobalCtl, 1, true) == Outcome::Fault);
 }
 
-TEST_CASE("Guest counts and widths are limited to the host's and KVM's; the version is not") {
+TEST_CASE("Guest counts and widths are limited to the host's and KVM's, the version is not") {
   CpuidTable guest = kvm_supported_cpuid(spr(), KernelRelease::V7_2, false);
   guest.set(0xa, 0, {5 | 12 << 8 | 60 << 16 | 8 << 24, 0, 0, 9 | 60 << 5});
   const pmu::Caps caps = kvm_caps(guest, 0, spr());

@@ -101,7 +101,7 @@ TEST_CASE("An overflow sets the status whatever INT says, and asks for a PMI onl
   }
 }
 
-TEST_CASE("A PMI with LVTPC masked is lost, not kept; without an in-kernel APIC there is none") {
+TEST_CASE("A PMI with LVTPC masked is lost, not kept, without an in-kernel APIC there is none") {
   Guest g(spr(), "emulated");
   g.hooks.lvtpc = 0x10400;
   g.vpmu->deliver_pmi();
@@ -133,7 +133,7 @@ TEST_CASE("An overflow that meets a pending reprogram is ignored: the guest's wr
 }
 
 TEST_CASE(
-    "Emulated instructions count by select and umask, CPL and enables; EDGE, INV and CMASK do not matter") {
+    "Emulated instructions count by select and umask, CPL and enables, EDGE, INV and CMASK do not matter") {
   Guest g(spr(), "emulated");
   g.write(msr::kPerfEvtSel0, 0x2470000 | 0x840000 | 0xc0);  // OS is bit 17: USR, OS, EDGE, EN, INV, CMASK 2
   g.write(msr::kPerfEvtSel0 + 1, 0x4100c0);                 // USR only
@@ -170,7 +170,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "A denied event freezes mid-run without a fault, for emulated instructions too; the selector reads "
+    "A denied event freezes mid-run without a fault, for emulated instructions too, the selector reads "
     "back") {
   Guest g(spr(), "emulated");
   g.write(msr::kPerfEvtSel0, kInstructions);

@@ -60,7 +60,7 @@ TEST_CASE("A second FIXED_CTR_CTRL write cannot enable a denied counter from 7.2
 }
 
 TEST_CASE(
-    "AMD hardware always gets GuestOnly, whatever the guest writes; its own bits decide whether it counts") {
+    "AMD hardware always gets GuestOnly, whatever the guest writes, its own bits decide whether it counts") {
   Guest g(zen4(), "mediated");
   CpuidTable cpuid = kvm_supported_cpuid(g.model, KernelRelease::V7_2, true);
   cpuid.find(0x80000001, 0)->regs.ecx |= 1 << 2;  // SVM

@@ -111,7 +111,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "priority: only a class above the task's and the one in service is delivered; EOI ends the highest") {
+    "priority: only a class above the task's and the one in service is delivered, EOI ends the highest") {
   Rig r;
   auto request = [&](u8 vector) {
     ApicMessage m;
@@ -174,7 +174,7 @@ TEST_CASE("the ICR's busy bit clears although nobody accepts the message") {
   CHECK(r.wires.sent[0].destination == 0x7f);
 }
 
-TEST_CASE("a self IPI stays in the APIC; an illegal vector is reported in ESR after a write to it") {
+TEST_CASE("a self IPI stays in the APIC, an illegal vector is reported in ESR after a write to it") {
   Rig r;
   r.apic.write(apic::kIcr, 0x40040);
   CHECK(r.apic.pending() == 0x40);

@@ -165,7 +165,7 @@ TEST_CASE("an overflow inside host work has its place: the NMI handler runs ther
   });
 }
 
-TEST_CASE("interrupts wait for the host's IF, NMIs do not; a handler's own NMI waits until it returns") {
+TEST_CASE("interrupts wait for the host's IF, NMIs do not, a handler's own NMI waits until it returns") {
   run_host(config("zen4"), [](Cpu& cpu) {
     Handler h;
     cpu.set_handler(&h);

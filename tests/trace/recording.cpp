@@ -91,7 +91,7 @@ TEST_CASE("an event that is wrong is refused with its line and field") {
       "line 2, /x: unknown key 'x'");
 }
 
-TEST_CASE("cycles of one CPU may stand still but not go back; other CPUs have their own") {
+TEST_CASE("cycles of one CPU may stand still but not go back, other CPUs have their own") {
   const auto lvt = [](const char* cpu, const char* cycle) {
     return std::string("{\"event\":\"lvt\",\"cycle\":") + cycle + ",\"tsc\":0,\"cpu\":" + cpu +
            ",\"value\":\"0x1\"}\n";
