@@ -9,7 +9,11 @@
 namespace pmusim::core {
 namespace {
 
+// floor(cycle x num / den); a 128-bit division only where the product needs it.
 u64 scaled(u64 cycle, u64 num, u64 den) {
+  if (num == den) return cycle;
+  u64 product;
+  if (!__builtin_mul_overflow(cycle, num, &product)) return product / den;
   return static_cast<u64>(static_cast<u128>(cycle) * num / den);
 }
 

@@ -9,6 +9,9 @@ namespace pmusim::platform {
 
 // floor(value x num / den), exactly; saturates instead of wrapping.
 inline u64 scale(u64 value, u64 num, u64 den) {
+  if (num == den) return value;
+  u64 product;
+  if (!__builtin_mul_overflow(value, num, &product)) return product / den;
   const u128 result = static_cast<u128>(value) * num / den;
   return result > kNever ? kNever : static_cast<u64>(result);
 }
