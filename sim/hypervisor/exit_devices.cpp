@@ -57,15 +57,23 @@ int Vcpu::handle_io(HostKernel& kernel) {
     return skip_instruction(exit_.instruction_length);
   }
   const unsigned length = exit_.instruction_length;
+  // Registers that user space has set meanwhile end the instruction (KVM's cui_linear_rip).
+  const auto linear_rip = [this] {
+    return state_.code64() ? state_.rip : static_cast<u32>(state_.seg[core::CS].base + state_.rip);
+  };
+  const u64 at = linear_rip();
   if (in) {
-    completion_ = [this, size, length](HostKernel&) {
+    completion_ = [this, size, length, at, linear_rip](HostKernel&) {
+      if (linear_rip() != at) return 1;
       const u64 result_value = load_bytes(run_.io.data, size);
       u64& rax = state_.gpr[core::RAX];
       rax = size == 4 ? result_value : (rax & ~mask(size * 8)) | result_value;
       return skip_instruction(length);
     };
   } else {
-    completion_ = [this, length](HostKernel&) { return skip_instruction(length); };
+    completion_ = [this, length, at, linear_rip](HostKernel&) {
+      return linear_rip() == at ? skip_instruction(length) : 1;
+    };
   }
   return exit_for_access({true, !in, port, size, in ? 0 : value});
 }
