@@ -78,6 +78,7 @@ struct Core::Impl {
   u64 execute_repeat(Block& block, u64 allowed);
   u64 execute_single(u64 allowed, Stop& stop, bool& stopped);
   void retire_after(Block& block, unsigned executed);
+  void report_block(const Block& block, unsigned executed);
   void abandon();
   void finish();
   Stop slice_stop() const;

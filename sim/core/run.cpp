@@ -80,6 +80,13 @@ void Core::Impl::retire_after(Block& block, unsigned executed) {
     x.s->rip = last.next_rip;
   else if (x.s->rip != last.next_rip)
     record_branch(last.rip(), x.s->rip);
+  report_block(block, executed);
+}
+
+void Core::Impl::report_block(const Block& block, unsigned executed) {
+  if (!(levels_ & Observer::kBlock)) return;
+  for (Observer* o : observers_)
+    if (o->levels() & Observer::kBlock) o->on_block(block.key.rip, executed);
 }
 
 u64 Core::Impl::execute_some(Block& block, u64 allowed) {
@@ -95,9 +102,6 @@ u64 Core::Impl::execute_some(Block& block, u64 allowed) {
   } while (++op != x.end);
   const unsigned executed = static_cast<unsigned>(op - block.ops.data());
   retire_after(block, executed);
-  if (levels_)
-    for (Observer* o : observers_)
-      if (o->levels() & Observer::kBlock) o->on_block(block.key.rip, executed);
   return executed;
 }
 
@@ -121,6 +125,7 @@ u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
   if (finished) {
     x.s->rip = op.next_rip;
     x.s->rflags &= ~kRF;
+    report_block(block, 1);
   } else {
     x.s->rip = op.rip();
     x.s->rflags |= kRF;
@@ -220,8 +225,7 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
         s.rip = block.end_rip;
       else if (s.rip != block.end_rip)
         record_branch(op[-1].rip(), s.rip);
-      if (__builtin_expect(levels_ != 0, 0))
-        for (Observer* o : observers_) o->on_block(block.key.rip, block.count);
+      if (__builtin_expect(levels_ != 0, 0)) report_block(block, block.count);
     }
     if (x.slice) return slice_stop();
   }
@@ -231,6 +235,8 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
 void Core::Impl::abandon() {
   if (x.op) {
     commit();
+    if (block_ && !block_->repeat && x.op != block_->ops.data())
+      report_block(*block_, static_cast<unsigned>(x.op - block_->ops.data()));
     x.s->rip = x.op->rip();
     x.op = nullptr;
   }

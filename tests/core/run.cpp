@@ -19,7 +19,10 @@ std::vector<u8> loop_program(u32 n) {
 struct Recorder : Observer {
   explicit Recorder(u8 levels) : levels_(levels) {}
   u8 levels() const override { return levels_; }
-  void on_block(u64, unsigned instructions) override { block_instructions += instructions; }
+  void on_block(u64, unsigned instructions) override {
+    block_instructions += instructions;
+    ++block_runs;
+  }
   void on_branch(u64 from, u64 to, BranchKind, bool taken) override { branches.push_back({from, to, taken}); }
   void on_retire(u64 rip, unsigned) override { retired.push_back(rip); }
   void on_cycle(unsigned context, const CountVector& delta, u64 repeat) override {
@@ -32,7 +35,7 @@ struct Recorder : Observer {
     bool taken;
   };
   u8 levels_;
-  u64 block_instructions = 0, cycles = 0;
+  u64 block_instructions = 0, block_runs = 0, cycles = 0;
   std::vector<Branch> branches;
   std::vector<u64> retired;
   EventCounts sum;
@@ -371,6 +374,28 @@ TEST_CASE("observers see every retirement, branch and cycle, and change neither 
       CHECK(r.sum.at[0][static_cast<unsigned>(Count::Instructions)] + 4 > instructions);
     }
   }
+}
+
+TEST_CASE("a detached observer is not called, and one of blocks sees every instruction without stepping") {
+  Program p;
+  // mov ecx, 100; inc eax; loop; mov cl, 5; rep stosb; nop; ud2, whose handler halts
+  p.code({0xb9, 100, 0, 0, 0, 0xff, 0xc0, 0xe2, 0xfc, 0xb1, 5, 0xf3, 0xaa, 0x90, 0x0f, 0x0b});
+  p.gate64(kUD, kCode64, 0x110000);
+  p.code({0xf4}, 0x110000);
+  Recorder all(15), blocks(Observer::kBlock);
+  p.core.attach(all);
+  p.core.detach(all);
+  p.core.attach(blocks);
+  p.start();
+  p.s.gpr[RSP] = Machine::kStack;
+  p.s.gpr[RDI] = Program::kDataAt;
+  p.run_to_halt();
+  CHECK(all.retired.empty());
+  CHECK(all.branches.empty());
+  CHECK(all.cycles == 0);
+  CHECK(p.count(Count::Instructions) == 1 + 200 + 2 + 1 + 1);
+  CHECK(blocks.block_instructions == p.count(Count::Instructions));
+  CHECK(blocks.block_runs < 110);  // whole blocks, not instructions
 }
 
 TEST_CASE("stepping gives the same state, counts and time as blocks on random programs") {
