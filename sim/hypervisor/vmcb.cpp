@@ -11,6 +11,7 @@
 namespace pmusim::hv {
 
 using core::ExitKind;
+using Source = platform::PhysicalCpu::Source;
 
 namespace {
 
@@ -96,7 +97,7 @@ bool Vmcb::cr(unsigned number, bool write, u64 value) const {
 std::string Vmcb::load(platform::PhysicalCpu& cpu) {
   clear_entry_failure();
   u64 efer = 0;
-  if (!cpu.hw_rdmsr(msr::kEfer, efer) || !(efer & core::kEferSvme))
+  if (!cpu.hw_rdmsr(msr::kEfer, efer, Source::Field) || !(efer & core::kEferSvme))
     return fail_entry(svm::kExitInvalid, "VMRUN with EFER.SVME = 0 (#UD)");
   if (!(intercept4 & svm::kVmrun)) return fail_entry(svm::kExitInvalid, "VMEXIT_INVALID: the VMRUN intercept is clear");
   if (tag_ == 0) return fail_entry(svm::kExitInvalid, "VMEXIT_INVALID: ASID 0");

@@ -11,6 +11,7 @@
 namespace pmusim::hv {
 
 using core::ExitKind;
+using Source = platform::PhysicalCpu::Source;
 
 namespace {
 
@@ -171,25 +172,25 @@ std::string Vmcs::load(platform::PhysicalCpu& cpu) {
   u64 reason = 0;
   std::string failure = check(reason);
   if (!failure.empty()) return fail_entry(reason, failure);
-  if (entry_controls & vmx::kEntryLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, guest_perf_global_ctrl);
+  if (entry_controls & vmx::kEntryLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, guest_perf_global_ctrl, Source::Field);
   // DEBUGCTL is 0 after every VM-exit and the host never sets it, so only another value is a visible load.
-  if ((entry_controls & vmx::kEntryLoadDebug) && guest_debugctl) cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl);
+  if ((entry_controls & vmx::kEntryLoadDebug) && guest_debugctl) cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl, Source::Field);
   for (std::size_t i = 0; i < entry_load.size(); ++i)
-    if (!listable(entry_load[i].msr) || !cpu.hw_wrmsr(entry_load[i].msr, entry_load[i].value))
+    if (!listable(entry_load[i].msr) || !cpu.hw_wrmsr(entry_load[i].msr, entry_load[i].value, Source::List))
       return fail_entry(vmx::kReasonMsrLoading | vmx::kReasonEntryFailure,
                         "VM-entry MSR-load list: entry " + std::to_string(i + 1) + " cannot be loaded");
   return {};
 }
 
 void Vmcs::store(platform::PhysicalCpu& cpu, const core::VmExit& exit) {
-  if (exit_controls & vmx::kExitSaveGlobalCtrl) cpu.hw_rdmsr(msr::kGlobalCtrl, guest_perf_global_ctrl);
+  if (exit_controls & vmx::kExitSaveGlobalCtrl) cpu.hw_rdmsr(msr::kGlobalCtrl, guest_perf_global_ctrl, Source::Field);
   const bool debug_loaded = (entry_controls & vmx::kEntryLoadDebug) && guest_debugctl;
-  if ((exit_controls & vmx::kExitSaveDebug) && debug_loaded) cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl);
-  for (MsrListEntry& entry : exit_store) cpu.hw_rdmsr(entry.msr, entry.value);
-  if (debug_loaded) cpu.hw_wrmsr(msr::kDebugCtl, 0);  // every VM-exit clears it
-  if (exit_controls & vmx::kExitLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, host_perf_global_ctrl);
+  if ((exit_controls & vmx::kExitSaveDebug) && debug_loaded) cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl, Source::Field);
+  for (MsrListEntry& entry : exit_store) cpu.hw_rdmsr(entry.msr, entry.value, Source::List);
+  if (debug_loaded) cpu.hw_wrmsr(msr::kDebugCtl, 0, Source::Field);  // every VM-exit clears it
+  if (exit_controls & vmx::kExitLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, host_perf_global_ctrl, Source::Field);
   for (const MsrListEntry& entry : exit_load)
-    if (!cpu.hw_wrmsr(entry.msr, entry.value)) throw std::logic_error("VMX abort: VM-exit MSR-load list");
+    if (!cpu.hw_wrmsr(entry.msr, entry.value, Source::List)) throw std::logic_error("VMX abort: VM-exit MSR-load list");
   exit_reason_field = vmx::exit_reason(exit);
   exit_qualification = exit_id(exit).qualification;
   idt_vectoring_info = encode_interruption(exit.vectoring);

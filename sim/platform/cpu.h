@@ -60,8 +60,8 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   void vmaccess(bool write) override;
   void halt() override;
   core::VmExit enter_guest(ControlBlock& block) override;
-  bool hw_rdmsr(u32 index, u64& value) override;
-  bool hw_wrmsr(u32 index, u64 value) override;
+  bool hw_rdmsr(u32 index, u64& value, Source source) override;
+  bool hw_wrmsr(u32 index, u64 value, Source source) override;
   u64 cycle() const override { return timing_->cycle(); }
   u64 tsc() const override;
 

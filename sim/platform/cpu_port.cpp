@@ -107,7 +107,7 @@ bool Cpu::wrmsr(u32 index, u64 value) {
   return ok;
 }
 
-bool Cpu::hw_rdmsr(u32 index, u64& value) {
+bool Cpu::hw_rdmsr(u32 index, u64& value, Source source) {
   core_->account_time();
   bool ok = true;
   if (const u64* own = core_msr(index))
@@ -115,17 +115,17 @@ bool Cpu::hw_rdmsr(u32 index, u64& value) {
   else
     ok = msr_read(index, value);
   emit_host_msr("hw_rdmsr", index, value, false, !ok);
-  spend(Cost::MsrListEntry);
+  if (source == Source::List) spend(Cost::MsrListEntry);
   return ok;
 }
 
-bool Cpu::hw_wrmsr(u32 index, u64 value) {
+bool Cpu::hw_wrmsr(u32 index, u64 value, Source source) {
   core_->account_time();
   u64* own = core_msr(index);
   if (own) *own = value;
   const bool ok = own && index != msr::kEfer ? true : msr_write(index, value);
   emit_host_msr("hw_wrmsr", index, value, true, !ok);
-  spend(Cost::MsrListEntry);
+  if (source == Source::List) spend(Cost::MsrListEntry);
   return ok;
 }
 

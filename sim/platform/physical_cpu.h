@@ -73,9 +73,11 @@ class PhysicalCpu {
   // VM-entry until the next VM-exit. Never returns with ExitKind::None.
   virtual core::VmExit enter_guest(ControlBlock& block) = 0;
 
-  // Hardware-internal accesses for ControlBlock::load/store: no instruction is counted.
-  virtual bool hw_rdmsr(u32 index, u64& value) = 0;
-  virtual bool hw_wrmsr(u32 index, u64 value) = 0;
+  // Hardware-internal accesses for ControlBlock::load/store: no instruction is counted. A field of the control
+  // block is part of the entry's or exit's own cost; an entry of an MSR list costs Cost::MsrListEntry.
+  enum class Source : u8 { Field, List };
+  virtual bool hw_rdmsr(u32 index, u64& value, Source source) = 0;
+  virtual bool hw_wrmsr(u32 index, u64 value, Source source) = 0;
 
   virtual u64 cycle() const = 0;
   virtual u64 tsc() const = 0;  // for events and diagnostics; not an instruction

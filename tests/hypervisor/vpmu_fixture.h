@@ -72,8 +72,8 @@ class FakeCpu : public platform::PhysicalCpu {
   void vmaccess(bool) override {}
   void halt() override {}
   core::VmExit enter_guest(platform::ControlBlock&) override { return {}; }
-  bool hw_rdmsr(u32 index, u64& value) override { return value = msrs[canonical(index)], true; }
-  bool hw_wrmsr(u32 index, u64 value) override { return msrs[canonical(index)] = value, true; }
+  bool hw_rdmsr(u32 index, u64& value, Source) override { return value = msrs[canonical(index)], true; }
+  bool hw_wrmsr(u32 index, u64 value, Source) override { return msrs[canonical(index)] = value, true; }
   u64 cycle() const override { return now; }
   u64 tsc() const override { return now; }
 

@@ -317,7 +317,7 @@ TEST_CASE("physical MSR accesses appear in the event stream in order") {
     u64 v;
     cpu.wrmsr(msr::kGlobalCtrl, 3);
     cpu.rdmsr(msr::kGlobalCtrl, v);
-    cpu.hw_wrmsr(msr::kGlobalCtrl, 0);
+    cpu.hw_wrmsr(msr::kGlobalCtrl, 0, PhysicalCpu::Source::Field);
   });
   const auto list = recorder.of(EventKind::HostMsr);
   REQUIRE(list.size() == 3);
