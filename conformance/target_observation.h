@@ -27,6 +27,7 @@ struct Stat {
 struct CounterAudit {
   unsigned vcpu = 0;
   std::string counter;                              // "gp0", "fixed1"
+  std::string programmed;                           // "INST_RETIRED.ANY_P USR|OS INT"
   s64 visible = 0;                                  // sum of its advances as the guest reads them
   s64 truth = 0;                                    // ... as a counter that nothing disturbs would have them
   std::vector<std::pair<std::string, s64>> causes;  // visible - truth, by cause

@@ -6,7 +6,7 @@
 
 #include "arch/count.h"
 #include "conformance/case_setup.h"
-#include "hypervisor/audit.h"
+#include "hypervisor/audit_bare_metal.h"
 #include "hypervisor/simulated_kvm.h"
 #include "hypervisor/vmm.h"
 
@@ -81,6 +81,24 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
   for (const pmu::AssumedValue& value : run.model->assumed) seen.assumed.push_back(value.path);
 }
 
+// Counters that were programmed, or moved.
+void Simulator::add_audit(unsigned cpu, unsigned counter, const std::string& programmed,
+                          const hv::AuditLine& line, Observation& seen) {
+  if (!line.seen && !line.truth && programmed.empty()) return;
+  CounterAudit audit;
+  audit.vcpu = cpu;
+  audit.counter = counter >= pmu::kFixedBase ? fmt::format("fixed{}", counter - pmu::kFixedBase)
+                                             : fmt::format("gp{}", counter);
+  audit.programmed = programmed;
+  audit.visible = line.seen;
+  audit.truth = line.truth;
+  for (std::size_t c = 0; c < line.causes.size(); ++c)
+    if (line.causes[c])
+      audit.causes.emplace_back(hv::audit_cause_name(static_cast<hv::AuditCause>(c)), line.causes[c]);
+  audit.residual = line.residual();
+  seen.audit.push_back(std::move(audit));
+}
+
 Observation Simulator::run_bare_metal(const TargetRun& run) {
   GuestCpuid cpuid = guest_cpuid(run.point.cpuid, *run.model, run.release, false);
   edit_cpuid(machine_setup(run.host_steps).cpuid, cpuid.table);
@@ -99,10 +117,23 @@ Observation Simulator::run_bare_metal(const TargetRun& run) {
   end_session();
   m.load(*run.image, {run.command_line, ""});
   const SerialListener listener(m.ports().serial, run.on_character);
+  std::vector<std::unique_ptr<hv::BareMetalAudit>> audits;
+  for (unsigned id = 0; run.audit && id < run.cpus; ++id)
+    audits.push_back(
+        std::make_unique<hv::BareMetalAudit>(m.cpu(id).pmu(), m.cpu(id).core().counts(), *model_));
   const platform::StopReport stop = m.run({run.max_cycles, run.max_seconds});
   Observation seen;
   seen.serial = m.ports().serial.output();
   describe(stop, seen);
+  for (unsigned id = 0; id < audits.size(); ++id) {
+    m.cpu(id).core().sync();
+    audits[id]->finish();
+    const u64 counters = model_->caps.counter_bits();
+    for (u64 left = counters; left; left &= left - 1) {
+      const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+      add_audit(id, counter, audits[id]->programmed(counter), audits[id]->line(counter), seen);
+    }
+  }
   count(run, seen);
   return seen;
 }

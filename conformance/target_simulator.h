@@ -10,6 +10,7 @@
 
 namespace pmusim::hv {
 class AuditProbe;
+struct AuditLine;
 class SimulatedKvm;
 class Vmm;
 }  // namespace pmusim::hv
@@ -29,6 +30,8 @@ class Simulator final : public Target {
   Observation run_vm(const TargetRun& run);  // target_vm.cpp
   platform::Machine& machine();              // elaborated at first use
   static void describe(const platform::StopReport& stop, Observation& seen);
+  static void add_audit(unsigned cpu, unsigned counter, const std::string& programmed,
+                        const hv::AuditLine& line, Observation& seen);
   void count(const TargetRun& run, Observation& seen);  // totals of the CPUs after a run
 
   unsigned max_cpus_;

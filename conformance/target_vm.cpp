@@ -33,27 +33,6 @@ void add_exits(const hv::ExitStatistics& statistics, unsigned id, Observation& s
   seen.host_cycles += statistics.host_cycles;
 }
 
-// Guest counters that moved or should have.
-void add_audit(hv::Vcpu& vcpu, Observation& seen) {
-  const pmu::Caps& caps = vcpu.vpmu().caps();
-  for (unsigned counter = 0; counter < pmu::kFixedBase + pmu::kMaxFixed; ++counter) {
-    if (!(caps.counter_bits() >> counter & 1)) continue;
-    const hv::AuditLine& line = vcpu.vpmu().audit().line(counter);
-    if (!line.seen && !line.truth) continue;
-    CounterAudit audit;
-    audit.vcpu = vcpu.id();
-    audit.counter = counter >= pmu::kFixedBase ? fmt::format("fixed{}", counter - pmu::kFixedBase)
-                                               : fmt::format("gp{}", counter);
-    audit.visible = line.seen;
-    audit.truth = line.truth;
-    for (std::size_t c = 0; c < line.causes.size(); ++c)
-      if (line.causes[c])
-        audit.causes.emplace_back(hv::audit_cause_name(static_cast<hv::AuditCause>(c)), line.causes[c]);
-    audit.residual = line.residual();
-    seen.audit.push_back(std::move(audit));
-  }
-}
-
 }  // namespace
 
 // What the audit may look at: the simulated hardware, past every policy.
@@ -67,6 +46,21 @@ class Simulator::Probe final : public hv::AuditProbe {
   u64 counter(unsigned cpu, unsigned counter) const override {
     machine_.cpu(cpu).core().sync();
     return machine_.cpu(cpu).pmu().counter_value(counter);
+  }
+  pmu::Pmu::Advances advances(unsigned cpu, unsigned counter) const override {
+    machine_.cpu(cpu).core().sync();
+    return machine_.cpu(cpu).pmu().advances(counter);
+  }
+  void follow(unsigned cpu, hv::VpmuAudit* audit) override {
+    platform::Cpu& c = machine_.cpu(cpu);
+    if (!audit) {
+      c.pmu().on_change = nullptr;
+      return;
+    }
+    c.pmu().on_change = [&c, audit](u32 msr) {
+      if (c.core().context() >= context_of(World::Guest, false))
+        audit->guest_changed(msr, c.pmu().registers(), c.core().counts());
+    };
   }
 
  private:
@@ -95,6 +89,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   session_.probe = std::make_unique<Probe>(machine());
   const auto attach = [&] {
     if (!run.audit) return;
+    for (unsigned id = 0; id < run.cpus; ++id) machine().cpu(id).pmu().track_advances(true);
     for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
       hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).vpmu().audit().attach(session_.probe.get());
   };
@@ -104,9 +99,13 @@ Observation Simulator::run_vm(const TargetRun& run) {
   seen.host_side = true;
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
     add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), id, seen);
-  if (run.audit)
-    for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
-      add_audit(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)), seen);
+  for (unsigned id = 0; run.audit && id < session_.vmm->vcpus(); ++id) {
+    hv::Vpmu& vpmu = hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).vpmu();
+    for (u64 left = vpmu.caps().counter_bits(); left; left &= left - 1) {
+      const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+      add_audit(id, counter, vpmu.audit().programmed(counter), vpmu.audit().line(counter), seen);
+    }
+  }
   count(run, seen);
   return seen;
 }

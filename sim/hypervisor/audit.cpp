@@ -12,17 +12,13 @@ std::size_t slot(AuditCause cause) {
   return static_cast<std::size_t>(cause);
 }
 
-// The guest's contexts that correspond to a counter's contexts on bare metal.
-ContextMask guest_contexts(ContextMask bare) {
-  const ContextMask host = bare & 0xf;  // CPL and transaction, world Host
-  return static_cast<ContextMask>(host << (4 * static_cast<unsigned>(World::Guest)) |
-                                  host << (4 * static_cast<unsigned>(World::NestedGuest)));
+template <typename Action>
+void each_counter(const VpmuState& s, Action action) {
+  for (u64 left = s.counters(); left; left &= left - 1) action(static_cast<unsigned>(__builtin_ctzll(left)));
 }
 
-bool directly_programmed(const VpmuState& s, unsigned counter) {
-  const Asset control = counter >= pmu::kFixedBase ? Asset::FixedCtrCtrl : Asset::EventSelectors;
-  return s.handling(control) == Handling::Passthrough ||
-         (s.caps.version > 1 && s.handling(Asset::GlobalCtrl) == Handling::Passthrough);
+bool svme(const VpmuState& s) {
+  return test_bit(s.hooks->guest_efer(), 12);
 }
 
 }  // namespace
@@ -32,85 +28,139 @@ const char* audit_cause_name(AuditCause cause) {
   return names[slot(cause)];
 }
 
-// How far the visible counter has moved since the last look.
-s64 VpmuAudit::moved(const VpmuState& s, const VpmuBacking& backing, unsigned counter) {
-  const u64 now = backing.peek(counter, *probe_) & s.width_mask(counter);
-  const u64 by = (now - last_[counter]) & s.width_mask(counter);
-  last_[counter] = now;
-  return static_cast<s64>(by);
-}
-
-s64 VpmuAudit::true_count(const VpmuState& s, unsigned counter) const {
-  const pmu::CounterSetup setup =
-      s.host->rules->setup(s.caps, s.regs, s.host->events, counter, test_bit(s.hooks->guest_efer(), 12));
-  if (!setup.enabled || !s.globally_enabled(counter)) return 0;
-  const ContextMask contexts = guest_contexts(setup.contexts);
-  return static_cast<s64>(probe_->counts(cpu_).sum(setup.kinds, contexts) -
-                          at_entry_.sum(setup.kinds, contexts));
-}
-
-void VpmuAudit::advance(const VpmuState& s, const VpmuBacking& backing, bool in_guest) {
-  for (u64 left = s.counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
-    AuditLine& line = lines_[counter];
-    const s64 by = moved(s, backing, counter);
-    if (!primed_) continue;
-    line.seen += by;
-    if (!in_guest) {
-      line.causes[slot(AuditCause::HostLeak)] += by;
-      continue;
-    }
-    const bool threshold = s.selector(counter) & (bit(18) | bit(23) | u64{0xff} << 24);
-    const bool allowed = s.filter_allows(counter);
-    if (allowed && (threshold || directly_programmed(s, counter))) {
-      line.truth += by;
-      continue;
-    }
-    const s64 truth = true_count(s, counter);
-    line.truth += truth;
-    if (!allowed)
-      line.causes[slot(AuditCause::Filter)] += by - truth;
-    else if (!backing.has_counter(counter))
-      line.causes[slot(AuditCause::Contention)] += by - truth;
-  }
+void VpmuAudit::prime(const VpmuState& s) {
+  truth_.start(*s.host, s.caps, s.regs, true);
   primed_ = true;
+}
+
+// How far the visible counter has moved since the last look, backwards if it lost something.
+s64 VpmuAudit::moved(const VpmuState& s, const VpmuBacking& backing, unsigned counter) {
+  const u64 width = s.width_mask(counter);
+  const u64 now = backing.peek(counter, *probe_) & width;
+  const u64 by = (now - last_[counter]) & width;
+  last_[counter] = now;
+  return by > width / 2 ? -static_cast<s64>(width - by + 1) : static_cast<s64>(by);
+}
+
+void VpmuAudit::host_interval(const VpmuState& s, const VpmuBacking& backing) {
+  const bool first = !primed_;
+  if (first) prime(s);
+  each_counter(s, [&](unsigned counter) {
+    const s64 by = moved(s, backing, counter);
+    if (first) return;
+    lines_[counter].seen += by;
+    lines_[counter].causes[slot(AuditCause::HostLeak)] += by;
+  });
+}
+
+void VpmuAudit::take_truth(const EventCounts& counts) {
+  for (u64 left = state_->counters(); left; left &= left - 1) {
+    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+    happened_[counter] += truth_.counted(counter, counts);
+  }
+  truth_.begin(counts);
+}
+
+void VpmuAudit::program(const VpmuState& s, pmu::RegRef written, const pmu::Registers& from) {
+  pmu::Registers controls = truth_.controls();
+  switch (written.reg) {
+    case pmu::Reg::GpSelector:
+    case pmu::Reg::K7Selector:
+      controls.selector[written.index] = from.selector[written.index];
+      break;
+    case pmu::Reg::FixedCtrl:
+      controls.fixed_ctrl = from.fixed_ctrl;
+      break;
+    case pmu::Reg::GlobalCtrl:
+      controls.global_ctrl = from.global_ctrl;
+      break;
+    default:
+      return;
+  }
+  truth_.program(controls, svme(s));
 }
 
 void VpmuAudit::entered(const VpmuState& s, const VpmuBacking& backing, unsigned cpu) {
   if (!probe_) return;
-  advance(s, backing, false);
+  host_interval(s, backing);
   cpu_ = cpu;
-  in_guest_ = true;
-  at_entry_ = probe_->counts(cpu);
+  state_ = &s;
+  if (svme(s) != truth_.svme()) truth_.program(pmu::Registers(truth_.controls()), svme(s));
+  truth_.begin(probe_->counts(cpu));
+  each_counter(s, [&](unsigned counter) {
+    happened_[counter] = 0;
+    AtEntry& at = at_entry_[counter];
+    at.physical = backing.physical(counter);
+    if (at.physical >= 0) at.advances = probe_->advances(cpu, static_cast<unsigned>(at.physical));
+  });
+  probe_->follow(cpu, this);
 }
 
-void VpmuAudit::exited(const VpmuState& s, const VpmuBacking& backing, unsigned cpu) {
-  if (!probe_ || !in_guest_) return;
-  cpu_ = cpu;
-  advance(s, backing, true);
-  in_guest_ = false;
+void VpmuAudit::guest_changed(u32 msr, const pmu::Registers& hardware, const EventCounts& counts) {
+  const VpmuState& s = *state_;
+  take_truth(counts);
+  const auto written = pmu::find_register(s.host->vendor, msr);
+  if (written) program(s, *written, hardware);
+  if (s.handling(Asset::GlobalStatus) != Handling::Passthrough) return;
+  // The frozen state is the hardware's, and so is the global control that a legacy freeze clears.
+  pmu::Registers controls = truth_.controls();
+  controls.global_status = hardware.global_status;
+  if (!written && s.handling(Asset::GlobalCtrl) == Handling::Passthrough)
+    controls.global_ctrl = hardware.global_ctrl;
+  truth_.program(controls, svme(s));
+}
+
+void VpmuAudit::exited(const VpmuState& s, const VpmuBacking& backing) {
+  if (!probe_ || !state_) return;
+  probe_->follow(cpu_, nullptr);
+  take_truth(probe_->counts(cpu_));
+  each_counter(s, [&](unsigned counter) {
+    AuditLine& line = lines_[counter];
+    const AtEntry& at = at_entry_[counter];
+    pmu::Pmu::Advances by;
+    if (at.physical >= 0) {
+      by = probe_->advances(cpu_, static_cast<unsigned>(at.physical));
+      by.guest -= at.advances.guest;
+      by.host -= at.advances.host;
+    }
+    const s64 through_backing = moved(s, backing, counter);
+    // Where the guest writes hardware counters itself, the register's difference is not what it counted.
+    line.seen += backing.increments_hardware() ? static_cast<s64>(by.guest + by.host) : through_backing;
+    // What passes between the exit and here passes in the host.
+    line.causes[slot(AuditCause::HostLeak)] += static_cast<s64>(by.host);
+    const bool allowed = s.filter_allows(counter);
+    const s64 truth = static_cast<s64>(truth_.threshold(counter) && allowed ? by.guest : happened_[counter]);
+    line.truth += truth;
+    if (!allowed)
+      line.causes[slot(AuditCause::Filter)] -= truth;
+    else if (at.physical < 0)
+      line.causes[slot(AuditCause::Contention)] -= truth;
+  });
+  state_ = nullptr;
 }
 
 void VpmuAudit::before_change(const VpmuState& s, const VpmuBacking& backing) {
-  if (probe_) advance(s, backing, false);
+  if (probe_) host_interval(s, backing);
 }
 
-void VpmuAudit::after_write(const VpmuState& s, const VpmuBacking& backing) {
+void VpmuAudit::after_write(const VpmuState& s, const VpmuBacking& backing, pmu::RegRef written) {
   if (!probe_) return;
-  for (u64 left = s.counters(); left; left &= left - 1)
-    moved(s, backing, static_cast<unsigned>(__builtin_ctzll(left)));  // a new base, not an advance
+  program(s, written, s.regs);
+  each_counter(s, [&](unsigned counter) { moved(s, backing, counter); });  // a new base, not an advance
 }
 
-void VpmuAudit::after_emulated(const VpmuState& s, const VpmuBacking& backing, unsigned counter, u64 times) {
+void VpmuAudit::after_emulated(const VpmuState& s, const VpmuBacking& backing, unsigned counter, bool branch,
+                               bool user, u64 added) {
   if (!probe_) return;
   AuditLine& line = lines_[counter];
-  const s64 by = moved(s, backing, counter), truth = static_cast<s64>(times);
+  const s64 by = moved(s, backing, counter);
+  const s64 truth = static_cast<s64>(truth_.counts_emulated(counter, branch, user));
   line.seen += by;
   line.truth += truth;
-  const s64 added = s.policy->count_emulated ? truth : 0;
-  line.causes[slot(AuditCause::LostIncrement)] += added - truth;
+  const AuditCause cause = s.filter_allows(counter) ? AuditCause::LostIncrement : AuditCause::Filter;
+  line.causes[slot(cause)] += static_cast<s64>(added) - truth;
   // A counter that runs in the host moves by more than it was incremented by.
-  if (backing.increments_hardware()) line.causes[slot(AuditCause::HostLeak)] += by - added;
+  if (backing.increments_hardware()) line.causes[slot(AuditCause::HostLeak)] += by - static_cast<s64>(added);
 }
 
 }  // namespace pmusim::hv

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Omniscient accounting of a vPMU's counters: what the guest sees against what its own programming would have
-// counted over its own instructions. The true count is the core's counts in guest contexts, plus instructions
-// executed on the guest's behalf by the hypervisor; every difference is booked under a cause, and what no
-// cause explains is the residual. It only looks: nothing that it does costs cycles or changes a register.
-// Where a control register is passed through, the guest may reprogram between two looks; there the hardware's
-// own count is taken as the true one. Threshold events (CMASK, INV, EDGE) are taken so as well.
+// counted over its own instructions. The true count is the core's counts in guest contexts under the guest's
+// programming (intercepted writes and those that pass to hardware alike), plus instructions executed on the
+// guest's behalf by the hypervisor. Each cause is measured where it happens, never computed as a remainder;
+// what no cause explains is the residual. It only looks: nothing that it does costs cycles or changes a
+// register.
+// Limits: the true count of a threshold event (CMASK, INV, EDGE) is the hardware's own in guest contexts; loads,
+// stores and cycles of emulated instructions are in neither column; a branch that the hypervisor emulates is a
+// true count only of events that count all branches.
 #pragma once
 
 #include <array>
 
 #include "arch/count.h"
-#include "pmu/registers.h"
+#include "hypervisor/audit_truth.h"
+#include "pmu/pmu.h"
 
 namespace pmusim::hv {
 
+class VpmuAudit;
 class VpmuBacking;
 struct VpmuState;
 
@@ -23,12 +28,15 @@ class AuditProbe {
   virtual ~AuditProbe() = default;
   virtual const EventCounts& counts(unsigned cpu) const = 0;      // of the core, up to now
   virtual u64 counter(unsigned cpu, unsigned counter) const = 0;  // hardware counter, up to now
+  virtual pmu::Pmu::Advances advances(unsigned cpu, unsigned counter) const = 0;
+  // From now on the guest's direct changes of the CPU's PMU registers are reported to the audit; nullptr: no more.
+  virtual void follow(unsigned cpu, VpmuAudit* audit) = 0;
 };
 
 enum class AuditCause : u8 {
   Filter,         // the event filter denied the event
   Contention,     // host perf had no counter for it
-  LostIncrement,  // an emulated instruction could not be added: the counter was in hardware
+  LostIncrement,  // an emulated instruction was not added, or not as the hardware would count it
   HostLeak,       // advanced while the host ran
   Number
 };
@@ -47,29 +55,43 @@ struct AuditLine {
 
 class VpmuAudit {
  public:
-  void attach(const AuditProbe* probe) { probe_ = probe; }  // nullptr: off
+  void attach(AuditProbe* probe) { probe_ = probe; }  // nullptr: off
   bool on() const { return probe_ != nullptr; }
+  void restart() { primed_ = false; }  // the vPMU was redefined
   const AuditLine& line(unsigned counter) const { return lines_[counter]; }
+  std::string programmed(unsigned counter) const { return truth_.programmed(counter); }
 
   // Hooks of the vPMU. An interval ends at each; the first of a pair begins one.
   void entered(const VpmuState& state, const VpmuBacking& backing, unsigned cpu);
-  void exited(const VpmuState& state, const VpmuBacking& backing, unsigned cpu);
+  void exited(const VpmuState& state, const VpmuBacking& backing);
   void before_change(const VpmuState& state, const VpmuBacking& backing);  // a write, an emulated instruction
-  void after_write(const VpmuState& state, const VpmuBacking& backing);
-  void after_emulated(const VpmuState& state, const VpmuBacking& backing, unsigned counter, u64 times);
+  void after_write(const VpmuState& state, const VpmuBacking& backing, pmu::RegRef written);
+  void after_emulated(const VpmuState& state, const VpmuBacking& backing, unsigned counter, bool branch,
+                      bool user, u64 added);
+  // In guest mode the hardware's control registers changed: the guest wrote `msr`, or (0) a freeze.
+  void guest_changed(u32 msr, const pmu::Registers& hardware, const EventCounts& counts);
 
  private:
-  static constexpr unsigned kSlots = pmu::kFixedBase + 3;
-  void advance(const VpmuState& state, const VpmuBacking& backing, bool in_guest);
+  static constexpr unsigned kSlots = AuditTruth::kSlots;
+  struct AtEntry {
+    int physical = -1;  // the hardware counter behind it
+    pmu::Pmu::Advances advances;
+  };
+  void prime(const VpmuState& state);
   s64 moved(const VpmuState& state, const VpmuBacking& backing, unsigned counter);
-  s64 true_count(const VpmuState& state, unsigned counter) const;
+  void host_interval(const VpmuState& state, const VpmuBacking& backing);
+  void take_truth(const EventCounts& counts);
+  void program(const VpmuState& state, pmu::RegRef written, const pmu::Registers& from);
 
-  const AuditProbe* probe_ = nullptr;
+  AuditProbe* probe_ = nullptr;
+  const VpmuState* state_ = nullptr;  // in guest mode
+  AuditTruth truth_;
   std::array<AuditLine, kSlots> lines_{};
-  std::array<u64, kSlots> last_{};
-  bool primed_ = false, in_guest_ = false;
+  std::array<u64, kSlots> last_{};      // visible value at the last look
+  std::array<u64, kSlots> happened_{};  // true count since the entry
+  std::array<AtEntry, kSlots> at_entry_{};
+  bool primed_ = false;
   unsigned cpu_ = 0;
-  EventCounts at_entry_;
 };
 
 }  // namespace pmusim::hv

@@ -185,17 +185,17 @@ u64 HostPerfBacking::peek(unsigned counter, const AuditProbe& probe) const {
   const Pmc& pmc = pmcs_[counter];
   u64 value = s_.stored(counter) + pmc.emulated;
   if (pmc.event && !pmc.paused) value += pmc.event->count();
-  if (has_counter(counter)) {
-    const unsigned physical = static_cast<unsigned>(pmc.event->counter());
+  if (const int placed = HostPerfBacking::physical(counter); placed >= 0) {
+    const unsigned physical = static_cast<unsigned>(placed);
     const unsigned width = physical >= kFixedBase ? s_.host->caps.fixed_width : s_.host->caps.gp_width;
     value += (probe.counter(s_.hooks->cpu()->id(), physical) - pmc.event->raw_at_fold()) & mask(width);
   }
   return value & s_.width_mask(counter);
 }
 
-bool HostPerfBacking::has_counter(unsigned counter) const {
+int HostPerfBacking::physical(unsigned counter) const {
   const Pmc& pmc = pmcs_[counter];
-  return pmc.event && !pmc.paused && pmc.event->in_hardware() && s_.hooks->cpu();
+  return pmc.event && !pmc.paused && pmc.event->in_hardware() && s_.hooks->cpu() ? pmc.event->counter() : -1;
 }
 
 void HostPerfBacking::sched_in(PhysicalCpu& cpu) {

@@ -24,7 +24,7 @@ class HostPerfBacking : public VpmuBacking {
   bool fastpath_allowed() const override { return true; }
   void prepare_entry(PhysicalCpu& cpu, ControlBlockPmuFields& fields) override;
   u64 peek(unsigned counter, const AuditProbe& probe) const override;
-  bool has_counter(unsigned counter) const override;
+  int physical(unsigned counter) const override;
   void sched_in(PhysicalCpu& cpu) override;
   void sched_out(PhysicalCpu& cpu) override;
 

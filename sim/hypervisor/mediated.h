@@ -32,7 +32,7 @@ class HardwareBacking : public VpmuBacking {
   void guest_mode_changed() override;
   void pmi_taken() override { lvtpc_written_ = kUnknown; }
   u64 peek(unsigned counter, const AuditProbe& probe) const override;
-  bool has_counter(unsigned) const override { return true; }
+  int physical(unsigned counter) const override { return loaded() ? static_cast<int>(counter) : -1; }
   void begin_access() override;
   void end_access() override;
   void load(PhysicalCpu& cpu) override;

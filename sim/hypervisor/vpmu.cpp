@@ -149,6 +149,7 @@ void Vpmu::refresh(const CpuidTable& guest_cpuid, u64 perf_capabilities) {
   s.facts.widths_match = s.caps.gp_width == host.gp_width && s.caps.fixed_width == host.fixed_width;
   s.facts.version_above_1 = s.caps.version > 1;
   s.regs.global_ctrl = s.strategies->initial_global_ctrl(s.caps, options.counters_in_hardware);
+  impl_->audit.restart();
   s.hooks->request_recalc_intercepts();
 }
 
@@ -223,7 +224,7 @@ Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
     if (outcome == Outcome::Ok) impl_->backing->controls_written(before);
   }
   impl_->backing->end_access();
-  impl_->audit.after_write(s, *impl_->backing);
+  impl_->audit.after_write(s, *impl_->backing, *ref);
   return outcome;
 }
 
@@ -303,7 +304,7 @@ void Vpmu::prepare_entry(platform::PhysicalCpu& cpu, ControlBlockPmuFields& fiel
 }
 void Vpmu::after_exit(platform::PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
   if (!enabled()) return;
-  impl_->audit.exited(impl_->s, *impl_->backing, cpu.id());
+  impl_->audit.exited(impl_->s, *impl_->backing);
   impl_->backing->after_exit(cpu, fields);
 }
 void Vpmu::sched_in(platform::PhysicalCpu& cpu) {
@@ -323,7 +324,7 @@ void Vpmu::instruction_emulated(bool branch, bool user) {
     u64 times = s.strategies->counts_emulated(s, counter, false, user);
     if (branch) times += s.strategies->counts_emulated(s, counter, true, user);
     for (u64 i = 0; counted && i < times; ++i) impl_->backing->increment(counter);
-    impl_->audit.after_emulated(s, *impl_->backing, counter, times);
+    impl_->audit.after_emulated(s, *impl_->backing, counter, branch, user, counted ? times : 0);
   }
 }
 

@@ -101,10 +101,9 @@ class VpmuBacking {
   virtual void guest_mode_changed() {}  // EFER.SVME written, or L1 <-> L2
   virtual void pmi_taken() {}           // a physical PMI of the guest's counters reached the host
 
-  // For the audit, without touching anything: the visible value, and whether the counter has hardware behind
-  // it.
+  // For the audit, without touching anything: the visible value, and the hardware counter behind it.
   virtual u64 peek(unsigned counter, const AuditProbe& probe) const = 0;
-  virtual bool has_counter(unsigned counter) const = 0;
+  virtual int physical(unsigned counter) const = 0;  // -1: none
 
   // Around accesses by the hypervisor: afterwards `regs` is true, and changes to it reach the hardware.
   virtual void begin_access() {}

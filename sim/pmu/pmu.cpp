@@ -10,6 +10,9 @@
 #include "base/bits.h"
 
 namespace pmusim::pmu {
+namespace {
+constexpr ContextMask kGuestContexts = 0xff0;
+}
 
 void Pmu::configure(const Model& model) {
   model_ = &model;
@@ -73,6 +76,7 @@ bool Pmu::wrmsr(u32 msr, u64 value) {
     default:
       reprogram();
   }
+  if (on_change) on_change(msr);
   return true;
 }
 
@@ -104,6 +108,7 @@ void Pmu::program(Counter& counter) {
                        before.cmask == now.cmask && before.contexts == now.contexts && before.inv == now.inv;
   if (!goes_on) counter.edge_state = false;
   counter.last = total(counter);
+  if (track_advances_) counter.guest_last = guest_total(counter);
   if (counter.setup.enabled && counter.setup.unavailable && on_unavailable) {
     const u64 selector = counter.id < kFixedBase ? regs_.selector[counter.id] : regs_.fixed_ctrl;
     if (selector != counter.reported) on_unavailable(counter.id, selector);
@@ -131,6 +136,13 @@ u64 Pmu::total(const Counter& counter) const {
                                    : counts_->sum(counter.setup.kinds, counter.setup.contexts);
 }
 
+u64 Pmu::guest_total(const Counter& counter) const {
+  if (!counter.setup.enabled) return 0;
+  return counter.setup.threshold()
+             ? counter.guest_threshold
+             : counts_->sum(counter.setup.kinds, counter.setup.contexts & kGuestContexts);
+}
+
 void Pmu::sync() {
   if (!any_active_) return;
   OverflowEffect effect;
@@ -141,6 +153,12 @@ void Pmu::sync() {
     const u64 by = now - counter.last;
     if (!by) continue;
     counter.last = now;
+    if (track_advances_) {
+      const u64 guest_now = guest_total(counter), guest_by = guest_now - counter.guest_last;
+      counter.guest_last = guest_now;
+      counter.advanced.guest += guest_by;
+      counter.advanced.host += by - guest_by;
+    }
     u64& value = regs_.counter(counter.id);
     const u64 limit = mask(model_->caps.width_of(counter.id));
     const bool wraps = by > limit - value;
@@ -157,7 +175,10 @@ void Pmu::sync() {
   // Together: counters that wrap at the same moment are all visible in the status when the PMI arrives.
   regs_.global_status |= effect.status;
   if (effect.freeze_clears_global_ctrl) regs_.global_ctrl = 0;
-  if (effect.freeze_clears_global_ctrl || (effect.status & ~model_->caps.counter_bits())) reprogram();
+  if (effect.freeze_clears_global_ctrl || (effect.status & ~model_->caps.counter_bits())) {
+    reprogram();
+    if (on_change) on_change(0);
+  }
   if (effect.pmi && on_pmi) on_pmi();
 }
 
@@ -172,19 +193,45 @@ void Pmu::on_cycle(unsigned context, const CountVector& delta, u64 repeat) {
         happenings += delta[static_cast<unsigned>(__builtin_ctzll(k))];
       condition = setup.inv ? happenings < setup.cmask : happenings >= setup.cmask;
     }
-    if (condition) counter.threshold += setup.edge ? (counter.edge_state ? 0 : 1) : repeat;
+    if (condition) {
+      const u64 by = setup.edge ? (counter.edge_state ? 0 : 1) : repeat;
+      counter.threshold += by;
+      if (kGuestContexts >> context & 1) counter.guest_threshold += by;
+    }
     counter.edge_state = condition;
   }
 }
 
-u64 Pmu::counter_value(unsigned counter) const {
+const Pmu::Counter& Pmu::find(unsigned counter) const {
   if (!model_->caps.has_counter(counter)) throw std::logic_error("no such counter");
   for (const Counter& c : counters_)
-    if (c.id == counter) {
-      const u64 pending = c.setup.enabled ? total(c) - c.last : 0;
-      return (regs_.counter(counter) + pending) & mask(model_->caps.width_of(counter));
-    }
+    if (c.id == counter) return c;
   throw std::logic_error("counter is not configured");
+}
+
+u64 Pmu::counter_value(unsigned counter) const {
+  const Counter& c = find(counter);
+  const u64 pending = c.setup.enabled ? total(c) - c.last : 0;
+  return (regs_.counter(counter) + pending) & mask(model_->caps.width_of(counter));
+}
+
+void Pmu::track_advances(bool on) {
+  sync();
+  track_advances_ = on;
+  for (Counter& c : counters_) {
+    c.guest_last = guest_total(c);
+    c.advanced = {};
+  }
+}
+
+Pmu::Advances Pmu::advances(unsigned counter) const {
+  const Counter& c = find(counter);
+  Advances result = c.advanced;
+  if (!track_advances_ || !c.setup.enabled) return result;
+  const u64 all = total(c) - c.last, guest = guest_total(c) - c.guest_last;
+  result.guest += guest;
+  result.host += all - guest;
+  return result;
 }
 
 Pmu::Snapshot Pmu::save() const {

@@ -33,6 +33,9 @@ class Pmu {
   // FIXED_CTR_CTRL). kMetricsBit, kPebsBit: PERF_METRICS or PEBS was enabled, with the enabling register's
   // value.
   std::function<void(unsigned counter, u64 selector)> on_unavailable;
+  // A PMU register was written, or (0) a freeze changed the controls; what was counted before is in the counts
+  // that the PMU was given. Observation only.
+  std::function<void(u32 msr)> on_change;
 
   // True if the MSR is a PMU register address of this vendor (then read/write decide).
   bool owns(u32 msr) const;
@@ -41,6 +44,7 @@ class Pmu {
   bool rdpmc(u32 ecx, u64& value);
   void set_debugctl(u64 value);  // freeze bits
   void set_svme(bool svme);      // EFER.SVME: AMD's HostOnly/GuestOnly
+  bool svme() const { return svme_; }
 
   Horizon horizon() const;
   // Takes in what the core has counted since the last call; overflows are handled in counter order.
@@ -53,6 +57,14 @@ class Pmu {
   bool masks_lvtpc_on_pmi() const { return model_->rules->masks_lvtpc_on_pmi(); }
 
   const Registers& registers() const { return regs_; }  // counters as of the last sync
+
+  // For an omniscient observer, from the first call on and not part of a snapshot: how often a counter has
+  // advanced while the host (or bare metal) and while a guest ran. Writes to the counter do not change it.
+  void track_advances(bool on);
+  struct Advances {
+    u64 host = 0, guest = 0;
+  };
+  Advances advances(unsigned counter) const;
   const Caps& caps() const;
   u64 counter_value(unsigned counter) const;
 
@@ -74,10 +86,15 @@ class Pmu {
     u64 threshold = 0;  // cycles that met the condition
     bool edge_state = false;
     u64 reported = 0;  // selector last reported as unavailable; 0: none
+    // While advances are tracked: the guest's share of last and threshold, and what was counted so far.
+    u64 guest_last = 0, guest_threshold = 0;
+    Advances advanced;
   };
   void program(Counter& counter);
   void reprogram();  // recompute every setup from the registers
   u64 total(const Counter& counter) const;
+  u64 guest_total(const Counter& counter) const;
+  const Counter& find(unsigned counter) const;
   void set_active();
 
   const EventCounts* counts_;
@@ -87,6 +104,7 @@ class Pmu {
   bool svme_ = false;
   bool any_active_ = false;
   bool threshold_active_ = false;
+  bool track_advances_ = false;
 };
 
 }  // namespace pmusim::pmu

@@ -51,13 +51,18 @@ struct Audited : AuditProbe {
   }
   const EventCounts& counts(unsigned) const override { return core; }
   u64 counter(unsigned, unsigned n) const override { return const_cast<FakeCpu&>(g.cpu).counter(n); }
+  pmu::Pmu::Advances advances(unsigned, unsigned n) const override {
+    const auto found = in_guest.find(n);
+    return {0, found == in_guest.end() ? 0 : found->second};
+  }
+  void follow(unsigned, VpmuAudit*) override {}
   // The guest retires n instructions at CPL 0; what counts in hardware is the test's to say.
   void guest(u64 n, std::vector<unsigned> hardware) {
     g.requests();
     g.vpmu->load(g.cpu);
     g.vpmu->prepare_entry(g.cpu, fields);
     core.at[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] += n;
-    for (unsigned c : hardware) g.cpu.counter(c) += n;
+    for (unsigned c : hardware) g.cpu.counter(c) += n, in_guest[c] += n;
     fields.at_exit = fields.guest;
     g.vpmu->after_exit(g.cpu, fields);
     g.vpmu->put(g.cpu);
@@ -66,6 +71,7 @@ struct Audited : AuditProbe {
   s64 cause(AuditCause c, unsigned n = 0) { return line(n).causes[static_cast<std::size_t>(c)]; }
 
   EventCounts core;
+  std::map<unsigned, u64> in_guest;
   Guest g;
   FakeFields fields;
 };
