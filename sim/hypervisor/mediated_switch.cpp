@@ -88,7 +88,7 @@ void HardwareBacking::put_vendor(PhysicalCpu& cpu) {
         cpu.rdmsr(msr::kFixedCtrCtrl, fixed_ctrl_hw_);
         s_.regs.fixed_ctrl = fixed_ctrl_hw_;
       }
-      if (!elide_ || fixed_ctrl_hw_) cpu.wrmsr(msr::kFixedCtrCtrl, 0);
+      if (fixed_ctrl_hw_) cpu.wrmsr(msr::kFixedCtrCtrl, 0);
     }
   } else if (s_.host->caps.version >= 2) {
     cpu.wrmsr(msr::kAmdGlobalCtl, 0);
@@ -109,8 +109,8 @@ void HardwareBacking::put_registers(PhysicalCpu& cpu) {
       cpu.rdmsr(selector_msr(counter), selector_hw_[counter]);
       s_.regs.selector[counter] = selector_hw_[counter];
     }
-    if (!elide_ || value) cpu.wrmsr(counter_msr(counter), 0);
-    if (selector && (!elide_ || selector_hw_[counter])) cpu.wrmsr(selector_msr(counter), 0);
+    if (value) cpu.wrmsr(counter_msr(counter), 0);
+    if (selector && selector_hw_[counter]) cpu.wrmsr(selector_msr(counter), 0);
   }
 }
 

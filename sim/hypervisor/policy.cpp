@@ -200,6 +200,8 @@ Policy load_policy(const std::string& path) {
 }
 
 std::string unmet(const Policy& policy, const pmu::Model& host) {
+  if (policy.pmi == PmiPath::Direct)
+    return "the simulator delivers no physical interrupt to a guest without a VM-exit (pmi 'direct')";
   const pmu::Caps& caps = host.caps;
   if (caps.version == 0 || caps.gp_count == 0) return "the CPU has no architectural PMU";
   if (caps.vendor == pmu::Vendor::Amd && caps.gp_count < 4) return "KVM needs at least 4 counters";

@@ -84,8 +84,8 @@ struct Policy {
   bool lockdown_on_erratum = false;
   bool count_emulated = true;  // instructions emulated or skipped for the guest are added to its counters
   KernelRelease first_kernel = KernelRelease::V6_12;  // first release with such code
-  // Write a counter or selector at the switch only if its value differs: -1 as the kernel release does
-  // (7.0+), 0, 1.
+  // Write a counter at the load only if its value differs (KVM commit b0b6a8d3be16): -1 as the kernel release
+  // does (7.0+), 0, 1. The put writes zeros only over what is not zero, with or without.
   int elide_writes = -1;
 
   const Choice& operator[](Asset asset) const { return assets[static_cast<unsigned>(asset)]; }
