@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "platform/sanitizer.h"
 
 namespace pmusim::platform {
 namespace {
@@ -47,6 +48,7 @@ void Machine::unwind_programs() {
     for (unsigned i = 0; cpu->running_program(); ++i) {
       if (i == 100) throw std::logic_error("a CPU's program does not unwind");
       sc_core::sc_start(sc_core::SC_ZERO_TIME);
+      returned_from_kernel();
     }
   }
 }
@@ -143,6 +145,7 @@ StopReport Machine::run_until(const std::function<bool()>& predicate, const RunL
     throw std::logic_error("the SystemC simulation of this process has ended");
   if (!started_) {
     sc_core::sc_start(sc_core::SC_ZERO_TIME);  // elaborates; every CPU's thread reaches its first wait
+    returned_from_kernel();
     started_ = true;
   }
   predicate_ = predicate ? &predicate : nullptr;
@@ -162,6 +165,7 @@ StopReport Machine::run_until(const std::function<bool()>& predicate, const RunL
     next->resume_later();
     while (!stopped_) {
       sc_core::sc_start();
+      returned_from_kernel();
       const sc_core::sc_status status = sc_core::sc_get_status();
       if (stopped_) break;
       if (status == sc_core::SC_STOPPED || sc_core::sc_end_of_simulation_invoked())
