@@ -42,6 +42,7 @@ std::vector<Divergence> read_divergences(const JsonView& root) {
     Divergence d;
     d.policy = view.at("policy").as_string();
     d.vendor = view.get_string("vendor", "");
+    if (view.has("kernels")) d.kernels = view.at("kernels").as_strings();
     d.check = view.at("check").as_string();
     d.reason = view.at("reason").as_string();
     d.has_value = view.has("value");

@@ -18,6 +18,7 @@ namespace pmusim::conformance {
 struct Divergence {
   std::string policy;  // a policy id, "bare-metal", or "*"
   std::string vendor;  // "intel", "amd" or "" (both)
+  std::vector<std::string> kernels;  // releases of the host; empty: all
   std::string check;   // title of the check
   bool has_value = false;
   std::string value;  // expression; the guest evaluates it and prints it as @alt

@@ -47,51 +47,87 @@ struct Cell {
   const char* color() const { return failed ? kRed : passed ? kGreen : kDim; }
 };
 
-// Kernel and cpuid are named only where a run has several of them.
-std::string column_of(const CaseResult& r, bool kernels, bool cpuids) {
-  std::string name = r.policy;
-  if (kernels && r.policy != "bare-metal") name += " " + r.kernel;
-  if (cpuids) name += " " + r.cpuid;
-  return name;
+// A column of the matrix: what its head says, line by line.
+struct Column {
+  std::string policy, cpuid, kernel;
+  bool operator==(const Column& o) const {
+    return policy == o.policy && cpuid == o.cpuid && kernel == o.kernel;
+  }
+};
+
+Column column_of(const CaseResult& r) {
+  // Of a CPUID file its name without the folders.
+  return {r.policy, r.cpuid.substr(r.cpuid.rfind('/') + 1), r.kernel};
+}
+
+// One table of the columns given, or of as many as fit beside the areas; the rest follows below.
+std::string table(const std::string& model, const std::vector<std::string>& areas,
+                  const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& cells,
+                  const TextStyle& style) {
+  constexpr std::size_t kWidth = 100, kCell = 9;
+  std::size_t first = model.size();
+  for (const std::string& area : areas) first = std::max(first, area.size());
+  std::string text;
+  for (std::size_t begin = 0, end = 0; begin < columns.size(); begin = end) {
+    std::vector<std::size_t> width;
+    for (std::size_t total = first; end < columns.size(); ++end) {
+      const Column& c = columns[end];
+      std::size_t w = std::max({c.policy.size(), c.cpuid.size(), c.kernel.size(), kCell});
+      for (std::size_t a = 0; a < areas.size(); ++a) w = std::max(w, cells[a][end].text().size());
+      total += 2 + w;
+      if (end > begin && total > kWidth) break;
+      width.push_back(w);
+    }
+    const auto row = [&](const std::string& name, auto&& cell) {
+      text += fmt::format("{:<{}}", name, first);
+      for (std::size_t i = begin; i < end; ++i) text += "  " + cell(i, width[i - begin]);
+      text += "\n";
+    };
+    const auto head = [&](const std::string& name, std::string Column::*member) {
+      row(name, [&](std::size_t i, std::size_t w) { return fmt::format("{:>{}}", columns[i].*member, w); });
+    };
+    head(model, &Column::policy);
+    head("  CPUID", &Column::cpuid);
+    head("  kernel", &Column::kernel);
+    for (std::size_t a = 0; a < areas.size(); ++a)
+      row(areas[a], [&](std::size_t i, std::size_t w) {
+        const Cell& cell = cells[a][i];
+        const std::string padded = fmt::format("{:>{}}", cell.text(), w);
+        return style.color ? cell.color() + padded + kOff : padded;
+      });
+    text += "\n";
+  }
+  return text;
 }
 
 std::string matrix(const std::vector<CaseResult>& all, const std::string& model, const TextStyle& style) {
-  std::vector<CaseResult> results;
-  for (const CaseResult& r : all)
-    if (r.model == model) results.push_back(r);
-  std::vector<std::string> kernel_names = distinct(results, [](const CaseResult& r) { return r.kernel; });
-  const bool bare = std::find(kernel_names.begin(), kernel_names.end(), "-") != kernel_names.end();
-  const bool kernels = kernel_names.size() > (bare ? 2 : 1);
-  const bool cpuids = distinct(results, [](const CaseResult& r) { return r.cpuid; }).size() > 1;
-  const auto column = [&](const CaseResult& r) { return column_of(r, kernels, cpuids); };
-  std::vector<std::string> areas = distinct(results, [](const CaseResult& r) { return r.area; });
-  std::sort(areas.begin(), areas.end());
-  const std::vector<std::string> columns = distinct(results, column);
-
-  std::map<std::pair<std::string, std::string>, Cell> cells;
-  for (const CaseResult& r : results) cells[{r.area, column(r)}].add(r.verdict);
-
-  std::size_t first = model.size();
-  for (const std::string& area : areas) first = std::max(first, area.size());
-  std::string text = fmt::format("{:<{}}", model, first);
-  for (const std::string& c : columns) text += fmt::format("  {:>{}}", c, std::max<std::size_t>(c.size(), 9));
-  text += "\n";
-  for (const std::string& area : areas) {
-    text += fmt::format("{:<{}}", area, first);
-    for (const std::string& c : columns) {
-      const Cell& cell = cells[{area, c}];
-      const std::string padded = fmt::format("{:>{}}", cell.text(), std::max<std::size_t>(c.size(), 9));
-      text += "  " + (style.color ? cell.color() + padded + kOff : padded);
-    }
-    text += "\n";
+  std::vector<std::string> areas;
+  std::vector<Column> columns;
+  for (const CaseResult& r : all) {
+    if (r.model != model) continue;
+    if (std::find(areas.begin(), areas.end(), r.area) == areas.end()) areas.push_back(r.area);
+    if (std::find(columns.begin(), columns.end(), column_of(r)) == columns.end())
+      columns.push_back(column_of(r));
   }
-  return text + "\n";
+  std::sort(areas.begin(), areas.end());
+  std::vector<std::vector<Cell>> cells(areas.size(), std::vector<Cell>(columns.size()));
+  for (const CaseResult& r : all) {
+    if (r.model != model) continue;
+    const auto area = std::lower_bound(areas.begin(), areas.end(), r.area) - areas.begin();
+    const auto column = std::find(columns.begin(), columns.end(), column_of(r)) - columns.begin();
+    cells[static_cast<std::size_t>(area)][static_cast<std::size_t>(column)].add(r.verdict);
+  }
+  return table(model, areas, columns, cells, style);
 }
 
 std::string indented(const std::string& text) {
-  std::string out = "      ";
-  for (char c : text) out += c == '\n' ? std::string("\n      ") : std::string(1, c);
-  return out + "\n";
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    out += "    " + text.substr(at, end - at) + "\n";
+    at = end + 1;
+  }
+  return out;
 }
 
 std::string failure(const CaseResult& r, const TextStyle& style) {
@@ -103,8 +139,8 @@ std::string failure(const CaseResult& r, const TextStyle& style) {
     text += "  " + f.what + (f.place.empty() ? "" : " (" + f.place + ")") + "\n";
     text += fmt::format("    expected {}\n    got      {}\n", f.expected, f.got);
     if (!f.source.empty()) text += "    source   " + f.source + "\n";
-    if (style.explain && !f.code.empty()) text += "    guest code\n" + indented(f.code);
   }
+  if (style.explain && !r.code.empty()) text += "  guest code\n" + indented(r.code);
   return text + "\n";
 }
 

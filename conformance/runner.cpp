@@ -15,6 +15,7 @@
 #include "conformance/bug.h"
 #include "conformance/case.h"
 #include "conformance/target.h"
+#include "conformance/target_cpuid.h"
 #include "conformance/verdict_explain.h"
 #include "conformance/verdict_judge.h"
 #include "conformance/worker.h"
@@ -105,6 +106,7 @@ class Suite {
     run.command_line = c.id;
     run.step = plan_.step;
     run.max_cycles = plan_.max_cycles;
+    run.max_seconds = plan_.max_seconds;
     run.host_steps = &c;
     if (const std::string reason = target_->unmet(run); !reason.empty()) {
       result.verdict = Verdict::Skip;
@@ -118,11 +120,21 @@ class Suite {
 
  private:
   void kvm_column() {
-    for (const std::string& cpuid : plan_.cpuids) {
+    for (const std::string& cpuid : cpuids(false)) {
       Column column;
-      column.point = {"this-machine", "", "kernel", cpuid, "running"};
+      column.point = {"this-machine", vendor_of_this_machine(), "kernel", cpuid, "running"};
       columns_.push_back(column);
     }
+  }
+
+  // Each once, although the default is one of the others.
+  std::vector<std::string> cpuids(bool bare) const {
+    std::vector<std::string> list;
+    for (const std::string& choice : plan_.cpuids) {
+      const std::string cpuid = resolved_cpuid(choice, bare);
+      if (std::find(list.begin(), list.end(), cpuid) == list.end()) list.push_back(cpuid);
+    }
+    return list;
   }
 
   void simulator_columns() {
@@ -138,7 +150,7 @@ class Suite {
     const auto policy = policies_.find(policy_id);
     const bool bare = policy == policies_.end();
     for (const std::string& kernel : plan_.kernels) {
-      for (const std::string& cpuid : plan_.cpuids) {
+      for (const std::string& cpuid : cpuids(bare)) {
         Column column;
         column.release = hv::release_by_name(kernel);
         column.point = {id, model.vendor == pmu::Vendor::Intel ? "intel" : "amd", policy_id, cpuid,

@@ -19,10 +19,11 @@ struct RunPlan {
   std::vector<std::string> cases;  // ids of shipped ones instead of a pattern
   std::string target = "sim";
   std::vector<std::string> models, policies;  // ids; empty for target kvm
-  std::vector<std::string> cpuids = {"kvm"}, kernels = {"7.2"};
+  std::vector<std::string> cpuids = {"default"}, kernels = {"7.2"};
   std::string bug;  // injected defect; empty: none
   Overrides overrides;
   u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
+  u64 max_seconds = kNever;                        // of wall time, likewise
   unsigned jobs = 1;
   bool step = false;
 };

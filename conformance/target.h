@@ -34,7 +34,7 @@ struct TargetRun {
   unsigned cpus = 1;
   u64 memory = u64{128} << 20;
   bool step = false;
-  bool audit = false;     // account for what each guest counter shows (VMs of the simulator)
+  bool audit = false;     // account for what each guest counter shows (simulator)
   u64 sync_window = 200;  // cycles
   u64 max_cycles = kNever, max_seconds = kNever;
   const Case* host_steps = nullptr;  // whose set-up is performed first, and whose steps the doorbell performs
@@ -53,5 +53,7 @@ class Target {
 // The simulator; the first run elaborates the SystemC model, of which a process can have one.
 std::unique_ptr<Target> make_simulator(unsigned max_cpus);
 std::unique_ptr<Target> make_kernel_kvm();
+// "intel" or "amd"; "" for another vendor.
+std::string vendor_of_this_machine();
 
 }  // namespace pmusim::conformance

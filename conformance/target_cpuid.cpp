@@ -36,10 +36,15 @@ GuestCpuid read_cpuid_file(const std::string& path) {
   return cpuid;
 }
 
+std::string resolved_cpuid(const std::string& choice, bool bare_metal) {
+  if (choice != kDefaultCpuid) return choice;
+  return bare_metal ? "host" : "kvm";
+}
+
 void check_cpuid_choice(const std::string& choice) {
-  if (choice == "kvm" || choice == "host") return;
+  if (choice == kDefaultCpuid || choice == "kvm" || choice == "host") return;
   if (!is_path(choice))
-    throw InputError("--cpuid", "", "'" + choice + "'", "'kvm', 'host' or the path of a .json file");
+    throw InputError("--cpuid", "", "'" + choice + "'", "'default', 'kvm', 'host' or the path of a .json file");
   read_cpuid_file(choice);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPUID that a vCPU gets: "kvm" as KVM offers it, "host" as the CPU reports it, or a file. The same CPUID
-// given to bare metal makes the oracle: this hardware, without a hypervisor, with those features.
+// The CPUID that a guest gets: "kvm" as KVM offers it, "host" as the CPU reports it, or a file. "default" is
+// "host" on bare metal, which is the machine itself, and "kvm" in a VM. A vCPU's CPUID given to bare metal makes
+// the oracle: this hardware, without a hypervisor, with those features.
 #pragma once
 
 #include <string>
@@ -10,6 +11,10 @@
 #include "pmu/model.h"
 
 namespace pmusim::conformance {
+
+inline constexpr const char* kDefaultCpuid = "default";
+// What "default" stands for; other choices as they are.
+std::string resolved_cpuid(const std::string& choice, bool bare_metal);
 
 struct GuestCpuid {
   CpuidTable table;
@@ -26,6 +31,6 @@ GuestCpuid read_cpuid_file(const std::string& path);
 // The model with only the features of that CPUID. The bit that says "hypervisor" is cleared.
 pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid);
 
-void check_cpuid_choice(const std::string& choice);  // InputError for a name that is neither
+void check_cpuid_choice(const std::string& choice);  // InputError for a name that is none
 
 }  // namespace pmusim::conformance

@@ -44,12 +44,22 @@ u32 HostSteps::perform(const HostStep& step) {
   if (step.verb == "set_filter") return set_filter(arguments);
   if (step.verb == "set_msr") return set_msr(arguments);
   if (step.verb == "get_msr") return get_msr(arguments);
-  if (step.verb == "force_exit") return 0;  // the doorbell's own exit to user space
+  if (step.verb == "check_extension") return check_extension(arguments);
+  if (step.verb == "force_exit") {  // the doorbell's own exit to user space
+    arguments.only_keys({});
+    return 0;
+  }
   if (!simulated_) return kNobody;
   if (step.verb == "perf_event") return perf_event(arguments);
   if (step.verb == "close_perf_event") return close_perf_event();
   if (step.verb == "watchdog") return watchdog(arguments);
   return kNobody;
+}
+
+u32 HostSteps::check_extension(const JsonView& arguments) {
+  arguments.only_keys({"capability"});
+  const u32 capability = static_cast<u32>(arguments.at("capability").as_u64(0xffffffff));
+  return vmm_.vm().check_extension(capability) > 0 ? 0 : EOPNOTSUPP;
 }
 
 u32 HostSteps::set_filter(const JsonView& arguments) {

@@ -29,6 +29,7 @@ class HostSteps {
  private:
   static constexpr u32 kNobody = 0xffffffff;
   u32 perform(const HostStep& step);
+  u32 check_extension(const JsonView& arguments);
   u32 set_filter(const JsonView& arguments);
   u32 set_msr(const JsonView& arguments);
   u32 get_msr(const JsonView& arguments);

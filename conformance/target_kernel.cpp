@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel of this machine as a target, through /dev/kvm.
+#include <cpuid.h>
+
 #include "base/error.h"
 #include "conformance/target_vmm.h"
 #include "hypervisor/kernel_kvm.h"
@@ -33,6 +35,13 @@ class KernelTarget final : public Target {
 };
 
 }  // namespace
+
+std::string vendor_of_this_machine() {
+  u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return "";
+  constexpr u32 kGenu = 0x756e6547, kAuth = 0x68747541, kHygo = 0x6f677948;
+  return ebx == kGenu ? "intel" : ebx == kAuth || ebx == kHygo ? "amd" : "";
+}
 
 std::unique_ptr<Target> make_kernel_kvm() {
   return std::make_unique<KernelTarget>();

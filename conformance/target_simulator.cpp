@@ -60,6 +60,25 @@ void Simulator::describe(const platform::StopReport& stop, Observation& seen) {
   for (const std::string& access : stop.unclaimed) seen.gaps.push_back("no device answers: " + access);
 }
 
+// What was programmed on a counter and counts nothing here, by name where the model knows it.
+std::string Simulator::uncounted(const pmu::Model& model, unsigned counter, u64 selector, u64 times) {
+  const auto said = [&](const std::string& what) {
+    return fmt::format("{} is not counted by this simulator; it was programmed {} time{}", what, times,
+                       times == 1 ? "" : "s");
+  };
+  if (counter == pmu::kPebsBit) return said("PEBS");
+  if (counter == pmu::kMetricsBit) return said("PERF_METRICS");
+  if (counter >= pmu::kFixedBase)
+    return said(fmt::format("the event of fixed counter {}", counter - pmu::kFixedBase));
+  // AMD's event select has four more bits, 35:32 of the selector.
+  const bool amd = model.vendor == pmu::Vendor::Amd;
+  const u64 code = (selector & 0xff) | (amd ? (selector >> 32 & 0xf) << 8 : 0), umask = selector >> 8 & 0xff;
+  std::string name;
+  for (const pmu::EventInfo& event : model.events)
+    if (event.code == code && event.umask == umask && event.fixed < 0 && name.empty()) name = " " + event.name;
+  return said(fmt::format("event {:#04x}, umask {:#04x}{} on counter {}", code, umask, name, counter));
+}
+
 void Simulator::count(const TargetRun& run, Observation& seen) {
   constexpr ContextMask kHost = 0x00f, kGuest = 0xff0;
   for (unsigned id = 0; id < run.cpus; ++id) {
@@ -77,6 +96,11 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
             {fmt::format("cpu{}.host.{}", id, name), counts.sum(CountMask{1} << k, kHost), "events"});
     }
   }
+  std::map<std::pair<unsigned, u64>, u64> uncounted_events;  // of all CPUs
+  for (unsigned id = 0; id < run.cpus; ++id)
+    for (const auto& [what, times] : machine().cpu(id).uncounted()) uncounted_events[what] += times;
+  for (const auto& [what, times] : uncounted_events)
+    seen.gaps.push_back(uncounted(*run.model, what.first, what.second, times));
   seen.cycles = machine().cpu(0).cycle();
   for (const pmu::AssumedValue& value : run.model->assumed) seen.assumed.push_back(value.path);
 }

@@ -32,6 +32,7 @@ class Simulator final : public Target {
   static void describe(const platform::StopReport& stop, Observation& seen);
   static void add_audit(unsigned cpu, unsigned counter, const std::string& programmed,
                         const hv::AuditLine& line, Observation& seen);
+  static std::string uncounted(const pmu::Model& model, unsigned counter, u64 selector, u64 times);
   void count(const TargetRun& run, Observation& seen);  // totals of the CPUs after a run
 
   unsigned max_cpus_;

@@ -21,16 +21,14 @@ json findings_json(const std::vector<Finding>& findings) {
                     {"place", f.place},
                     {"expected", f.expected},
                     {"got", f.got},
-                    {"source", f.source},
-                    {"code", f.code}});
+                    {"source", f.source}});
   return list;
 }
 
 std::vector<Finding> findings_from(const json& list) {
   std::vector<Finding> findings;
   for (const json& f : list)
-    findings.push_back(
-        {f.at("what"), f.at("place"), f.at("expected"), f.at("got"), f.at("source"), f.at("code")});
+    findings.push_back({f.at("what"), f.at("place"), f.at("expected"), f.at("got"), f.at("source")});
   return findings;
 }
 
@@ -69,6 +67,7 @@ json to_json(const CaseResult& r) {
           {"verdict", verdict_name(r.verdict)},
           {"reason", r.reason},
           {"findings", findings_json(r.findings)},
+          {"code", r.code},
           {"divergences", findings_json(r.divergences)},
           {"skipped_checks", r.skipped_checks},
           {"checks", r.checks},
@@ -92,6 +91,7 @@ CaseResult result_from_json(const json& v) {
     if (verdict == kVerdicts[i]) r.verdict = static_cast<Verdict>(i);
   r.reason = v.at("reason");
   r.findings = findings_from(v.at("findings"));
+  r.code = v.at("code");
   r.divergences = findings_from(v.at("divergences"));
   r.skipped_checks = v.at("skipped_checks").get<std::vector<std::string>>();
   r.checks = v.at("checks");

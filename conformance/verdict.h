@@ -21,7 +21,8 @@ struct Finding {
   std::string expected;
   std::string got;
   std::string source;  // what the expectation comes from; for a divergence, its reason
-  std::string code;    // the guest's instructions around it, one a line
+  u32 step = 0;                    // of the line protocol; 0: none. Not sent.
+  u64 want_value = 0, got_value = 0;  // likewise, for the code's marks
 };
 
 struct CaseResult {
@@ -30,6 +31,7 @@ struct CaseResult {
   Verdict verdict = Verdict::Error;
   std::string reason;                       // of a skip or an error
   std::vector<Finding> findings;            // of a failure
+  std::string code;                         // of a failure: the measured programs that it is about
   std::vector<Finding> divergences;         // documented ones that occurred
   std::vector<std::string> skipped_checks;  // checks that could not be made, with the reason
   u64 checks = 0;                           // expectations judged

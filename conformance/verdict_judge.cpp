@@ -13,8 +13,9 @@
 namespace pmusim::conformance {
 namespace {
 
+// "line 12, /steps/3" of the case's file.
 std::string place_of(const Case& c, u32 step) {
-  return step < c.step_pointers.size() ? c.step_pointers[step] : "";
+  return step < c.step_pointers.size() ? c.document->place(c.step_pointers[step]) : "";
 }
 
 std::string comparison_sign(const std::string& op) {
@@ -44,7 +45,9 @@ Finding finding_of(const Case& c, const GuestCheck& check) {
           expectation(check),
           number(check.got),
           joined(c.sources),
-          ""};
+          check.step,
+          check.want,
+          check.got};
 }
 
 // Does a divergence of the case hold at this check? One with a condition does where the guest found it true.
@@ -130,7 +133,7 @@ void judge_absent(const Case& c, const RunPoint& point, const GuestReport& repor
     }
     if (made && !failed)
       result.findings.push_back({divergence.check, "", "a documented divergence: " + divergence.reason,
-                                 "what the architecture says; the divergence no longer occurs", "", ""});
+                                 "what the architecture says; the divergence no longer occurs", ""});
   }
 }
 
@@ -156,7 +159,7 @@ void judge_host(const Case& c, const RunPoint& point, const Observation& seen, C
                               : high == ~u64{0} ? fmt::format("at least {}", low)
                                                 : fmt::format("{} to {}", low, high);
     result.findings.push_back(
-        {"VM-exits " + name, want.pointer(), range, number(got), joined(c.sources), ""});
+        {"VM-exits " + name, want.place(), range, number(got), joined(c.sources)});
   }
 }
 
@@ -181,6 +184,8 @@ bool is_error(const Case& c, const Observation& seen, const GuestReport& report,
 
 bool applies(const Divergence& divergence, const RunPoint& point) {
   if (!divergence.vendor.empty() && divergence.vendor != point.vendor) return false;
+  const std::vector<std::string>& kernels = divergence.kernels;
+  if (!kernels.empty() && std::find(kernels.begin(), kernels.end(), point.kernel) == kernels.end()) return false;
   return divergence.policy == point.policy || (divergence.policy == "*" && point.policy != "bare-metal");
 }
 

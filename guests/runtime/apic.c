@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
    The local APIC: x2APIC where CPUID has it, else the memory-mapped page at its reset address; start of the
-   other processors. NOT handled: I/O APIC, relocation, logical destinations. */
+   other processors. LVTPC keeps its reset value until somebody programs it. NOT handled: I/O APIC,
+   relocation, logical destinations. */
 #include "rt.h"
 
 enum { kApicBase = 0x1b, kTrampoline = 0x8000 };
@@ -42,7 +43,6 @@ void rt_apic_init(void) {
   u64 base = rt_rdmsr(kApicBase) | 1u << 11;
   rt_wrmsr(kApicBase, base);
   if (x2apic) rt_wrmsr(kApicBase, base | 1u << 10);
-  rt_apic_write(RT_APIC_LVTPC, RT_LVT_MASKED);
   rt_apic_write(RT_APIC_LVTT, RT_LVT_MASKED);
   rt_apic_write(RT_APIC_SVR, 0x100 | RT_VECTOR_SPURIOUS);
 }

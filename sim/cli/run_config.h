@@ -13,9 +13,9 @@ struct RunConfig {
   Common common;
   std::string image;
   std::vector<std::string> models, policies;  // as given; one model
-  std::string cpuid = "kvm", kernel = "7.2", timing = "functional", memory = "128M", command_line;
+  std::string cpuid = "default", kernel = "7.2", timing = "functional", memory = "128M", command_line;
   std::string scenario, record, out, config;
-  std::vector<std::string> log;
+  std::vector<std::string> log, record_events;  // groups; record_events empty: everything
   unsigned cpus = 1;
   bool step = false;
   u64 max_cycles = 0, max_seconds = 0;  // 0: none

@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 #include "conformance/report_formats.h"
 #include "conformance/runner.h"
+#include "conformance/target_cpuid.h"
 #include "conformance/worker.h"
 
 namespace pmusim::cli {
@@ -23,7 +24,7 @@ struct ConformOptions {
   std::string pattern, target = "sim", bug, format = "text", out;
   std::vector<std::string> models, policies, cpuids, kernels;
   unsigned jobs = default_workers();
-  u64 max_cycles = 0;
+  u64 max_cycles = 0, max_seconds = 0;  // 0: the default
   bool explain = false, step = false;
 };
 
@@ -39,7 +40,9 @@ RunPlan plan_of(const ConformOptions& o) {
   plan.jobs = o.jobs;
   plan.step = o.step;
   if (o.max_cycles) plan.max_cycles = o.max_cycles;
+  if (o.max_seconds) plan.max_seconds = o.max_seconds;
   if (!o.cpuids.empty()) plan.cpuids = split_list(o.cpuids);
+  for (const std::string& cpuid : plan.cpuids) check_cpuid_choice(cpuid);
   if (!o.kernels.empty()) plan.kernels = split_list(o.kernels);
   for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, kernel_names());
   if (o.target == "kvm") return plan;
@@ -63,7 +66,8 @@ std::string config_of(const ConformOptions& o, const RunPlan& plan) {
                                          {"set", o.common.set},
                                          {"seed", o.common.seed},
                                          {"step", plan.step},
-                                         {"max_cycles", plan.max_cycles}};
+                                         {"max_cycles", plan.max_cycles},
+                                         {"max_seconds", o.max_seconds}};
   return config.dump(2) + "\n";
 }
 
@@ -104,18 +108,21 @@ void add_conform(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("conform", "Run the conformance suite");
   auto o = std::make_shared<ConformOptions>();
   verb->add_option("GLOB", o->pattern, "ids of cases ('counters.*'), or a file or folder of cases");
-  verb->add_option("--model", o->models, "models, or 'all'");
-  verb->add_option("--policy", o->policies, "policies, 'bare-metal', or 'all'");
+  verb->add_option("--model", o->models, "models, or 'all'")->allow_extra_args(false);
+  verb->add_option("--policy", o->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--target", o->target, "sim, or kvm: this machine's /dev/kvm")->capture_default_str();
-  verb->add_option("--cpuid", o->cpuids, "CPUID of the vCPU: kvm, host or a file");
-  verb->add_option("--kernel", o->kernels, "kernel releases");
+  verb->add_option("--cpuid", o->cpuids, "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")->allow_extra_args(false)
+      ->default_str("default");
+  verb->add_option("--kernel", o->kernels, "kernel releases of the host")->allow_extra_args(false)->default_str("7.2");
   verb->add_option("--bug", o->bug, "inject a defect of the bug library");
   verb->add_option("--jobs", o->jobs, "worker processes")
       ->check(CLI::Range(1u, 1024u))
       ->capture_default_str();
   verb->add_option("--format", o->format, "text, json, junit or ktap")->capture_default_str();
   verb->add_option("--out", o->out, "folder for config.json and all reports");
-  verb->add_option("--max-cycles", o->max_cycles, "limit of one case")->check(CLI::PositiveNumber);
+  verb->add_option("--max-cycles", o->max_cycles, "end a case after so many cycles")->check(CLI::PositiveNumber);
+  verb->add_option("--max-seconds", o->max_seconds, "end a case after so much wall time")
+      ->check(CLI::PositiveNumber);
   verb->add_flag("--explain", o->explain, "show the guest's code beside each failure");
   verb->add_flag("--step", o->step, "one instruction at a time");
   add_common(*verb, o->common);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// pmusim list models|policies|events|cases|bugs [--json]: what other verbs accept as names. With --json one
+// pmusim list models|policies|events|cases|bugs [--model LIST] [--json]: what other verbs accept as names. With --json one
 // array of objects, each with an "id".
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 
 #include "base/data.h"
 #include "base/json.h"
+#include "cli/options.h"
 #include "cli/verbs.h"
 #include "conformance/target_catalog.h"
 #include "models/models.h"
@@ -41,9 +42,9 @@ json list_policies() {
 }
 
 // One row per event name; its encodings differ between models.
-json list_events() {
+json list_events(const std::vector<std::string>& model_ids) {
   std::map<std::string, json> encodings;
-  for (const std::string& id : models::model_ids())
+  for (const std::string& id : model_ids)
     for (const pmu::EventInfo& event : models::load_model(id).events)
       encodings[event.name].push_back({{"model", id},
                                        {"event", fmt::format("0x{:x}", event.code)},
@@ -51,13 +52,17 @@ json list_events() {
                                        {"counted", event.kinds != 0}});
   json rows = json::array();
   for (const auto& [name, list] : encodings) {
-    std::string models;
-    for (const json& e : list)
+    std::string models, codes;
+    for (const json& e : list) {
       if (e["counted"]) models += (models.empty() ? "" : " ") + e["model"].get<std::string>();
-    rows.push_back(
-        {{"id", name},
-         {"title", models.empty() ? "known, not counted by the simulator" : "counted on " + models},
-         {"encodings", list}});
+      const std::string code = e["event"].get<std::string>() + "/" + e["umask"].get<std::string>();
+      if (codes.find(code) == std::string::npos) codes += (codes.empty() ? "" : " ") + code;
+    }
+    const std::string counted = models.empty() ? "not counted" : "counted on " + models;
+    rows.push_back({{"id", name},
+                    {"title", fmt::format("{:<16} {}", codes, counted)},
+                    {"counted", !models.empty()},
+                    {"encodings", list}});
   }
   return rows;
 }
@@ -79,18 +84,24 @@ json list_described(const char* folder) {
   return rows;
 }
 
-json rows_of(const std::string& what) {
+json rows_of(const std::string& what, const std::vector<std::string>& models) {
   if (what == "models") return list_models();
   if (what == "policies") return list_policies();
-  if (what == "events") return list_events();
+  if (what == "events") return list_events(models);
   if (what == "cases") return list_described("conformance/cases");
   if (what == "bugs") return list_described("conformance/bugs");
   throw InputError("list", "", "'" + what + "'",
                    expected_one_of(what, {"models", "policies", "events", "cases", "bugs"}));
 }
 
-int list(const std::string& what, bool as_json) {
-  const json rows = rows_of(what);
+// --model limits events, the only rows that belong to models.
+int list(const std::string& what, const std::vector<std::string>& model_lists, bool as_json) {
+  if (!model_lists.empty() && what != "events")
+    throw InputError("--model", "", "'" + what + "'", "it with 'events' only");
+  const std::vector<std::string> chosen =
+      conformance::models_from(split_list(model_lists.empty() ? std::vector<std::string>{"all"} : model_lists),
+                               "--model");
+  const json rows = rows_of(what, chosen);
   if (as_json) {
     fmt::print("{}\n", rows.dump(2));
     return 0;
@@ -99,6 +110,11 @@ int list(const std::string& what, bool as_json) {
   for (const json& row : rows) width = std::max(width, row["id"].get<std::string>().size());
   for (const json& row : rows)
     fmt::print("{:<{}}  {}\n", row["id"].get<std::string>(), width, row["title"].get<std::string>());
+  if (what == "events") {
+    const auto missing = std::count_if(rows.begin(), rows.end(), [](const json& row) { return !row["counted"]; });
+    fmt::print("{} events, of which the simulator knows {} by name only and counts nothing for them\n", rows.size(),
+               missing);
+  }
   return 0;
 }
 
@@ -108,9 +124,11 @@ void add_list(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("list", "List models, policies, events, cases or bugs");
   auto what = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
+  auto model_lists = std::make_shared<std::vector<std::string>>();
   verb->add_option("WHAT", *what, "models, policies, events, cases or bugs")->required();
+  verb->add_option("--model", *model_lists, "events of these models; default: all");
   verb->add_flag("--json", *as_json, "print one JSON array of objects");
-  verb->callback([=, &action] { action = [=] { return list(*what, *as_json); }; });
+  verb->callback([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });
 }
 
 }  // namespace pmusim::cli

@@ -43,6 +43,8 @@ Prepared prepare(const RunConfig& c) {
   check_one_of("--kernel", c.kernel, kernel_names());
   check_cpuid_choice(c.cpuid);
   for (const std::string& group : split_list(c.log)) check_one_of("--log", group, trace::log_groups());
+  for (const std::string& group : split_list(c.record_events))
+    check_one_of("--record-events", group, trace::log_groups());
   if (c.models.empty()) throw InputError("--model", "", "no model", "one model");
   if (c.policies.empty())
     throw InputError("--policy", "", "no policy", "a list of policies, or 'bare-metal'");
@@ -66,8 +68,8 @@ Prepared prepare(const RunConfig& c) {
 
 TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
   TargetRun run;
-  run.point = {p.model.id, p.model.vendor == pmu::Vendor::Intel ? "intel" : "amd", p.policies[index], c.cpuid,
-               c.kernel};
+  run.point = {p.model.id, p.model.vendor == pmu::Vendor::Intel ? "intel" : "amd", p.policies[index],
+               resolved_cpuid(c.cpuid, !p.loaded[index]), c.kernel};
   run.model = &p.model;
   run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;
   run.release = p.release;
@@ -113,11 +115,12 @@ PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, s
         record_path(c, p, index),
         std::vector<std::pair<std::string, std::string>>{{"model", p.model.id},
                                                          {"policy", result.policy},
-                                                         {"cpuid", c.cpuid},
+                                                         {"cpuid", run.point.cpuid},
                                                          {"kernel", c.kernel},
                                                          {"tsc_khz", fmt::format("{}", p.model.tsc_khz)},
                                                          {"image", c.image},
-                                                         {"provenance", "simulated"}});
+                                                         {"provenance", "simulated"}},
+        split_list(c.record_events));
     sinks.add(*recorder);
   }
   if (!sinks.empty()) run.sink = &sinks;
@@ -216,18 +219,21 @@ void add_run(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("run", "Boot an image on bare metal or under policies");
   auto c = std::make_shared<RunConfig>();
   verb->add_option("IMAGE", c->image, "bootable image: ELF32 Multiboot");
-  verb->add_option("--model", c->models, "CPU model");
-  verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'");
+  verb->add_option("--model", c->models, "CPU model")->allow_extra_args(false);
+  verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--timing", c->timing, "functional")->capture_default_str();
   verb->add_option("--cpus", c->cpus, "processors")->check(CLI::Range(1u, 64u))->capture_default_str();
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
-  verb->add_option("--cpuid", c->cpuid, "CPUID of the vCPU: kvm, host or a file")->capture_default_str();
+  verb->add_option("--cpuid", c->cpuid, "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
+      ->capture_default_str();
   verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
   verb->add_option("--command-line", c->command_line, "the image's command line; default: its path");
   verb->add_option("--scenario", c->scenario, "what the host does (JSON)");
   verb->add_flag("--step", c->step, "one instruction at a time");
-  verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr");
-  verb->add_option("--record", c->record, "write every event to FILE.jsonl");
+  verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")->allow_extra_args(false);
+  verb->add_option("--record", c->record, "write events to FILE.jsonl");
+  verb->add_option("--record-events", c->record_events, "only these, by the groups of --log; default: every event")
+      ->allow_extra_args(false);
   verb->add_option("--max-cycles", c->max_cycles, "end after so many cycles")->check(CLI::PositiveNumber);
   verb->add_option("--max-seconds", c->max_seconds, "end after so much wall time")
       ->check(CLI::PositiveNumber);

@@ -141,6 +141,9 @@ class Vm {
   virtual int set_pmu_event_filter(const PmuEventFilter& filter) = 0;
   // Returns a vCPU whose posted run has completed, the lowest id first; nullptr at the limit.
   virtual Vcpu* wait(const TimeLimit& limit) = 0;
+  // Cycles simulated so far, on the clock that TimeLimit::cycles is measured with; 0 on a real kernel, which has
+  // no such limit.
+  virtual u64 cycles() const { return 0; }
   // After wait() returned nullptr: no vCPU will ever run again (all halted for good), rather than a limit.
   virtual bool stalled() const = 0;
   // post_run() and wait() for that vCPU alone; -ETIME at the limit.

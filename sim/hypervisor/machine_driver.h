@@ -28,6 +28,7 @@ class MachineDriver {
   // Advances until the condition holds, the limit or a stop; false if the condition does not hold.
   bool drive(const std::function<bool()>& condition, const kvm::TimeLimit& limit);
   const platform::StopReport& last_stop() const { return last_stop_; }
+  u64 cycles() const { return machine_.cycle(); }
   int check_extension(u32 cap) const;
   Host& host() { return host_; }
 

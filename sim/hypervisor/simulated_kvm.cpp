@@ -62,6 +62,7 @@ class SimulatedVm final : public kvm::Vm {
     }, limit);
     return completed();
   }
+  u64 cycles() const override { return driver_.cycles(); }
   bool stalled() const override { return driver_.last_stop().kind == platform::StopKind::Stall; }
 
  private:

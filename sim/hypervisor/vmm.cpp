@@ -105,7 +105,8 @@ bool Vmm::load() {
 
 bool Vmm::create() {
   if (const int error = hypervisor_.create_vm(vm_)) return refused("KVM_CREATE_VM", error);
-  if (config_.disable_pmu) {
+  // A KVM without virtual PMUs refuses the capability; there is nothing to switch off then.
+  if (config_.disable_pmu && vm_->check_extension(kvm::kCapPmuCapability) > 0) {
     kvm::EnableCap cap;
     cap.cap = kvm::kCapPmuCapability;
     cap.args[0] = kvm::kPmuCapDisable;
@@ -172,14 +173,36 @@ bool Vmm::handle(kvm::Vcpu& vcpu) {
   return !ended_;
 }
 
+bool Vmm::time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin, kvm::TimeLimit& left) const {
+  left = config_.limit;
+  if (left.cycles != kNever) {
+    const u64 used = vm_->cycles() - begin_cycle;
+    if (used >= left.cycles) return false;
+    left.cycles -= used;
+  }
+  if (left.wall_milliseconds != kNever) {
+    using std::chrono::milliseconds;
+    const auto elapsed = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+    const u64 used = static_cast<u64>(elapsed.count());
+    if (used >= left.wall_milliseconds) return false;
+    left.wall_milliseconds -= used;
+  }
+  return true;
+}
+
 VmmResult Vmm::run() {
+  const u64 begin_cycle = vm_ ? vm_->cycles() : 0;
+  const auto begin = std::chrono::steady_clock::now();
   if (!ended_)
     for (kvm::Vcpu* vcpu : vcpus_) vcpu->post_run();
   while (!ended_) {
-    kvm::Vcpu* vcpu = vm_->wait(config_.limit);
+    kvm::TimeLimit left;
+    const bool late = !time_left(begin_cycle, begin, left);
+    kvm::Vcpu* vcpu = late ? nullptr : vm_->wait(left);
     if (!vcpu) {
-      finish(vm_->stalled() ? VmmEnd::Stall : VmmEnd::TimeLimit,
-             vm_->stalled() ? "no vCPU will ever run again" : "the guest did not end in time");
+      const bool stalled = !late && vm_->stalled();
+      finish(stalled ? VmmEnd::Stall : VmmEnd::TimeLimit,
+             stalled ? "no vCPU will ever run again" : "the guest did not end in time");
       break;
     }
     if (handle(*vcpu)) vcpu->post_run();

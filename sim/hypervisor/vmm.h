@@ -4,6 +4,7 @@
 // doorbell of conformance cases). Ends with the status, what the guest printed, and why.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,7 +34,7 @@ struct VmmConfig {
   bool irqchip = true;
   bool disable_pmu = false;              // KVM_CAP_PMU_CAPABILITY
   std::unique_ptr<kvm::PmuEventFilter> filter;  // installed before the first run
-  kvm::TimeLimit limit;
+  kvm::TimeLimit limit;  // of the whole run
   std::function<u32(u32 step)> on_doorbell;  // empty: the port reads all ones
   std::function<void(char)> on_character;
 };
@@ -78,6 +79,8 @@ class Vmm {
   bool load();
   // Handles one exit; false ends the run.
   bool handle(kvm::Vcpu& vcpu);
+  // What the limit leaves to a run that began then; false: nothing.
+  bool time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin, kvm::TimeLimit& left) const;
   void finish(VmmEnd end, const std::string& detail);
   void port_access(kvm::Run& run);
 

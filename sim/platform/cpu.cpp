@@ -66,6 +66,7 @@ void Cpu::reset(const CpuConfig& config) {
     pmi_due_.insert(std::upper_bound(pmi_due_.begin(), pmi_due_.end(), due), due);
   };
   pmu_->on_unavailable = [this](unsigned counter, u64 selector) {
+    ++uncounted_[{counter, selector}];
     const std::string text =
         fmt::format("event {:#x} on counter {} is not counted by this simulator", selector, counter);
     emit(EventKind::Gap, counter, selector, text.c_str());
@@ -82,6 +83,7 @@ void Cpu::reset(const CpuConfig& config) {
   tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = 0;
   const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
   misc_enable_ = 1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12);
+  uncounted_.clear();
   pmi_due_.clear();
   inbox_.clear();
   host_if_ = in_nmi_ = false;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <tlm_utils/simple_initiator_socket.h>
+#include <map>
 #include <memory>
 #include <systemc>
 #include <vector>
@@ -89,6 +90,9 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::string waits_for() const;
   void set_bound(u64 cycle) { bound_ = cycle; }
   u64 bound() const { return bound_; }
+  // What was programmed since power-on and is not counted by this simulator: by counter and selector (see
+  // Pmu::on_unavailable), how often.
+  const std::map<std::pair<unsigned, u64>, u64>& uncounted() const { return uncounted_; }
   void resume() { go_.notify(); }                             // from another CPU's thread
   void resume_later() { go_.notify(sc_core::SC_ZERO_TIME); }  // from outside the kernel
   void abandon() {
@@ -156,6 +160,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::unique_ptr<Env> env_;
   std::unique_ptr<CycleFeed> cycle_feed_;
   LocalApic apic_;
+  std::map<std::pair<unsigned, u64>, u64> uncounted_;
   core::CpuState state_;  // bare metal's, or the host's
   core::CostTable costs_;
   std::unique_ptr<core::Timing> timing_;

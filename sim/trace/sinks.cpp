@@ -49,13 +49,17 @@ void TextLog::on_event(const Event& event) {
   if (kinds_ & kind_bit(event.kind)) std::fprintf(out_, "%s\n", to_text(event).c_str());
 }
 
-Recorder::Recorder(const std::string& path, const std::vector<std::pair<std::string, std::string>>& meta)
+Recorder::Recorder(const std::string& path, const std::vector<std::pair<std::string, std::string>>& meta,
+                   const std::vector<std::string>& groups)
     : path_(path), file_(std::fopen(path.c_str(), "wb")) {
   if (!file_) throw InputError(path, "", std::strerror(errno), "a file that can be written");
   std::string first = R"({"event":"meta","schema":)" + std::to_string(kSchemaVersion);
   for (const auto& [key, value] : meta)
     first += "," + nlohmann::json(key).dump() + ":" + nlohmann::json(value).dump();
   line(first + "}");
+  if (groups.empty()) return;
+  kinds_ = kind_bit(EventKind::Gap);
+  for (const std::string& group : groups) kinds_ |= kinds_of(group);
 }
 
 Recorder::~Recorder() {
@@ -68,7 +72,7 @@ void Recorder::line(const std::string& text) {
 }
 
 void Recorder::on_event(const Event& event) {
-  line(to_json_line(event));
+  if (kinds_ & kind_bit(event.kind)) line(to_json_line(event));
 }
 
 void Recorder::close() {

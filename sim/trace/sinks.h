@@ -40,7 +40,9 @@ const std::vector<std::string>& log_groups();
 // values. Throws InputError when the file cannot be opened or written.
 class Recorder : public EventSink {
  public:
-  Recorder(const std::string& path, const std::vector<std::pair<std::string, std::string>>& meta);
+  // groups: as of TextLog; empty: everything.
+  Recorder(const std::string& path, const std::vector<std::pair<std::string, std::string>>& meta,
+           const std::vector<std::string>& groups = {});
   ~Recorder() override;
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
@@ -51,6 +53,7 @@ class Recorder : public EventSink {
   void line(const std::string& text);
   std::string path_;
   std::FILE* file_;
+  u64 kinds_ = ~u64{0};
 };
 
 // Events in memory, with questions about their order.

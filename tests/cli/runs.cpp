@@ -46,7 +46,8 @@ std::string qemu(const std::string& image) {
 }  // namespace
 
 TEST_CASE("a guest's text is the same on bare metal and under every policy that can run") {
-  const auto bare = pmusim_command("run " + kHello + " --model spr --policy bare-metal");
+  // With the CPUID of a VM, which the text tells.
+  const auto bare = pmusim_command("run " + kHello + " --model spr --policy bare-metal --cpuid kvm");
   CHECK(bare.status == 0);
   CHECK(has(bare.out, "hello"));
   for (const char* policy : {"emulated", "mediated", "dedicated"}) {
@@ -55,7 +56,7 @@ TEST_CASE("a guest's text is the same on bare metal and under every policy that 
     CHECK(vm.status == 0);
     CHECK(vm.out == bare.out);
   }
-  const auto all = pmusim_command("run " + kHello + " --model spr --policy all");
+  const auto all = pmusim_command("run " + kHello + " --model spr --policy all --cpuid kvm");
   CHECK(all.status == 0);
   CHECK(has(all.out, bare.out));
   CHECK(has(all.out, "VM-exits"));
@@ -219,4 +220,64 @@ TEST_CASE("the same image boots in QEMU") {
   CHECK(has(text, " pass got="));
   const std::string hello = qemu(kHello);
   CHECK(has(hello, "hello from"));
+}
+
+TEST_CASE("bare metal is the machine itself unless it is given a vCPU's CPUID; a VM gets what KVM offers") {
+  const std::string folder = fresh_folder("cpuid_default");
+  const std::string file = case_file(folder, "five", "version == 5 && fixed_count == 4");
+  const std::string run = "conform " + file + " --model spr --policy ";
+  CHECK(pmusim_command(run + "bare-metal").status == 0);
+  CHECK(pmusim_command(run + "bare-metal --cpuid host").status == 0);
+  CHECK(pmusim_command(run + "bare-metal --cpuid kvm").status == 1);
+  CHECK(pmusim_command(run + "emulated").status == 1);
+  const auto both = pmusim_command("conform " + file + " --model spr --policy all --cpuid default,kvm");
+  CHECK(both.last_line() == "1 passed, 4 failed, 0 skipped");  // a VM's default is kvm: one column, not two
+  CHECK(has(both.out, "  CPUID                  host         kvm        kvm        kvm        kvm\n"));
+}
+
+TEST_CASE("a limit is a budget of the whole run, whatever the guest does") {
+  const std::string file = fresh_folder("budget") + "/leaves.json";
+  std::ofstream(file) << R"({"id": "leaves", "title": "A guest that keeps leaving to user space",
+    "area": "counting across VM-exits", "sources": ["none"], "requires": {"pmu": "any"},
+    "steps": [{"for": {"i": 1000000000}, "do": [{"host": {"force_exit": {}}, "as": "status"}]}]})";
+  for (const char* limit : {"--max-cycles 3000000", "--max-seconds 1"}) {
+    CAPTURE(limit);
+    const auto suite =
+        pmusim_command("conform " + file + " --model spr --policy emulated " + std::string(limit));
+    CHECK(suite.status == 1);
+    CHECK(has(suite.out, "time limit: the guest did not end in time"));
+  }
+}
+
+TEST_CASE("an event that the simulator does not count is reported at the end with how often it was programmed") {
+  const std::string folder = fresh_folder("uncounted");
+  const std::string file = folder + "/uncounted.json";
+  std::ofstream(file) << R"({"id": "uncounted", "title": "A case that programs an event without a model",
+    "area": "version and CPUID", "sources": ["none"], "requires": {"vendor": "intel"},
+    "steps": [{"for": {"i": 3}, "do": [{"wrmsr": "gp_selector[0]", "value": "0x4309b0"},
+                                       {"wrmsr": "gp_selector[0]", "value": 0}]},
+              {"check": "version >= 2", "title": "the check"}]})";
+  CHECK(pmusim_command("build " + file + " --out " + folder + "/u.elf").status == 0);
+  const auto output = pmusim_command("run " + folder + "/u.elf --model spr --policy bare-metal");
+  CHECK(output.status == 0);
+  CHECK(has(output.err, "event 0xb0, umask 0x09 ARITH.DIV_ACTIVE on counter 0 is not counted by this simulator; "
+                        "it was programmed "));
+  const auto events = pmusim_command("list events --model spr");
+  CHECK(has(events.out, "0xb0/0x9         not counted\n"));
+  CHECK(has(events.out, "INST_RETIRED.ANY"));
+}
+
+TEST_CASE("a recording can be limited to groups of events") {
+  const std::string file = fresh_folder("record_groups") + "/run.jsonl";
+  CHECK(pmusim_command("run " + kHello + " --model spr --policy emulated --record-events exit --record " + file)
+            .status == 0);
+  const std::string text = pmusim_command("trace view " + file).out;
+  CHECK(has(text, " exit "));
+  CHECK_FALSE(has(text, " hostmsr "));
+}
+
+TEST_CASE("the recording that is shipped is well formed") {
+  const auto output = pmusim_command("trace validate " + source("traces/profiler-spr-mediated.jsonl"));
+  CHECK(output.status == 0);
+  CHECK(has(output.out, "well formed"));
 }

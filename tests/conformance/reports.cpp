@@ -29,7 +29,8 @@ std::vector<CaseResult> sample() {
                                  result("b", "bare-metal", Verdict::Skip, "needs <4> counters"),
                                  result("a", "emulated", Verdict::Fail),
                                  result("b", "emulated", Verdict::Error, "died")};
-  all[2].findings.push_back({"count & more", "/guest/3", "10", "11", "SDM \"18.2\"", "mov eax, 1\nwrmsr"});
+  all[2].findings.push_back({"count & more", "/guest/3", "10", "11", "SDM \"18.2\""});
+  all[2].code = "mov eax, 1\nwrmsr\n";
   return all;
 }
 
@@ -46,26 +47,33 @@ TEST_CASE("an error counts as failed") {
 
 TEST_CASE("a result survives being sent as JSON") {
   for (const CaseResult& r : sample()) CHECK(to_json(result_from_json(to_json(r))) == to_json(r));
-  CHECK(result_from_json(to_json(sample()[2])).findings.at(0).code == "mov eax, 1\nwrmsr");
+  CHECK(result_from_json(to_json(sample()[2])).code == "mov eax, 1\nwrmsr\n");
 }
 
 TEST_CASE("the text report has a cell per area and policy, and every failure with its source") {
   const std::string text = report_text(sample(), {});
-  CHECK(has(text, "spr       bare-metal   emulated\ncounters        1 1s       0 2F\n"));
+  CHECK(has(text, "spr       bare-metal   emulated\n"
+            "  CPUID          kvm        kvm\n"
+            "  kernel         7.2        7.2\n"
+            "counters        1 1s       0 2F\n"));
   CHECK(has(text, "skipped    1  spr / bare-metal: needs <4> counters"));
   CHECK(has(text, "FAIL a on spr / emulated (cpuid kvm, kernel 7.2)"));
   CHECK(has(text, "expected 10\n    got      11\n    source   SDM \"18.2\""));
   CHECK_FALSE(has(text, "wrmsr"));
   CHECK_FALSE(has(text, "\033"));
-  // Kernels are named where there are several; bare metal has none.
+  // Each combination of policy, CPUID and kernel is a column; bare metal has no kernel.
   auto several = sample();
   several[0].kernel = several[1].kernel = "-";
-  CHECK_FALSE(has(report_text(several, {}), "emulated 7.2"));
+  several[0].cpuid = several[1].cpuid = "host";
   several[3].kernel = "7.0";
-  CHECK(has(report_text(several, {}), "emulated 7.2"));
+  CHECK(has(report_text(several, {}),
+            "spr       bare-metal   emulated   emulated\n"
+            "  CPUID         host        kvm        kvm\n"
+            "  kernel           -        7.2        7.0\n"
+            "counters        1 1s       0 1F       0 1F\n"));
   TextStyle style;
   style.explain = style.color = true;
-  CHECK(has(report_text(sample(), style), "      mov eax, 1\n      wrmsr\n"));
+  CHECK(has(report_text(sample(), style), "    mov eax, 1\n    wrmsr\n"));
   CHECK(has(report_text(sample(), style), "\033[31mFAIL"));
 }
 
