@@ -59,7 +59,7 @@ class Simulator::Probe final : public hv::AuditProbe {
     }
     c.pmu().on_change = [&c, audit](u32 msr) {
       if (c.core().context() >= context_of(World::Guest, false))
-        audit->guest_changed(msr, c.pmu().registers(), c.core().counts());
+        audit->guest_changed(msr, c.pmu(), c.core().counts());
     };
   }
 

@@ -6,32 +6,46 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace pmusim::cli {
 namespace {
 
 using conformance::CounterAudit;
+using conformance::Observation;
 
-// Rows in the order of their first appearance, a cell for each policy.
+std::string number(u64 value) {
+  return fmt::format("{}", value);
+}
+
+// Rows in the order of their first appearance, a cell for each policy. A row without cells is a heading.
 class Table {
  public:
   explicit Table(std::size_t columns) : columns_(columns) {}
   void set(const std::string& row, std::size_t column, const std::string& text) {
-    auto found = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) { return r.name == row; });
-    if (found == rows_.end()) found = rows_.insert(rows_.end(), Row{row, std::vector<std::string>(columns_)});
-    found->cells[column] = text;
+    add(row).cells[column] = text;
   }
+  void heading(const std::string& text) { blocks_.push_back({text, {}}); }
+  bool empty() const { return blocks_.back().rows.empty(); }
+  void drop() { blocks_.pop_back(); }
+
   std::string text() const {
     std::vector<std::size_t> width(columns_ + 1);
-    for (const Row& row : rows_) {
-      width[0] = std::max(width[0], row.name.size());
-      for (std::size_t c = 0; c < columns_; ++c) width[c + 1] = std::max(width[c + 1], row.cells[c].size());
-    }
+    for (const Block& block : blocks_)
+      for (const Row& row : block.rows) {
+        width[0] = std::max(width[0], row.name.size() + 2);
+        for (std::size_t c = 0; c < columns_; ++c) width[c + 1] = std::max(width[c + 1], row.cells[c].size());
+      }
     std::string out;
-    for (const Row& row : rows_) {
-      out += fmt::format("{:<{}}", row.name, width[0]);
-      for (std::size_t c = 0; c < columns_; ++c) out += fmt::format("  {:>{}}", row.cells[c], width[c + 1]);
-      out += "\n";
+    for (const Block& block : blocks_) {
+      if (!block.title.empty()) out += "\n" + block.title + "\n";
+      for (const Row& row : block.rows) {
+        std::string line = fmt::format("{:<{}}", (block.title.empty() ? "" : "  ") + row.name, width[0]);
+        for (std::size_t c = 0; c < columns_; ++c)
+          line += fmt::format("  {:>{}}", row.cells[c], width[c + 1]);
+        line.erase(line.find_last_not_of(' ') + 1);
+        out += line + "\n";
+      }
     }
     return out;
   }
@@ -41,18 +55,78 @@ class Table {
     std::string name;
     std::vector<std::string> cells;
   };
+  struct Block {
+    std::string title;
+    std::vector<Row> rows;
+  };
+  Row& add(const std::string& name) {
+    std::vector<Row>& rows = blocks_.back().rows;
+    for (Row& row : rows)
+      if (row.name == name) return row;
+    rows.push_back({name, std::vector<std::string>(columns_)});
+    return rows.back();
+  }
   std::size_t columns_;
-  std::vector<Row> rows_;
+  std::vector<Block> blocks_ = {Block{}};
 };
 
-void add_counters(Table& table, std::size_t column, const std::vector<CounterAudit>& audit) {
-  for (const CounterAudit& a : audit) {
-    const std::string name = fmt::format("vcpu{} {}", a.vcpu, a.counter);
-    table.set(name + ": guest reads", column, fmt::format("{}", a.visible));
-    table.set(name + ": truly happened", column, fmt::format("{}", a.truth));
-    for (const auto& [cause, count] : a.causes)
-      table.set(name + ": " + cause, column, fmt::format("{:+}", count));
-    table.set(name + ": unexplained", column, fmt::format("{:+}", a.residual));
+// "cpu0.guest.interrupts", "vcpu1.guest_cycles": the sum over all of them.
+u64 sum_of(const Observation& seen, const std::string& prefix, const std::string& rest) {
+  u64 total = 0;
+  for (const conformance::Stat& s : seen.stats) {
+    const std::size_t dot = s.name.find('.');
+    if (dot != std::string::npos && s.name.substr(0, dot).find_first_not_of("0123456789", prefix.size()) ==
+                                        std::string::npos &&
+        s.name.compare(0, prefix.size(), prefix) == 0 && s.name.compare(dot + 1, std::string::npos, rest) == 0)
+      total += s.value;
+  }
+  return total;
+}
+
+// A counter's title: its place, and what it was programmed to count.
+std::string title_of(const CounterAudit& a, bool several) {
+  return (several ? fmt::format("cpu{} ", a.vcpu) : "") + a.counter + " " + a.programmed;
+}
+
+// A block for each counter, in order of CPU and counter; rows the same for every policy.
+void add_counters(Table& table, const std::vector<PolicyResult>& results) {
+  bool several = false;
+  std::vector<const CounterAudit*> blocks;
+  const auto same = [](const CounterAudit& a, const CounterAudit& b) {
+    return a.vcpu == b.vcpu && a.counter == b.counter && a.programmed == b.programmed;
+  };
+  for (const PolicyResult& r : results)
+    for (const CounterAudit& a : r.seen.audit) {
+      several |= a.vcpu != 0;
+      if (std::none_of(blocks.begin(), blocks.end(), [&](const CounterAudit* b) { return same(a, *b); }))
+        blocks.push_back(&a);
+    }
+  const auto place = [](const CounterAudit& a) {
+    return std::make_tuple(a.vcpu, a.counter.rfind("gp", 0) != 0, a.counter.size(), a.counter);
+  };
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [&](const CounterAudit* a, const CounterAudit* b) { return place(*a) < place(*b); });
+  for (const CounterAudit* block : blocks) {
+    table.heading(title_of(*block, several));
+    std::vector<std::string> causes;  // those that occur anywhere
+    for (const PolicyResult& r : results)
+      for (const CounterAudit& a : r.seen.audit)
+        for (const auto& [cause, count] : a.causes)
+          if (same(a, *block) && std::find(causes.begin(), causes.end(), cause) == causes.end())
+            causes.push_back(cause);
+    for (std::size_t c = 0; c < results.size(); ++c)
+      for (const CounterAudit& a : results[c].seen.audit) {
+        if (!same(a, *block)) continue;
+        table.set("visible", c, fmt::format("{}", a.visible));
+        table.set("true", c, fmt::format("{}", a.truth));
+        for (const std::string& cause : causes) {
+          s64 count = 0;
+          for (const auto& [name, by] : a.causes)
+            if (name == cause) count = by;
+          table.set(cause, c, count ? fmt::format("{:+}", count) : "0");
+        }
+        table.set("residual", c, a.residual ? fmt::format("{:+}", a.residual) : "0");
+      }
   }
 }
 
@@ -67,19 +141,26 @@ std::string comparison_table(const std::vector<PolicyResult>& results) {
       table.set("guest instructions", c, "not run");
       continue;
     }
-    table.set("guest instructions", c, fmt::format("{}", r.seen.instructions));
-    table.set("cycles", c, fmt::format("{}", r.seen.cycles));
-    if (r.seen.host_side) {
-      u64 exits = 0;
-      for (const auto& [reason, count] : r.seen.exits) exits += count;
-      table.set("cycles in the host", c, fmt::format("{}", r.seen.host_cycles));
-      table.set("VM-exits", c, fmt::format("{}", exits));
-    }
+    table.set("guest instructions", c, number(r.seen.instructions));
+    table.set("guest interrupts", c, number(sum_of(r.seen, "cpu", "guest.interrupts")));
+    table.set("cycles", c, number(r.seen.cycles));
+    // Without a hypervisor every cycle is the guest's.
+    table.set("cycles in the guest", c,
+              number(r.seen.host_side ? sum_of(r.seen, "vcpu", "guest_cycles") : r.seen.cycles));
+    table.set("cycles in the host", c, number(r.seen.host_cycles));
+  }
+  add_counters(table, results);
+  table.heading("VM-exits");
+  for (std::size_t c = 0; c < results.size(); ++c) {
+    if (!results[c].seen.host_side) continue;
+    u64 exits = 0;
+    for (const auto& [reason, count] : results[c].seen.exits) exits += count;
+    table.set("all", c, number(exits));
   }
   for (std::size_t c = 0; c < results.size(); ++c)
     for (const auto& [reason, count] : results[c].seen.exits)
-      if (count) table.set("  " + reason, c, fmt::format("{}", count));
-  for (std::size_t c = 0; c < results.size(); ++c) add_counters(table, c, results[c].seen.audit);
+      if (count) table.set(reason, c, number(count));
+  if (table.empty()) table.drop();
   std::string text = table.text();
   for (const PolicyResult& r : results)
     if (!r.unmet.empty()) text += r.policy + " was not run: " + r.unmet + "\n";
@@ -104,12 +185,13 @@ std::string stats_json(const std::string& model, const std::vector<PolicyResult>
     add("machine.cycles", r.seen.cycles, "cycles");
     for (const conformance::Stat& s : r.seen.stats) add(s.name, s.value, s.unit);
     for (const CounterAudit& a : r.seen.audit) {
-      const std::string name = fmt::format("vcpu{}.{}.", a.vcpu, a.counter);
+      const std::string name = fmt::format("{}{}.{}.", r.seen.host_side ? "vcpu" : "cpu", a.vcpu, a.counter);
+      policy["programmed"][name.substr(0, name.size() - 1)] = a.programmed;
       policy["stats"][name + "visible"] = {{"value", a.visible}, {"unit", "events"}};
       policy["stats"][name + "true"] = {{"value", a.truth}, {"unit", "events"}};
       for (const auto& [cause, count] : a.causes)
         policy["stats"][name + "difference." + cause] = {{"value", count}, {"unit", "events"}};
-      policy["stats"][name + "difference.unexplained"] = {{"value", a.residual}, {"unit", "events"}};
+      policy["stats"][name + "difference.residual"] = {{"value", a.residual}, {"unit", "events"}};
     }
     policy["assumed_values"] = r.seen.assumed;
     policy["not_modelled"] = r.seen.gaps;

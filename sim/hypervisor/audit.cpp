@@ -53,11 +53,16 @@ void VpmuAudit::host_interval(const VpmuState& s, const VpmuBacking& backing) {
   });
 }
 
-void VpmuAudit::take_truth(const EventCounts& counts) {
-  for (u64 left = state_->counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+template <typename Advances>
+void VpmuAudit::take_truth(const EventCounts& counts, Advances advances) {
+  each_counter(*state_, [&](unsigned counter) {
+    AtEntry& at = at_entry_[counter];
     happened_[counter] += truth_.counted(counter, counts);
-  }
+    if (at.physical < 0) return;
+    const u64 guest = advances(static_cast<unsigned>(at.physical)).guest;
+    if (truth_.threshold(counter) && state_->filter_allows(counter)) happened_[counter] += guest - at.guest;
+    at.guest = guest;
+  });
   truth_.begin(counts);
 }
 
@@ -92,28 +97,29 @@ void VpmuAudit::entered(const VpmuState& s, const VpmuBacking& backing, unsigned
     AtEntry& at = at_entry_[counter];
     at.physical = backing.physical(counter);
     if (at.physical >= 0) at.advances = probe_->advances(cpu, static_cast<unsigned>(at.physical));
+    at.guest = at.advances.guest;
   });
   probe_->follow(cpu, this);
 }
 
-void VpmuAudit::guest_changed(u32 msr, const pmu::Registers& hardware, const EventCounts& counts) {
+void VpmuAudit::guest_changed(u32 msr, const pmu::Pmu& hardware, const EventCounts& counts) {
   const VpmuState& s = *state_;
-  take_truth(counts);
+  take_truth(counts, [&](unsigned physical) { return hardware.advances(physical); });
   const auto written = pmu::find_register(s.host->vendor, msr);
-  if (written) program(s, *written, hardware);
+  if (written) program(s, *written, hardware.registers());
   if (s.handling(Asset::GlobalStatus) != Handling::Passthrough) return;
   // The frozen state is the hardware's, and so is the global control that a legacy freeze clears.
   pmu::Registers controls = truth_.controls();
-  controls.global_status = hardware.global_status;
+  controls.global_status = hardware.registers().global_status;
   if (!written && s.handling(Asset::GlobalCtrl) == Handling::Passthrough)
-    controls.global_ctrl = hardware.global_ctrl;
+    controls.global_ctrl = hardware.registers().global_ctrl;
   truth_.program(controls, svme(s));
 }
 
 void VpmuAudit::exited(const VpmuState& s, const VpmuBacking& backing) {
   if (!probe_ || !state_) return;
   probe_->follow(cpu_, nullptr);
-  take_truth(probe_->counts(cpu_));
+  take_truth(probe_->counts(cpu_), [&](unsigned physical) { return probe_->advances(cpu_, physical); });
   each_counter(s, [&](unsigned counter) {
     AuditLine& line = lines_[counter];
     const AtEntry& at = at_entry_[counter];
@@ -129,7 +135,7 @@ void VpmuAudit::exited(const VpmuState& s, const VpmuBacking& backing) {
     // What passes between the exit and here passes in the host.
     line.causes[slot(AuditCause::HostLeak)] += static_cast<s64>(by.host);
     const bool allowed = s.filter_allows(counter);
-    const s64 truth = static_cast<s64>(truth_.threshold(counter) && allowed ? by.guest : happened_[counter]);
+    const s64 truth = static_cast<s64>(happened_[counter]);
     line.truth += truth;
     if (!allowed)
       line.causes[slot(AuditCause::Filter)] -= truth;

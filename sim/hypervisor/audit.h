@@ -69,18 +69,20 @@ class VpmuAudit {
   void after_emulated(const VpmuState& state, const VpmuBacking& backing, unsigned counter, bool branch,
                       bool user, u64 added);
   // In guest mode the hardware's control registers changed: the guest wrote `msr`, or (0) a freeze.
-  void guest_changed(u32 msr, const pmu::Registers& hardware, const EventCounts& counts);
+  void guest_changed(u32 msr, const pmu::Pmu& hardware, const EventCounts& counts);
 
  private:
   static constexpr unsigned kSlots = AuditTruth::kSlots;
   struct AtEntry {
     int physical = -1;  // the hardware counter behind it
     pmu::Pmu::Advances advances;
+    u64 guest = 0;  // of the advances, at the last look
   };
   void prime(const VpmuState& state);
   s64 moved(const VpmuState& state, const VpmuBacking& backing, unsigned counter);
   void host_interval(const VpmuState& state, const VpmuBacking& backing);
-  void take_truth(const EventCounts& counts);
+  template <typename Advances>
+  void take_truth(const EventCounts& counts, Advances advances);
   void program(const VpmuState& state, pmu::RegRef written, const pmu::Registers& from);
 
   AuditProbe* probe_ = nullptr;

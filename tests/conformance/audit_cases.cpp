@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit's books over whole runs: every shipped case, and the profiler guest, on several models under bare
+// metal and policies. What the guest sees is the true count and the causes, with nothing left over; on
+// bare metal there is nothing but the true count.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "conformance/case.h"
+#include "conformance/target.h"
+#include "conformance/target_catalog.h"
+#include "conformance/worker.h"
+
+using namespace pmusim;
+using namespace pmusim::conformance;
+
+namespace {
+
+struct Point {
+  std::string model, policy;
+};
+
+std::vector<Point> points(const std::vector<std::string>& policies) {
+  std::vector<Point> result;
+  for (const char* model : {"spr", "skx", "zen4", "zen5"})
+    for (const std::string& policy : policies) result.push_back({model, policy});
+  return result;
+}
+
+struct Ran {
+  bool unmet = true;
+  Observation seen;
+};
+
+Ran run(Target& target, const Point& point, const platform::Image& image, const Case* steps) {
+  const pmu::Model model = model_by_id(point.model, {});
+  const std::optional<hv::Policy> policy = policy_by_id(point.policy, {});
+  TargetRun run;
+  run.point = {point.model, model.vendor == pmu::Vendor::Intel ? "intel" : "amd", point.policy,
+               policy ? "kvm" : "host", "7.2"};
+  run.model = &model;
+  run.policy = policy ? &*policy : nullptr;
+  run.image = &image;
+  run.audit = true;
+  run.max_cycles = u64{20} * 1000 * 1000 * 1000;
+  run.host_steps = steps;
+  Ran ran;
+  ran.unmet = !target.unmet(run).empty();
+  if (!ran.unmet) ran.seen = target.run(run);
+  return ran;
+}
+
+// One line for each counter whose account does not balance.
+std::string unbalanced(const Point& point, const std::string& what, const Observation& seen, u64& counters) {
+  std::string text;
+  for (const CounterAudit& a : seen.audit) {
+    ++counters;
+    s64 explained = a.truth;
+    for (const auto& [cause, count] : a.causes) explained += count;
+    const bool bare = point.policy == kBareMetal;
+    if (a.residual == 0 && a.visible == explained && (!bare || a.visible == a.truth)) continue;
+    text += what + " on " + point.model + " under " + point.policy + ": " + a.counter + " " + a.programmed +
+            " shows " + std::to_string(a.visible) + ", true " + std::to_string(a.truth) + ", residual " +
+            std::to_string(a.residual) + "\n";
+  }
+  return text;
+}
+
+// A process can elaborate once, so each point has its own.
+std::vector<nlohmann::json> in_workers(const std::vector<Point>& where,
+                                       const std::function<nlohmann::json(Target&, const Point&)>& work) {
+  PoolSettings settings;
+  settings.workers = default_workers();
+  settings.hung_after_seconds = ~0u >> 1;
+  std::unique_ptr<Target> target;
+  const auto job = [&](std::size_t index) {
+    if (!target) target = make_simulator(1);
+    return work(*target, where[index]).dump();
+  };
+  const auto died = [](std::size_t, const std::string& reason) {
+    return nlohmann::json({{"unbalanced", reason}, {"counters", 0}}).dump();
+  };
+  std::vector<nlohmann::json> results;
+  for (const std::string& line : run_jobs(where.size(), settings, job, died, [](std::size_t) {}))
+    results.push_back(nlohmann::json::parse(line));
+  return results;
+}
+
+}  // namespace
+
+TEST_CASE("In every case and under every preset the visible count is the true count and the named causes") {
+  const std::vector<Case> cases = load_cases(PMUSIM_SOURCE_DIR "/conformance/cases");
+  const std::vector<std::string> policies = policies_from({"all"}, "");  // bare metal and the presets
+  const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {
+    std::string text;
+    u64 counters = 0;
+    for (const Case& c : cases) {
+      const platform::Image image = platform::load_image(compile_case(c), c.path);
+      const Ran ran = run(target, point, image, &c);
+      if (!ran.unmet) text += unbalanced(point, c.id, ran.seen, counters);
+    }
+    return nlohmann::json({{"unbalanced", text}, {"counters", counters}});
+  });
+  u64 counters = 0;
+  for (const nlohmann::json& result : results) {
+    CHECK(result.at("unbalanced").get<std::string>() == "");
+    counters += result.at("counters").get<u64>();
+  }
+  CHECK(counters > 1000);  // the accounts were kept
+}
+
+TEST_CASE("The profiler's re-armed and free-running counters balance under every policy") {
+  const platform::Image image = platform::load_image(PMUSIM_GUESTS "/profiler.elf");
+  std::vector<std::string> policies = policy_ids();
+  policies.push_back(kBareMetal);
+  const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {
+    u64 counters = 0;
+    std::string text;
+    const Ran ran = run(target, point, image, nullptr);
+    if (!ran.unmet) {
+      text = unbalanced(point, "the profiler", ran.seen, counters);
+      if (counters < 4) text += point.model + " under " + point.policy + ": fewer than four counters\n";
+    }
+    return nlohmann::json({{"unbalanced", text}, {"counters", counters}});
+  });
+  u64 counters = 0;
+  for (const nlohmann::json& result : results) {
+    CHECK(result.at("unbalanced").get<std::string>() == "");
+    counters += result.at("counters").get<u64>();
+  }
+  CHECK(counters >= 4 * 4 * 3);
+}
