@@ -16,12 +16,12 @@ namespace pmusim::conformance {
 // A difference that a policy is known to have. It is asserted: where the policy runs, the check gives `value`
 // (if one is stated) or fails (if not), and a divergence that does not occur is a failure of the case.
 struct Divergence {
-  std::string policy;  // a policy id, "bare-metal", or "*"
-  std::string vendor;  // "intel", "amd" or "" (both)
+  std::string policy;                // a policy id, "bare-metal", or "*"
+  std::string vendor;                // "intel", "amd" or "" (both)
   std::vector<std::string> kernels;  // releases of the host; empty: all
-  std::string check;   // title of the check
+  std::string check;                 // title of the check
   bool has_value = false;
-  std::string value;  // expression; the guest evaluates it and prints it as @alt
+  std::string value;      // expression; the guest evaluates it and prints it as @alt
   bool has_when = false;  // holds only where an expression is not 0, which the guest prints as @when
   std::string reason;
 };

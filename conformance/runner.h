@@ -23,7 +23,7 @@ struct RunPlan {
   std::string bug;  // injected defect; empty: none
   Overrides overrides;
   u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
-  u64 max_seconds = kNever;                        // of wall time, likewise
+  u64 max_seconds = kNever;                       // of wall time, likewise
   unsigned jobs = 1;
   bool step = false;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPUID that a guest gets: "kvm" as KVM offers it, "host" as the CPU reports it, or a file. "default" is
-// "host" on bare metal, which is the machine itself, and "kvm" in a VM. A vCPU's CPUID given to bare metal makes
-// the oracle: this hardware, without a hypervisor, with those features.
+// "host" on bare metal, which is the machine itself, and "kvm" in a VM. A vCPU's CPUID given to bare metal
+// makes the oracle: this hardware, without a hypervisor, with those features.
 #pragma once
 
 #include <string>

@@ -75,7 +75,8 @@ std::string Simulator::uncounted(const pmu::Model& model, unsigned counter, u64 
   const u64 code = (selector & 0xff) | (amd ? (selector >> 32 & 0xf) << 8 : 0), umask = selector >> 8 & 0xff;
   std::string name;
   for (const pmu::EventInfo& event : model.events)
-    if (event.code == code && event.umask == umask && event.fixed < 0 && name.empty()) name = " " + event.name;
+    if (event.code == code && event.umask == umask && event.fixed < 0 && name.empty())
+      name = " " + event.name;
   return said(fmt::format("event {:#04x}, umask {:#04x}{} on counter {}", code, umask, name, counter));
 }
 

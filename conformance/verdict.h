@@ -20,8 +20,8 @@ struct Finding {
   std::string place;  // JSON pointer in the case
   std::string expected;
   std::string got;
-  std::string source;  // what the expectation comes from; for a divergence, its reason
-  u32 step = 0;                    // of the line protocol; 0: none. Not sent.
+  std::string source;                 // what the expectation comes from; for a divergence, its reason
+  u32 step = 0;                       // of the line protocol; 0: none. Not sent.
   u64 want_value = 0, got_value = 0;  // likewise, for the code's marks
 };
 

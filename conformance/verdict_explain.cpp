@@ -30,8 +30,8 @@ std::vector<Line> lines_of(const u8* bytes, std::size_t size, u64 address, const
     Line line{address + at, note_at(notes.labels, address + at), "(no instruction)",
               note_at(notes.marks, address + at)};
     ZydisDisassembledInstruction decoded;
-    const bool known = ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, address + at, bytes + at,
-                                                          size - at, &decoded));
+    const bool known = ZYAN_SUCCESS(
+        ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, address + at, bytes + at, size - at, &decoded));
     if (known) line.instruction = decoded.text;
     const bool plain = line.label.empty() && line.mark.empty() && !lines.empty() && lines.back().mark.empty();
     if (plain && lines.back().instruction == line.instruction)
@@ -57,7 +57,8 @@ std::vector<bool> chosen(const std::vector<Line>& lines, unsigned limit) {
   }
   const std::size_t around = std::max<std::size_t>(limit / marked.size() / 2, 2);
   for (const std::size_t m : marked)
-    for (std::size_t i = m - std::min(m, around); i < std::min(m + around + 1, lines.size()); ++i) show[i] = true;
+    for (std::size_t i = m - std::min(m, around); i < std::min(m + around + 1, lines.size()); ++i)
+      show[i] = true;
   return show;
 }
 
@@ -80,7 +81,8 @@ void mark(CodeNotes& notes, const ProgramInfo& program, u64 address, const char*
 
 }  // namespace
 
-std::string disassemble(const u8* bytes, std::size_t size, u64 address, unsigned limit, const CodeNotes& notes) {
+std::string disassemble(const u8* bytes, std::size_t size, u64 address, unsigned limit,
+                        const CodeNotes& notes) {
   const std::vector<Line> lines = lines_of(bytes, size, address, notes);
   const std::vector<bool> show = chosen(lines, limit);
   std::string text;
@@ -117,9 +119,9 @@ void explain(const Case& c, CaseResult& result) {
       mark(notes, *program, finding.want_value, "expected");
       mark(notes, *program, finding.got_value, "got");
     }
-    result.code += fmt::format(
-        "program {} at CPL {}, from the start to the stop:\n{}", program->name, program->cpl,
-        disassemble(c.payload.data() + offset, program->size, program->address, kLines, notes));
+    result.code +=
+        fmt::format("program {} at CPL {}, from the start to the stop:\n{}", program->name, program->cpl,
+                    disassemble(c.payload.data() + offset, program->size, program->address, kLines, notes));
   }
 }
 

@@ -158,8 +158,7 @@ void judge_host(const Case& c, const RunPoint& point, const Observation& seen, C
     const std::string range = low == high       ? number(low)
                               : high == ~u64{0} ? fmt::format("at least {}", low)
                                                 : fmt::format("{} to {}", low, high);
-    result.findings.push_back(
-        {"VM-exits " + name, want.place(), range, number(got), joined(c.sources)});
+    result.findings.push_back({"VM-exits " + name, want.place(), range, number(got), joined(c.sources)});
   }
 }
 
@@ -185,7 +184,8 @@ bool is_error(const Case& c, const Observation& seen, const GuestReport& report,
 bool applies(const Divergence& divergence, const RunPoint& point) {
   if (!divergence.vendor.empty() && divergence.vendor != point.vendor) return false;
   const std::vector<std::string>& kernels = divergence.kernels;
-  if (!kernels.empty() && std::find(kernels.begin(), kernels.end(), point.kernel) == kernels.end()) return false;
+  if (!kernels.empty() && std::find(kernels.begin(), kernels.end(), point.kernel) == kernels.end())
+    return false;
   return divergence.policy == point.policy || (divergence.policy == "*" && point.policy != "bare-metal");
 }
 

@@ -25,7 +25,8 @@ double now() {
 }  // namespace
 
 void add_common(CLI::App& verb, Common& common) {
-  verb.add_option("--set", common.set, "override a value: model.KEY=V, policy.KEY=V or scenario.KEY=V")->allow_extra_args(false)
+  verb.add_option("--set", common.set, "override a value: model.KEY=V, policy.KEY=V or scenario.KEY=V")
+      ->allow_extra_args(false)
       ->type_name("PATH=VALUE");
   verb.add_option("--seed", common.seed, "seed of everything random")->capture_default_str();
   verb.add_flag("--quiet", common.quiet, "no progress line");

@@ -111,16 +111,21 @@ void add_conform(CLI::App& app, Action& action) {
   verb->add_option("--model", o->models, "models, or 'all'")->allow_extra_args(false);
   verb->add_option("--policy", o->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--target", o->target, "sim, or kvm: this machine's /dev/kvm")->capture_default_str();
-  verb->add_option("--cpuid", o->cpuids, "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")->allow_extra_args(false)
+  verb->add_option("--cpuid", o->cpuids,
+                   "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
+      ->allow_extra_args(false)
       ->default_str("default");
-  verb->add_option("--kernel", o->kernels, "kernel releases of the host")->allow_extra_args(false)->default_str("7.2");
+  verb->add_option("--kernel", o->kernels, "kernel releases of the host")
+      ->allow_extra_args(false)
+      ->default_str("7.2");
   verb->add_option("--bug", o->bug, "inject a defect of the bug library");
   verb->add_option("--jobs", o->jobs, "worker processes")
       ->check(CLI::Range(1u, 1024u))
       ->capture_default_str();
   verb->add_option("--format", o->format, "text, json, junit or ktap")->capture_default_str();
   verb->add_option("--out", o->out, "folder for config.json and all reports");
-  verb->add_option("--max-cycles", o->max_cycles, "end a case after so many cycles")->check(CLI::PositiveNumber);
+  verb->add_option("--max-cycles", o->max_cycles, "end a case after so many cycles")
+      ->check(CLI::PositiveNumber);
   verb->add_option("--max-seconds", o->max_seconds, "end a case after so much wall time")
       ->check(CLI::PositiveNumber);
   verb->add_flag("--explain", o->explain, "show the guest's code beside each failure");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pmusim list models|policies|events|cases|bugs [--model LIST] [--json]: what other verbs accept as names. With --json one
-// array of objects, each with an "id".
+// pmusim list models|policies|events|cases|bugs [--model LIST] [--json]: what other verbs accept as names.
+// With --json one array of objects, each with an "id".
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -73,12 +73,11 @@ json list_described(const char* folder) {
   for (const std::string& file : list_files(root, ".json")) {
     const JsonDocument document = load_json(root + "/" + file);
     const JsonView view = document.root();
-    rows.push_back(
-        {{"id", view.at("id").as_string()},
-         {"title", view.at("title").as_string()},
-         {"area", view.at("area").as_string()},
-         {"sources", view.at("sources").as_strings()},
-         {"file", file}});
+    rows.push_back({{"id", view.at("id").as_string()},
+                    {"title", view.at("title").as_string()},
+                    {"area", view.at("area").as_string()},
+                    {"sources", view.at("sources").as_strings()},
+                    {"file", file}});
   }
   std::sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["id"] < b["id"]; });
   return rows;
@@ -98,9 +97,8 @@ json rows_of(const std::string& what, const std::vector<std::string>& models) {
 int list(const std::string& what, const std::vector<std::string>& model_lists, bool as_json) {
   if (!model_lists.empty() && what != "events")
     throw InputError("--model", "", "'" + what + "'", "it with 'events' only");
-  const std::vector<std::string> chosen =
-      conformance::models_from(split_list(model_lists.empty() ? std::vector<std::string>{"all"} : model_lists),
-                               "--model");
+  const std::vector<std::string> chosen = conformance::models_from(
+      split_list(model_lists.empty() ? std::vector<std::string>{"all"} : model_lists), "--model");
   const json rows = rows_of(what, chosen);
   if (as_json) {
     fmt::print("{}\n", rows.dump(2));
@@ -111,9 +109,10 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
   for (const json& row : rows)
     fmt::print("{:<{}}  {}\n", row["id"].get<std::string>(), width, row["title"].get<std::string>());
   if (what == "events") {
-    const auto missing = std::count_if(rows.begin(), rows.end(), [](const json& row) { return !row["counted"]; });
-    fmt::print("{} events, of which the simulator knows {} by name only and counts nothing for them\n", rows.size(),
-               missing);
+    const auto missing =
+        std::count_if(rows.begin(), rows.end(), [](const json& row) { return !row["counted"]; });
+    fmt::print("{} events, of which the simulator knows {} by name only and counts nothing for them\n",
+               rows.size(), missing);
   }
   return 0;
 }

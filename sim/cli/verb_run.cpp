@@ -224,15 +224,18 @@ void add_run(CLI::App& app, Action& action) {
   verb->add_option("--timing", c->timing, "functional")->capture_default_str();
   verb->add_option("--cpus", c->cpus, "processors")->check(CLI::Range(1u, 64u))->capture_default_str();
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
-  verb->add_option("--cpuid", c->cpuid, "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
+  verb->add_option("--cpuid", c->cpuid,
+                   "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
       ->capture_default_str();
   verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
   verb->add_option("--command-line", c->command_line, "the image's command line; default: its path");
   verb->add_option("--scenario", c->scenario, "what the host does (JSON)");
   verb->add_flag("--step", c->step, "one instruction at a time");
-  verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")->allow_extra_args(false);
+  verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")
+      ->allow_extra_args(false);
   verb->add_option("--record", c->record, "write events to FILE.jsonl");
-  verb->add_option("--record-events", c->record_events, "only these, by the groups of --log; default: every event")
+  verb->add_option("--record-events", c->record_events,
+                   "only these, by the groups of --log; default: every event")
       ->allow_extra_args(false);
   verb->add_option("--max-cycles", c->max_cycles, "end after so many cycles")->check(CLI::PositiveNumber);
   verb->add_option("--max-seconds", c->max_seconds, "end after so much wall time")

@@ -239,7 +239,8 @@ TEST_CASE("a limit is a budget of the whole run, whatever the guest does") {
   const std::string file = fresh_folder("budget") + "/leaves.json";
   std::ofstream(file) << R"({"id": "leaves", "title": "A guest that keeps leaving to user space",
     "area": "counting across VM-exits", "sources": ["none"], "requires": {"pmu": "any"},
-    "steps": [{"for": {"i": 1000000000}, "do": [{"host": {"force_exit": {}}, "as": "status"}]}]})";
+    "steps": [{"for": {"i": 1000000000}, "do": [{"host": {"force_exit": {}}, "as": "status"}]},
+              {"check": "status == 0", "title": "the host came back"}]})";
   for (const char* limit : {"--max-cycles 3000000", "--max-seconds 1"}) {
     CAPTURE(limit);
     const auto suite =
@@ -249,7 +250,8 @@ TEST_CASE("a limit is a budget of the whole run, whatever the guest does") {
   }
 }
 
-TEST_CASE("an event that the simulator does not count is reported at the end with how often it was programmed") {
+TEST_CASE(
+    "an event that the simulator does not count is reported at the end with how often it was programmed") {
   const std::string folder = fresh_folder("uncounted");
   const std::string file = folder + "/uncounted.json";
   std::ofstream(file) << R"({"id": "uncounted", "title": "A case that programs an event without a model",
@@ -260,8 +262,9 @@ TEST_CASE("an event that the simulator does not count is reported at the end wit
   CHECK(pmusim_command("build " + file + " --out " + folder + "/u.elf").status == 0);
   const auto output = pmusim_command("run " + folder + "/u.elf --model spr --policy bare-metal");
   CHECK(output.status == 0);
-  CHECK(has(output.err, "event 0xb0, umask 0x09 ARITH.DIV_ACTIVE on counter 0 is not counted by this simulator; "
-                        "it was programmed "));
+  CHECK(has(output.err,
+            "event 0xb0, umask 0x09 ARITH.DIV_ACTIVE on counter 0 is not counted by this simulator; "
+            "it was programmed "));
   const auto events = pmusim_command("list events --model spr");
   CHECK(has(events.out, "0xb0/0x9         not counted\n"));
   CHECK(has(events.out, "INST_RETIRED.ANY"));
@@ -269,8 +272,9 @@ TEST_CASE("an event that the simulator does not count is reported at the end wit
 
 TEST_CASE("a recording can be limited to groups of events") {
   const std::string file = fresh_folder("record_groups") + "/run.jsonl";
-  CHECK(pmusim_command("run " + kHello + " --model spr --policy emulated --record-events exit --record " + file)
-            .status == 0);
+  CHECK(
+      pmusim_command("run " + kHello + " --model spr --policy emulated --record-events exit --record " + file)
+          .status == 0);
   const std::string text = pmusim_command("trace view " + file).out;
   CHECK(has(text, " exit "));
   CHECK_FALSE(has(text, " hostmsr "));

@@ -52,7 +52,8 @@ TEST_CASE("a result survives being sent as JSON") {
 
 TEST_CASE("the text report has a cell per area and policy, and every failure with its source") {
   const std::string text = report_text(sample(), {});
-  CHECK(has(text, "spr       bare-metal   emulated\n"
+  CHECK(has(text,
+            "spr       bare-metal   emulated\n"
             "  CPUID          kvm        kvm\n"
             "  kernel         7.2        7.2\n"
             "counters        1 1s       0 2F\n"));
