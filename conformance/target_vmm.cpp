@@ -80,6 +80,7 @@ hv::VmmResult run_vmm(const TargetRun& run, std::unique_ptr<hv::Vmm>& vmm, kvm::
   if (run.host_steps) config.on_doorbell = [steps](u32 number) { return (*steps)->ring(number); };
   vmm = std::make_unique<hv::Vmm>(hypervisor, std::move(config));
   if (run.host_steps) *steps = std::make_unique<HostSteps>(*run.host_steps, *vmm, simulated);
+  if (*steps) (*steps)->set_up_host();
   if (!vmm->create()) return vmm->result();
   if (*steps) (*steps)->set_up();
   if (created) created();

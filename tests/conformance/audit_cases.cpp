@@ -109,6 +109,25 @@ TEST_CASE("In every case and under every preset the visible count is the true co
   CHECK(counters > 1000);  // the accounts were kept
 }
 
+TEST_CASE("Beside a running NMI watchdog an emulated vPMU works, and a VM that would own the PMU is refused as busy") {
+  const platform::Image image = platform::load_image(PMUSIM_GUESTS "/hello.elf");
+  const Case steps = parse_case(R"({"id": "watchdog", "title": "The watchdog runs",
+                                    "area": "existence and reset values", "sources": ["none"], "setup": [{"watchdog": true}],
+                                    "steps": [{"check": "gp_count > 0", "title": "a PMU"}]})",
+                                "watchdog");
+  const auto results =
+      in_workers({{"zen4", "emulated"}, {"zen4", "mediated"}, {"spr", "dedicated"}},
+                 [&](Target& target, const Point& point) {
+                   const Ran ran = run(target, point, image, &steps);
+                   return nlohmann::json({{"exited", ran.seen.exited}, {"stopped", ran.seen.stopped}});
+                 });
+  CHECK(results[0].at("exited") == true);
+  for (const std::size_t owner : {1, 2}) {
+    CHECK(results[owner].at("exited") == false);
+    CHECK(results[owner].at("stopped").get<std::string>().find("busy") != std::string::npos);
+  }
+}
+
 TEST_CASE("The profiler's re-armed and free-running counters balance under every policy") {
   const platform::Image image = platform::load_image(PMUSIM_GUESTS "/profiler.elf");
   std::vector<std::string> policies = policy_ids();
