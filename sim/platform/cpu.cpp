@@ -289,6 +289,20 @@ void Cpu::sleep() {
   core_->discard_time();
 }
 
+Stop Cpu::run_to_limit() {
+  const u64 before = timing_->save();
+  core::Limit l = limit();
+  Stop stop = core_->run(l);
+  if (stop == Stop::Limit && timing_->save() == before) {
+    // The next instruction may not end before the limit: it is the one that crosses it.
+    l.instructions = 1;
+    l.cycle = kNever;
+    stop = core_->run(l);
+  }
+  after_run();
+  return stop;
+}
+
 void Cpu::slice() {
   boundary();
   take_due();
@@ -300,16 +314,7 @@ void Cpu::slice() {
     fabric_.yield(*this);
     return;
   }
-  const u64 before = timing_->save();
-  core::Limit l = limit();
-  Stop stop = core_->run(l);
-  if (stop == Stop::Limit && timing_->save() == before) {
-    // The next instruction may not end before the limit: it is the one that crosses it.
-    l.instructions = 1;
-    l.cycle = kNever;
-    stop = core_->run(l);
-  }
-  after_run();
+  const Stop stop = run_to_limit();
   if (stop == Stop::Shutdown) state_.activity = Activity::Shutdown;
 }
 

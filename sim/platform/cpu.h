@@ -124,6 +124,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   bool start_up();         // INIT and SIPI; true if the CPU's activity was decided
   bool deliver_pending();  // NMI or interrupt through the IDT
   core::Limit limit() const;
+  core::Stop run_to_limit();  // executes to the limit, or the one instruction that crosses it
   void after_run();
   void sleep();       // until the next event
   void follow_pmu();  // cycle observer on demand

@@ -55,15 +55,7 @@ VmExit Cpu::guest_loop(ControlBlock& block) {
       sleep();
       continue;
     }
-    const u64 before = timing_->save();
-    core::Limit l = limit();
-    Stop stop = core_->run(l);
-    if (stop == Stop::Limit && timing_->save() == before) {
-      l.instructions = 1;
-      l.cycle = kNever;
-      stop = core_->run(l);
-    }
-    after_run();
+    const Stop stop = run_to_limit();
     if (stop == Stop::VmExit) return core_->exit();
     if (stop == Stop::Shutdown) throw std::logic_error("triple fault in guest mode without a VM-exit");
   }
