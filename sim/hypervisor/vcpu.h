@@ -45,7 +45,6 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   const CpuidTable& cpuid_table() const { return cpuid_; }
   int get_msr(u32 index, u64& value, bool host_initiated);  // 0, or 1 for #GP (as KVM's functions)
   int set_msr(u32 index, u64 value, bool host_initiated);
-  void set_filter_changed();
 
   // --- running
   enum class Status : u8 { UserExit, Preempted, Blocked };

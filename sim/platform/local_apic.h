@@ -119,7 +119,6 @@ class LocalApic {
 
   u32 id() const { return id_; }
   u32 lvt(u32 offset) const { return lvt_[(offset - apic::kLvtTimer) / 16]; }
-  bool in_request(u8 vector) const { return irr_[vector / 32] >> (vector % 32) & 1; }
   bool in_service(u8 vector) const { return isr_[vector / 32] >> (vector % 32) & 1; }
 
   void archive(Archive& a);

@@ -61,7 +61,6 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
     attention();
   }  // from a device or a program
 
-  unsigned elaborated_cpus() const { return static_cast<unsigned>(cpus_.size()); }
   unsigned active_cpus() const { return config_.cpus; }
   Cpu& cpu(unsigned id) { return *cpus_.at(id); }
   Bus& bus() { return *bus_; }

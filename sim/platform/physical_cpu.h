@@ -45,7 +45,6 @@ class ControlBlock : public core::Intercepts {
   virtual void store(class PhysicalCpu& cpu, const core::VmExit& exit) = 0;
   virtual PendingEvent take_injection() = 0;  // event to deliver at entry
   virtual s64 tsc_offset() const = 0;
-  virtual bool virtual_interrupt_masking() const { return true; }  // host IF governs interrupts in guest mode
 };
 
 class PhysicalCpu {
