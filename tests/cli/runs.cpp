@@ -222,7 +222,7 @@ TEST_CASE("the same image boots in QEMU") {
   CHECK(has(hello, "hello from"));
 }
 
-TEST_CASE("bare metal is the machine itself unless it is given a vCPU's CPUID; a VM gets what KVM offers") {
+TEST_CASE("bare metal is the machine itself unless it is given a vCPU's CPUID, a VM gets what KVM offers") {
   const std::string folder = fresh_folder("cpuid_default");
   const std::string file = case_file(folder, "five", "version == 5 && fixed_count == 4");
   const std::string run = "conform " + file + " --model spr --policy ";

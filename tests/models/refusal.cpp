@@ -135,7 +135,7 @@ TEST_CASE("an assumed value must exist, and an assumed cost must be listed") {
                          m["assumed"].push_back({{"path", "/costs/nothing"}, {"rule", "x"}});
                        }),
            "/costs/nothing");
-  contains(error_after("spr", [](json& m) { m["costs"]["vm_exit"]["mark"] = "assumed"; }), "/costs/vm_exit");
+  contains(error_after("spr", [](json& m) { m["costs"]["vmread"]["mark"] = "assumed"; }), "/costs/vmread");
 }
 
 TEST_CASE("a leaf that occurs twice is refused") {
