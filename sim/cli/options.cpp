@@ -42,7 +42,7 @@ bool use_color(const Common& common) {
   return ::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
 }
 
-std::vector<std::string> split_list(const std::vector<std::string>& lists) {
+std::vector<std::string> split_list(const std::string& option, const std::vector<std::string>& lists) {
   std::vector<std::string> items;
   for (const std::string& list : lists)
     for (std::size_t begin = 0; begin <= list.size();) {
@@ -50,6 +50,7 @@ std::vector<std::string> split_list(const std::vector<std::string>& lists) {
       if (end > begin) items.push_back(list.substr(begin, end - begin));
       begin = end + 1;
     }
+  if (!lists.empty() && items.empty()) throw InputError(option, "", "an empty list", "at least one name");
   return items;
 }
 

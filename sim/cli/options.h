@@ -26,7 +26,7 @@ void check_common(const Common& common);  // InputError for a colour that is non
 bool use_color(const Common& common);  // of standard output
 
 // Each item of a comma-separated list, of several such lists, without empty ones.
-std::vector<std::string> split_list(const std::vector<std::string>& lists);
+std::vector<std::string> split_list(const std::string& option, const std::vector<std::string>& lists);
 
 // One of these, or InputError with the nearest.
 void check_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& valid);

@@ -41,15 +41,15 @@ RunPlan plan_of(const ConformOptions& o) {
   plan.step = o.step;
   if (o.max_cycles) plan.max_cycles = o.max_cycles;
   if (o.max_seconds) plan.max_seconds = o.max_seconds;
-  if (!o.cpuids.empty()) plan.cpuids = split_list(o.cpuids);
+  if (!o.cpuids.empty()) plan.cpuids = split_list("--cpuid", o.cpuids);
   for (const std::string& cpuid : plan.cpuids) check_cpuid_choice(cpuid);
-  if (!o.kernels.empty()) plan.kernels = split_list(o.kernels);
+  if (!o.kernels.empty()) plan.kernels = split_list("--kernel", o.kernels);
   for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, kernel_names());
   if (o.target == "kvm") return plan;
   if (o.models.empty()) throw InputError("--model", "", "no model", "a list of models, or 'all'");
   if (o.policies.empty()) throw InputError("--policy", "", "no policy", "a list of policies, or 'all'");
-  plan.models = models_from(split_list(o.models), "--model");
-  plan.policies = policies_from(split_list(o.policies), "--policy");
+  plan.models = models_from(split_list("--model", o.models), "--model");
+  plan.policies = policies_from(split_list("--policy", o.policies), "--policy");
   return plan;
 }
 
@@ -107,7 +107,7 @@ int conform(const ConformOptions& o) {
 void add_conform(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("conform", "Run the conformance suite");
   auto o = std::make_shared<ConformOptions>();
-  verb->add_option("GLOB", o->pattern, "ids of cases ('counters.*'), or a file or folder of cases");
+  verb->add_option("GLOB", o->pattern, "ids of cases ('overflow*'), or a file or folder of cases");
   verb->add_option("--model", o->models, "models, or 'all'")->allow_extra_args(false);
   verb->add_option("--policy", o->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--target", o->target, "sim, or kvm: this machine's /dev/kvm")->capture_default_str();

@@ -98,7 +98,7 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
   if (!model_lists.empty() && what != "events")
     throw InputError("--model", "", "'" + what + "'", "it with 'events' only");
   const std::vector<std::string> chosen = conformance::models_from(
-      split_list(model_lists.empty() ? std::vector<std::string>{"all"} : model_lists), "--model");
+      split_list("--model", model_lists.empty() ? std::vector<std::string>{"all"} : model_lists), "--model");
   const json rows = rows_of(what, chosen);
   if (as_json) {
     fmt::print("{}\n", rows.dump(2));

@@ -42,18 +42,19 @@ Prepared prepare(const RunConfig& c) {
   check_one_of("--timing", c.timing, {"functional"});
   check_one_of("--kernel", c.kernel, kernel_names());
   check_cpuid_choice(c.cpuid);
-  for (const std::string& group : split_list(c.log)) check_one_of("--log", group, trace::log_groups());
-  for (const std::string& group : split_list(c.record_events))
+  for (const std::string& group : split_list("--log", c.log))
+    check_one_of("--log", group, trace::log_groups());
+  for (const std::string& group : split_list("--record-events", c.record_events))
     check_one_of("--record-events", group, trace::log_groups());
   if (c.models.empty()) throw InputError("--model", "", "no model", "one model");
   if (c.policies.empty())
     throw InputError("--policy", "", "no policy", "a list of policies, or 'bare-metal'");
-  const std::vector<std::string> models = models_from(split_list(c.models), "--model");
+  const std::vector<std::string> models = models_from(split_list("--model", c.models), "--model");
   if (models.size() != 1)
     throw InputError("--model", "", fmt::format("{} models", models.size()), "one model");
   const Overrides overrides = split_overrides(c.common.set);
   Prepared p;
-  p.policies = policies_from(split_list(c.policies), "--policy");
+  p.policies = policies_from(split_list("--policy", c.policies), "--policy");
   p.model = model_by_id(models[0], overrides);
   for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
   p.release = hv::release_by_name(c.kernel);
@@ -106,7 +107,7 @@ PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, s
   trace::Tee sinks;
   std::unique_ptr<trace::TextLog> log;
   std::unique_ptr<trace::Recorder> recorder;
-  if (const std::vector<std::string> groups = split_list(c.log); !groups.empty()) {
+  if (const std::vector<std::string> groups = split_list("--log", c.log); !groups.empty()) {
     log = std::make_unique<trace::TextLog>(stderr, groups);
     sinks.add(*log);
   }
@@ -120,7 +121,7 @@ PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, s
                                                          {"tsc_khz", fmt::format("{}", p.model.tsc_khz)},
                                                          {"image", c.image},
                                                          {"provenance", "simulated"}},
-        split_list(c.record_events));
+        split_list("--record-events", c.record_events));
     sinks.add(*recorder);
   }
   if (!sinks.empty()) run.sink = &sinks;
