@@ -45,7 +45,19 @@ RunPlan plan_of(const ConformOptions& o) {
   for (const std::string& cpuid : plan.cpuids) check_cpuid_choice(cpuid);
   if (!o.kernels.empty()) plan.kernels = split_list("--kernel", o.kernels);
   for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, kernel_names());
-  if (o.target == "kvm") return plan;
+  if (o.target == "kvm") {
+    // This machine's kernel is what it is: what would change a simulated one must not seem to have been heard.
+    const auto refuse = [](const char* option, bool given) {
+      if (given) throw InputError(option, "", "--target kvm beside it", "the simulator, which it changes");
+    };
+    refuse("--bug", !o.bug.empty());
+    refuse("--step", o.step);
+    refuse("--set", !o.common.set.empty());
+    refuse("--kernel", !o.kernels.empty());
+    models_from(split_list("--model", o.models), "--model");
+    policies_from(split_list("--policy", o.policies), "--policy");
+    return plan;
+  }
   if (o.models.empty()) throw InputError("--model", "", "no model", "a list of models, or 'all'");
   if (o.policies.empty()) throw InputError("--policy", "", "no policy", "a list of policies, or 'all'");
   plan.models = models_from(split_list("--model", o.models), "--model");

@@ -136,3 +136,18 @@ TEST_CASE("options with values that cannot be are refused by name") {
   };
   for (const Refusal& r : wrong) check_refused(r);
 }
+
+TEST_CASE("an empty list of names is refused, it does not stand for none") {
+  for (const char* list : {"--policy ''", "--policy ,", "--model ''", "--model ,", "--cpuid ''"}) {
+    const std::string rest = std::string(list).find("--model") == 0 ? " --policy all" : " --model spr";
+    check_refused({std::string("conform global-ctrl-reset-value ") + list + rest +
+                       (std::string(list).find("--cpuid") == 0 ? " --policy all" : ""),
+                   {"an empty list"}});
+  }
+}
+
+TEST_CASE("what changes a simulated machine is refused beside the kernel of this one") {
+  for (const char* option : {"--bug lvtpc-not-masked-on-pmi", "--step", "--set model.width=4", "--kernel 7.2"})
+    check_refused({std::string("conform absent-pmu-rdpmc-faults --target kvm ") + option, {"--target kvm"}});
+  check_refused({"conform --target kvm --model sprr", {"spr"}});
+}

@@ -78,6 +78,13 @@ TEST_CASE("the text report has a cell per area and policy, and every failure wit
   CHECK(has(report_text(sample(), style), "\033[31mFAIL"));
 }
 
+TEST_CASE("the text report names passing cases with checks that could not be made") {
+  std::vector<CaseResult> all = {result("a", "bare-metal", Verdict::Pass)};
+  CHECK_FALSE(has(report_text(all, {false, false}), "unmade"));
+  all[0].skipped_checks = {"no such GP counter", "a value is undefined"};
+  CHECK(has(report_text(all, {false, false}), "unmade     2  spr / bare-metal: checks of a"));
+}
+
 TEST_CASE("JUnit counts its verdicts and escapes text") {
   const std::string text = report_junit(sample());
   CHECK(has(
