@@ -2,6 +2,8 @@
 // CPUID choices.
 #include "conformance/target_cpuid.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "hypervisor/kvm_rules.h"
 
@@ -63,6 +65,11 @@ pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid) {
   if (CpuidEntry* features = reduced.cpuid.find(1, 0)) features->regs.ecx &= ~kHypervisorBit;
   reduced.perf_capabilities = cpuid.perf_capabilities;
   reduced.caps = model.rules->caps_from(reduced.cpuid, cpuid.perf_capabilities);
+  // A CPUID may claim more than the machine has; the machine does not grow by it.
+  reduced.caps.gp_count = std::min(reduced.caps.gp_count, model.caps.gp_count);
+  reduced.caps.gp_width = std::min(reduced.caps.gp_width, model.caps.gp_width);
+  reduced.caps.fixed_width = std::min(reduced.caps.fixed_width, model.caps.fixed_width);
+  reduced.caps.fixed_mask &= model.caps.fixed_mask;
   return reduced;
 }
 
