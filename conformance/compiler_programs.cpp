@@ -13,15 +13,11 @@ constexpr u64 kMaxUnrolled = 4096;              // of an item that is emitted n 
 constexpr u64 kMaxInstructions = u64{1} << 40;  // of a program
 
 const std::vector<std::string>& item_verbs() {
-  static const std::vector<std::string> verbs = {"nop",      "alu",   "fence",
-                                                 "pause",    "jump",  "indirect_jump",
-                                                 "branch",   "call", "enter_leave",  "load",
-                                                 "store",    "rmw",   "locked",
-                                                 "rep_stos", "cpuid", "rdtsc",
-                                                 "rdpmc",    "rdmsr", "wrmsr",
-                                                 "out",      "in",    "software_interrupt",
-                                                 "halt",     "loop",  "emulated",
-                                                 "mark"};
+  static const std::vector<std::string> verbs = {
+      "nop",         "alu",   "fence", "pause", "jump",   "indirect_jump",      "branch", "call",
+      "enter_leave", "load",  "store", "rmw",   "locked", "rep_stos",           "cpuid",  "rdtsc",
+      "rdpmc",       "rdmsr", "wrmsr", "out",   "in",     "software_interrupt", "halt",   "loop",
+      "emulated",    "mark"};
   return verbs;
 }
 
@@ -189,8 +185,8 @@ void CaseCompiler::compile_item(Encoder& e, const JsonView& item, std::map<std::
   if (verb == "emulated") {
     keys({});
     static const std::vector<std::string> allowed = {
-        "nop", "alu",    "pause", "jump",  "indirect_jump", "branch", "call", "enter_leave",  "load", "store",
-        "rmw", "locked", "cpuid", "rdtsc", "rdpmc",         "rdmsr",  "wrmsr", "out",  "in"};
+        "nop", "alu",    "pause", "jump",  "indirect_jump", "branch", "call",  "enter_leave", "load", "store",
+        "rmw", "locked", "cpuid", "rdtsc", "rdpmc",         "rdmsr",  "wrmsr", "out",         "in"};
     for (const JsonView& inner : item.at(verb).items()) {
       const std::string inner_verb = verb_of(inner, item_verbs(), "program item");
       if (std::find(allowed.begin(), allowed.end(), inner_verb) == allowed.end()) {

@@ -39,7 +39,7 @@ class Encoder {
   void jump(u64 n);  // direct, to the next instruction
   void indirect_jump(u64 n);
   void conditional(u64 n, bool taken);
-  void call(u64 n);  // to a RET; both are counted
+  void call(u64 n);         // to a RET; both are counted
   void enter_leave(u64 n);  // ENTER 0,0 and LEAVE
   void load(u64 n, u64 stride);
   void store(u64 n, u64 stride);

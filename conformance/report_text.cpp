@@ -144,7 +144,8 @@ std::string failure(const CaseResult& r, const TextStyle& style) {
   return text + "\n";
 }
 
-// Skips, by reason, and checks that passing cases could not make: what a reader needs to know of what was not tested.
+// Skips, by reason, and checks that passing cases could not make: what a reader needs to know of what was not
+// tested.
 std::string skips(const std::vector<CaseResult>& results) {
   std::map<std::pair<std::string, std::string>, u64> count, unmade;
   for (const CaseResult& r : results) {
@@ -155,7 +156,8 @@ std::string skips(const std::vector<CaseResult>& results) {
   std::string text;
   for (const auto& [key, n] : count) text += fmt::format("skipped {:>4}  {}: {}\n", n, key.first, key.second);
   for (const auto& [key, n] : unmade)
-    text += fmt::format("unmade  {:>4}  {}: checks of {}, which passes otherwise\n", n, key.first, key.second);
+    text +=
+        fmt::format("unmade  {:>4}  {}: checks of {}, which passes otherwise\n", n, key.first, key.second);
   return text.empty() ? text : text + "\n";
 }
 

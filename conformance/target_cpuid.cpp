@@ -46,7 +46,8 @@ std::string resolved_cpuid(const std::string& choice, bool bare_metal) {
 void check_cpuid_choice(const std::string& choice) {
   if (choice == kDefaultCpuid || choice == "kvm" || choice == "host") return;
   if (!is_path(choice))
-    throw InputError("--cpuid", "", "'" + choice + "'", "'default', 'kvm', 'host' or the path of a .json file");
+    throw InputError("--cpuid", "", "'" + choice + "'",
+                     "'default', 'kvm', 'host' or the path of a .json file");
   read_cpuid_file(choice);
 }
 

@@ -23,7 +23,7 @@ class HostSteps {
   // simulated: nullptr where the host is a real kernel, whose perf subsystem is not ours to disturb.
   HostSteps(const Case& c, hv::Vmm& vmm, hv::SimulatedKvm* simulated);
 
-  void set_up_host();  // what the set-up does to the host, before there is a VM
+  void set_up_host();    // what the set-up does to the host, before there is a VM
   void set_up();         // InputError if a step of the set-up fails
   u32 ring(u32 number);  // for the doorbell port
 

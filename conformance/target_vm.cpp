@@ -110,8 +110,8 @@ Observation Simulator::run_vm(const TargetRun& run) {
   return seen;
 }
 
-// What each vCPU was doing; the machine's own report where the machine stopped (a limit, a stall, an instruction
-// that is not implemented), which has the physical CPUs.
+// What each vCPU was doing; the machine's own report where the machine stopped (a limit, a stall, an
+// instruction that is not implemented), which has the physical CPUs.
 void Simulator::report_stop(Observation& seen) {
   const platform::StopReport& stop = session_.kvm->last_stop();
   if (stop.kind == platform::StopKind::Unimplemented)

@@ -64,19 +64,18 @@ struct case_rpn {
 };
 
 /* --- names the guest resolves ------------------------------------------------------------------------ */
-#define CASE_BUILTINS(X)                                                                                     \
-  X(version)                                                                                                 \
-  X(vendor_intel) X(vendor_amd) X(gp_count) X(gp_width) X(fixed_count) X(fixed_width) X(fixed_mask)          \
-      X(gp_mask) X(fixed_bits) X(counter_mask) X(width_mask) X(fixed_width_mask) X(perf_capabilities_value)  \
-          X(has_pmu) X(has_global_ctrl) X(has_full_width_writes) X(has_pdcm) X(has_fixed0) X(has_fixed1)     \
-              X(has_fixed2) X(has_fixed3) X(has_amd_v2) X(has_perfctr_core) X(has_fep) X(has_freeze)         \
-                  X(has_x2apic) X(has_apic) X(has_hypervisor) X(has_rtm) X(has_global_status_set)            \
-                      X(has_lbr_format) X(has_perf_metrics) X(has_instructions) X(has_branches)              \
-                          X(has_cycles) X(has_ref_cycles) X(event_instructions) X(event_branches)            \
-                              X(event_cycles) X(event_ref_cycles) X(event_branch_misses)                     \
-                                  X(event_llc_references) X(event_llc_misses) X(event_loads) X(event_stores) \
-                                      X(pmi_count) X(nmi_count) X(pmi_status) X(pmi_rip) X(pmi_cpl)          \
-                                          X(last_fault) X(cpu_family) X(cpu_model)
+/* clang-format off */
+#define CASE_BUILTINS(X) \
+  X(version) X(vendor_intel) X(vendor_amd) X(gp_count) X(gp_width) X(fixed_count) X(fixed_width) \
+  X(fixed_mask) X(gp_mask) X(fixed_bits) X(counter_mask) X(width_mask) X(fixed_width_mask) \
+  X(perf_capabilities_value) X(has_pmu) X(has_global_ctrl) X(has_full_width_writes) X(has_pdcm) \
+  X(has_fixed0) X(has_fixed1) X(has_fixed2) X(has_fixed3) X(has_amd_v2) X(has_perfctr_core) X(has_fep) \
+  X(has_freeze) X(has_x2apic) X(has_apic) X(has_hypervisor) X(has_rtm) X(has_global_status_set) \
+  X(has_lbr_format) X(has_perf_metrics) X(has_instructions) X(has_branches) X(has_cycles) \
+  X(has_ref_cycles) X(event_instructions) X(event_branches) X(event_cycles) X(event_ref_cycles) \
+  X(event_branch_misses) X(event_llc_references) X(event_llc_misses) X(event_loads) X(event_stores) \
+  X(pmi_count) X(nmi_count) X(pmi_status) X(pmi_rip) X(pmi_cpl) X(last_fault) X(cpu_family) X(cpu_model)
+/* clang-format on */
 
 enum case_builtin {
   CASE_NAME_NONE,
@@ -87,12 +86,13 @@ enum case_builtin {
 };
 
 /* --- registers --------------------------------------------------------------------------------------- */
-#define CASE_REGISTERS(X)                                                                                  \
-  X(gp_selector)                                                                                           \
-  X(gp_counter) X(gp_counter_full) X(fixed_counter) X(fixed_ctrl) X(global_ctrl) X(global_status)          \
-      X(global_status_reset) X(global_status_set) X(global_inuse) X(perf_capabilities) X(debugctl)         \
-          X(k7_selector) X(k7_counter) X(core_selector) X(core_counter) X(intel_selector) X(intel_counter) \
-              X(perf_metrics) X(pebs_enable) X(ds_area) X(misc_enable) X(tsc) X(lvtpc) X(msr)
+/* clang-format off */
+#define CASE_REGISTERS(X) \
+  X(gp_selector) X(gp_counter) X(gp_counter_full) X(fixed_counter) X(fixed_ctrl) X(global_ctrl) \
+  X(global_status) X(global_status_reset) X(global_status_set) X(global_inuse) X(perf_capabilities) \
+  X(debugctl) X(k7_selector) X(k7_counter) X(core_selector) X(core_counter) X(intel_selector) \
+  X(intel_counter) X(perf_metrics) X(pebs_enable) X(ds_area) X(misc_enable) X(tsc) X(lvtpc) X(msr)
+/* clang-format on */
 
 enum case_register {
 #define X(name) CASE_REG_##name,

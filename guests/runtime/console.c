@@ -32,8 +32,8 @@ void rt_serial_init(void) {
   rt_out8(kPort + 4, 3);
 }
 
-/* THRE says that the whole 16-byte FIFO is empty, so it is asked once for 16 characters: under a hypervisor every
-   access of the port is a VM-exit. */
+/* THRE says that the whole 16-byte FIFO is empty, so it is asked once for 16 characters: under a hypervisor
+   every access of the port is a VM-exit. */
 void rt_putc(char c) {
   static u32 room;
   if (!room) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
-   What assembly and C share: selectors and offsets in struct rt_cpu (checked by static assertions in cpu.c). */
+   What assembly and C share: selectors and offsets in struct rt_cpu (checked by static assertions in cpu.c).
+ */
 #ifndef PMUSIM_GUEST_OFFSETS_H
 #define PMUSIM_GUEST_OFFSETS_H
 

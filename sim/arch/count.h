@@ -12,29 +12,31 @@ namespace pmusim {
 
 // Primitive, disjoint happenings. Cycle-like ones come first: they advance with time, not with instructions.
 enum class Count : u8 {
-  Cycles,          // unhalted core cycles
-  RefCycles,       // unhalted cycles of the TSC clock
-  BusCycles,       // unhalted cycles of the reference event 0x3c/0x01 (crystal or TSC clock, by the model)
-  Slots,           // pipeline slots: cycles x width
-  Instructions,    // retired; REP counts once, a faulting instruction does not count
-  CondTaken,       // branches by kind, disjoint
+  Cycles,        // unhalted core cycles
+  RefCycles,     // unhalted cycles of the TSC clock
+  BusCycles,     // unhalted cycles of the reference event 0x3c/0x01 (crystal or TSC clock, by the model)
+  Slots,         // pipeline slots: cycles x width
+  Instructions,  // retired; REP counts once, a faulting instruction does not count
+  CondTaken,     // branches by kind, disjoint
   CondNotTaken,
   DirectJump,
   IndirectJump,
   DirectCall,
   IndirectCall,
   Return,
-  FarBranch,       // far jmp/call/ret, INT n, IRET, SYSCALL/SYSRET
-  Loads,           // retired load operations; each REP iteration counts
+  FarBranch,  // far jmp/call/ret, INT n, IRET, SYSCALL/SYSRET
+  Loads,      // retired load operations; each REP iteration counts
   Stores,
-  LockedLoads,     // loads of LOCK-prefixed instructions and of XCHG with memory (also in Loads)
-  Interrupts,      // hardware interrupts taken (IDT delivery of external interrupts and NMIs)
+  LockedLoads,  // loads of LOCK-prefixed instructions and of XCHG with memory (also in Loads)
+  Interrupts,   // hardware interrupts taken (IDT delivery of external interrupts and NMIs)
   Number
 };
 inline constexpr unsigned kCounts = static_cast<unsigned>(Count::Number);
 
 using CountMask = u64;  // bit Count::X
-constexpr CountMask mask_of(Count c) { return u64{1} << static_cast<unsigned>(c); }
+constexpr CountMask mask_of(Count c) {
+  return u64{1} << static_cast<unsigned>(c);
+}
 inline constexpr CountMask kTimeCounts =
     mask_of(Count::Cycles) | mask_of(Count::RefCycles) | mask_of(Count::BusCycles) | mask_of(Count::Slots);
 

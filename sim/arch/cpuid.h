@@ -26,7 +26,7 @@ class CpuidTable {
   std::vector<CpuidEntry> entries;
 
   CpuidRegs read(u32 leaf, u32 subleaf) const;
-  CpuidEntry* find(u32 leaf, u32 subleaf);              // nullptr if absent
+  CpuidEntry* find(u32 leaf, u32 subleaf);                // nullptr if absent
   CpuidRegs& set(u32 leaf, u32 subleaf, CpuidRegs regs);  // replaces or adds
 };
 

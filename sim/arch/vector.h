@@ -8,12 +8,35 @@
 namespace pmusim {
 
 enum Vector : u8 {
-  kDE = 0, kDB = 1, kNMI = 2, kBP = 3, kOF = 4, kBR = 5, kUD = 6, kNM = 7, kDF = 8,
-  kTS = 10, kNP = 11, kSS = 12, kGP = 13, kPF = 14, kMF = 16, kAC = 17, kMC = 18, kXM = 19, kCP = 21,
+  kDE = 0,
+  kDB = 1,
+  kNMI = 2,
+  kBP = 3,
+  kOF = 4,
+  kBR = 5,
+  kUD = 6,
+  kNM = 7,
+  kDF = 8,
+  kTS = 10,
+  kNP = 11,
+  kSS = 12,
+  kGP = 13,
+  kPF = 14,
+  kMF = 16,
+  kAC = 17,
+  kMC = 18,
+  kXM = 19,
+  kCP = 21,
 };
 
-enum class EventType : u8 { ExternalInterrupt = 0, Nmi = 2, HardwareException = 3, SoftwareInterrupt = 4,
-                            PrivilegedSoftwareException = 5, SoftwareException = 6 };
+enum class EventType : u8 {
+  ExternalInterrupt = 0,
+  Nmi = 2,
+  HardwareException = 3,
+  SoftwareInterrupt = 4,
+  PrivilegedSoftwareException = 5,
+  SoftwareException = 6
+};
 
 // An event to deliver through the IDT, or one that could not be delivered because of a VM-exit.
 struct PendingEvent {

@@ -6,15 +6,23 @@
 
 namespace pmusim {
 
-constexpr u64 bit(unsigned n) { return u64{1} << n; }
+constexpr u64 bit(unsigned n) {
+  return u64{1} << n;
+}
 
 // The low `width` bits set; width may be 0 to 64.
-constexpr u64 mask(unsigned width) { return width >= 64 ? ~u64{0} : (u64{1} << width) - 1; }
+constexpr u64 mask(unsigned width) {
+  return width >= 64 ? ~u64{0} : (u64{1} << width) - 1;
+}
 
 // Bits high..low of value, moved to bit 0.
-constexpr u64 bits(u64 value, unsigned high, unsigned low) { return (value >> low) & mask(high - low + 1); }
+constexpr u64 bits(u64 value, unsigned high, unsigned low) {
+  return (value >> low) & mask(high - low + 1);
+}
 
-constexpr bool test_bit(u64 value, unsigned n) { return (value >> n) & 1; }
+constexpr bool test_bit(u64 value, unsigned n) {
+  return (value >> n) & 1;
+}
 
 // `value`, whose sign is its bit width-1, extended to 64 bits.
 constexpr u64 sign_extend(u64 value, unsigned width) {

@@ -11,20 +11,20 @@
 namespace pmusim {
 
 enum class EventKind : u8 {
-  Meta,     // text = "key=value"
-  Entry,    // VM-entry; a = guest RIP
-  Exit,     // VM-exit; a = vendor's exit reason, b = qualification, text = reason's name
-  Msr,      // guest MSR access as the guest sees it; a = index, b = value, write, fault
-  Rdpmc,    // guest RDPMC; a = ECX, b = value, fault
-  Cpuid,    // guest CPUID; a = leaf, b = subleaf
-  Pmi,      // a = vector, text = "raise" | "inject" | "eoi" | "drop"
-  Lvt,      // guest LVTPC write; a = value
-  Sched,    // a = physical CPU, text = "in" | "out"
-  Halt,     // text = "enter" | "leave"
-  HostMsr,  // physical MSR access by hypervisor code; a = index, b = value, write; text = "rdmsr", ...
-  HostStep, // a step of a conformance case performed by the host; a = step
-  Overflow, // a physical counter wrapped; a = counter (GP n, fixed 32+n)
-  Gap,      // something not modelled or lost; text = reason
+  Meta,      // text = "key=value"
+  Entry,     // VM-entry; a = guest RIP
+  Exit,      // VM-exit; a = vendor's exit reason, b = qualification, text = reason's name
+  Msr,       // guest MSR access as the guest sees it; a = index, b = value, write, fault
+  Rdpmc,     // guest RDPMC; a = ECX, b = value, fault
+  Cpuid,     // guest CPUID; a = leaf, b = subleaf
+  Pmi,       // a = vector, text = "raise" | "inject" | "eoi" | "drop"
+  Lvt,       // guest LVTPC write; a = value
+  Sched,     // a = physical CPU, text = "in" | "out"
+  Halt,      // text = "enter" | "leave"
+  HostMsr,   // physical MSR access by hypervisor code; a = index, b = value, write; text = "rdmsr", ...
+  HostStep,  // a step of a conformance case performed by the host; a = step
+  Overflow,  // a physical counter wrapped; a = counter (GP n, fixed 32+n)
+  Gap,       // something not modelled or lost; text = reason
 };
 
 struct Event {

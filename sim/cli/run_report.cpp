@@ -75,9 +75,10 @@ u64 sum_of(const Observation& seen, const std::string& prefix, const std::string
   u64 total = 0;
   for (const conformance::Stat& s : seen.stats) {
     const std::size_t dot = s.name.find('.');
-    if (dot != std::string::npos && s.name.substr(0, dot).find_first_not_of("0123456789", prefix.size()) ==
-                                        std::string::npos &&
-        s.name.compare(0, prefix.size(), prefix) == 0 && s.name.compare(dot + 1, std::string::npos, rest) == 0)
+    if (dot != std::string::npos &&
+        s.name.substr(0, dot).find_first_not_of("0123456789", prefix.size()) == std::string::npos &&
+        s.name.compare(0, prefix.size(), prefix) == 0 &&
+        s.name.compare(dot + 1, std::string::npos, rest) == 0)
       total += s.value;
   }
   return total;

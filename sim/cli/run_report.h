@@ -15,8 +15,8 @@ struct PolicyResult {
   conformance::Observation seen;
 };
 
-// Instructions, interrupts, cycles in guest and host; for each guest counter in use its event, the visible and
-// the true count, the difference by cause and what no cause explains; VM-exits by reason.
+// Instructions, interrupts, cycles in guest and host; for each guest counter in use its event, the visible
+// and the true count, the difference by cause and what no cause explains; VM-exits by reason.
 std::string comparison_table(const std::vector<PolicyResult>& results);
 
 // Dotted names with units, for each policy; assumed values of the model; what was used and is not modelled.

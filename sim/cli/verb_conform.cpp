@@ -46,7 +46,8 @@ RunPlan plan_of(const ConformOptions& o) {
   if (!o.kernels.empty()) plan.kernels = split_list("--kernel", o.kernels);
   for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, kernel_names());
   if (o.target == "kvm") {
-    // This machine's kernel is what it is: what would change a simulated one must not seem to have been heard.
+    // This machine's kernel is what it is: what would change a simulated one must not seem to have been
+    // heard.
     const auto refuse = [](const char* option, bool given) {
       if (given) throw InputError(option, "", "--target kvm beside it", "the simulator, which it changes");
     };

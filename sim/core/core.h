@@ -44,7 +44,7 @@ class Unimplemented : public std::runtime_error {
 struct CoreConfig {
   CostTable costs;
   unsigned physical_bits = 46;
-  bool amd = false;        // vendor differences: SYSCALL in compatibility mode, RDPMC fault order, ...
+  bool amd = false;  // vendor differences: SYSCALL in compatibility mode, RDPMC fault order, ...
   bool has_1g_pages = true;
   bool has_rdtscp = true;
   bool has_bmi1 = false;   // else TZCNT's encoding executes as BSF
@@ -67,8 +67,8 @@ class Core final : public CodeWatcher {
 
   // World and second stage. In World::Host without second stage, physical addresses are host-physical.
   // `intercepts` non-null means guest mode: what it names causes Stop::VmExit. With a second stage but no
-  // intercepts (emulator), addresses it does not map go to env's MMIO. `tag` separates TLB entries (VPID, ASID);
-  // 0 is the host's.
+  // intercepts (emulator), addresses it does not map go to env's MMIO. `tag` separates TLB entries (VPID,
+  // ASID); 0 is the host's.
   void set_world(World world, const SecondStage* second, const Intercepts* intercepts, u16 tag);
   World world() const { return world_; }
 
@@ -95,15 +95,15 @@ class Core final : public CodeWatcher {
 
   // Clocks whose cycles are counted: ref = floor(cycle x num / den), exactly.
   void set_clocks(u64 ref_num, u64 ref_den, u64 bus_num, u64 bus_den);
-  // Accounts time up to now to the current context (call before time passes without execution), or discards it
-  // (halted time is nobody's).
+  // Accounts time up to now to the current context (call before time passes without execution), or discards
+  // it (halted time is nobody's).
   void account_time();
   void discard_time();
 
   void attach(Observer& observer);
   void detach(Observer& observer);
 
-  void flush_tlb();                 // all entries of all tags
+  void flush_tlb();  // all entries of all tags
   void flush_tlb(u16 tag);
   void code_written(u64 page) override;
 
@@ -112,7 +112,9 @@ class Core final : public CodeWatcher {
   bool translate_linear(u64 address, u64& physical);  // to guest-physical
 
   std::string disassemble(u64 rip, unsigned instructions, const char* mark = nullptr);
-  struct BranchRecord { u64 from, to; };
+  struct BranchRecord {
+    u64 from, to;
+  };
   std::vector<BranchRecord> last_branches() const;  // up to 8, newest last, for diagnostics
 
  private:

@@ -12,8 +12,8 @@ class CoreEnv {
  public:
   virtual ~CoreEnv() = default;
 
-  // MSRs that are not core state (core handles EFER, STAR family, FS/GS bases, SYSENTER, PAT, TSC_AUX itself).
-  // false: #GP(0).
+  // MSRs that are not core state (core handles EFER, STAR family, FS/GS bases, SYSENTER, PAT, TSC_AUX
+  // itself). false: #GP(0).
   virtual bool rdmsr(u32 index, u64& value) = 0;
   virtual bool wrmsr(u32 index, u64 value) = 0;
 

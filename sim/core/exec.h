@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The context that everything executing inside one core shares, and the system instructions, which are
 // plain functions over it. next_rip is the address after the current instruction. Functions that transfer
-// control (far_jump, far_call, far_return, iret, software_interrupt, deliver_through_idt, syscall, sysret) set
-// s->rip, and next_rip to the same. A function that throws has changed no register. Sizes, operand_size too, are in
-// bytes.
+// control (far_jump, far_call, far_return, iret, software_interrupt, deliver_through_idt, syscall, sysret)
+// set s->rip, and next_rip to the same. A function that throws has changed no register. Sizes, operand_size
+// too, are in bytes.
 #pragma once
 
 #include "core/core.h"
@@ -31,7 +31,8 @@ struct Exec {
 void check_intercept(Exec& x, ExitKind kind, u64 qualification = 0, u64 value = 0);
 
 // --- segments.cpp: descriptor loads and far transfers (SDM Vol. 3, "Protected-Mode Memory Management").
-void load_segment(Exec& x, Seg seg, u16 selector);       // the caller sets the interrupt shadow of MOV SS and POP SS
+void load_segment(Exec& x, Seg seg,
+                  u16 selector);  // the caller sets the interrupt shadow of MOV SS and POP SS
 void load_ldtr(Exec& x, u16 selector);
 void load_tr(Exec& x, u16 selector);
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size);

@@ -21,9 +21,15 @@ struct ExitRequest {
   VmExit exit;
 };
 
-[[noreturn]] inline void raise(u8 vector) { throw Fault{vector}; }
-[[noreturn]] inline void raise(u8 vector, u32 error_code) { throw Fault{vector, true, error_code}; }
-[[noreturn]] inline void raise_gp(u32 error_code = 0) { throw Fault{kGP, true, error_code}; }
+[[noreturn]] inline void raise(u8 vector) {
+  throw Fault{vector};
+}
+[[noreturn]] inline void raise(u8 vector, u32 error_code) {
+  throw Fault{vector, true, error_code};
+}
+[[noreturn]] inline void raise_gp(u32 error_code = 0) {
+  throw Fault{kGP, true, error_code};
+}
 [[noreturn]] inline void raise_page_fault(u32 error_code, u64 address) {
   throw Fault{kPF, true, error_code, true, address};
 }

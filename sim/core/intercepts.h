@@ -9,9 +9,38 @@
 namespace pmusim::core {
 
 enum class ExitKind : u8 {
-  None, Exception, ExternalInterrupt, Nmi, TripleFault, InitSignal, Sipi, InterruptWindow, NmiWindow,
-  Cpuid, Hlt, Invd, Invlpg, Rdpmc, Rdtsc, Rdtscp, Vmcall, VmInstruction, CrAccess, DrAccess, Io, Rdmsr, Wrmsr,
-  Mwait, Monitor, Pause, SecondStageFault, Wbinvd, Xsetbv, PreemptionTimer, EntryFailure, InvalidGuest,
+  None,
+  Exception,
+  ExternalInterrupt,
+  Nmi,
+  TripleFault,
+  InitSignal,
+  Sipi,
+  InterruptWindow,
+  NmiWindow,
+  Cpuid,
+  Hlt,
+  Invd,
+  Invlpg,
+  Rdpmc,
+  Rdtsc,
+  Rdtscp,
+  Vmcall,
+  VmInstruction,
+  CrAccess,
+  DrAccess,
+  Io,
+  Rdmsr,
+  Wrmsr,
+  Mwait,
+  Monitor,
+  Pause,
+  SecondStageFault,
+  Wbinvd,
+  Xsetbv,
+  PreemptionTimer,
+  EntryFailure,
+  InvalidGuest,
   Number
 };
 
@@ -26,7 +55,7 @@ struct VmExit {
   bool write = false, fetch = false;
   u32 error_code = 0;
   bool has_error_code = false;
-  PendingEvent vectoring;     // event whose delivery was interrupted by this exit
+  PendingEvent vectoring;  // event whose delivery was interrupted by this exit
 };
 
 class Intercepts {

@@ -27,9 +27,9 @@ class Mmu final : public CodeWatcher {
   Mmu(const Mmu&) = delete;
   Mmu& operator=(const Mmu&) = delete;
 
-  // Entries of a tag survive these calls as long as that tag's paging registers (CR0, CR3, CR4, EFER) and second
-  // stage are found as they were left; otherwise they are flushed. Call set_state() again after changing such
-  // registers from outside; a changed mapping of the second stage needs flush_tag().
+  // Entries of a tag survive these calls as long as that tag's paging registers (CR0, CR3, CR4, EFER) and
+  // second stage are found as they were left; otherwise they are flushed. Call set_state() again after
+  // changing such registers from outside; a changed mapping of the second stage needs flush_tag().
   void set_state(CpuState* state);
   void set_world(const SecondStage* second, const Intercepts* intercepts, u16 tag);
   void set_physical_bits(unsigned bits) { physical_bits_ = bits; }
@@ -77,12 +77,13 @@ class Mmu final : public CodeWatcher {
   void probe_write(u64 linear, unsigned size);
   void probe_read(u64 linear, unsigned size);
 
-  // Accesses of the CPU itself with supervisor rights whatever the CPL (descriptor tables, TSS, IDT, IST stacks).
+  // Accesses of the CPU itself with supervisor rights whatever the CPL (descriptor tables, TSS, IDT, IST
+  // stacks).
   u64 read_system(u64 linear, unsigned size);
   void write_system(u64 linear, u64 value, unsigned size);
 
-  // Code: host-physical address and pointer of an instruction byte; faults as a fetch. Valid to the page's end.
-  // host is nullptr outside RAM.
+  // Code: host-physical address and pointer of an instruction byte; faults as a fetch. Valid to the page's
+  // end. host is nullptr outside RAM.
   struct Code {
     u64 physical;
     const u8* host;
@@ -93,10 +94,10 @@ class Mmu final : public CodeWatcher {
   // the result of the first stage.
   bool translate_quietly(u64 linear, u64& guest_physical) const;
 
-  void flush_all();                // every tag
-  void flush_current();            // the current tag: CR0/CR4/EFER paging bits
-  void flush_non_global();         // the current tag's non-global entries: CR3 write
-  void flush_page(u64 linear);     // the current tag's entry, global or not: INVLPG
+  void flush_all();             // every tag
+  void flush_current();         // the current tag: CR0/CR4/EFER paging bits
+  void flush_non_global();      // the current tag's non-global entries: CR3 write
+  void flush_page(u64 linear);  // the current tag's entry, global or not: INVLPG
   void flush_tag(u16 tag);
 
   // Ram's notices.
@@ -104,13 +105,13 @@ class Mmu final : public CodeWatcher {
   void code_marked(u64 page) override;  // stores to this host-physical page take the slow path from now on
   void slot_removed() override { flush_all(); }
 
-  u64 page_walks = 0;              // completed walks
-  u64 flushes = 0;                 // whatever dropped entries; caches of translations kept elsewhere compare it
+  u64 page_walks = 0;  // completed walks
+  u64 flushes = 0;     // whatever dropped entries; caches of translations kept elsewhere compare it
 
  private:
   enum class Access : u8 { Read, Write, Fetch };
-  // read_tag / write_tag: page number with address-space tag and CPL class, or kNever: a mismatch means slow path.
-  // write_tag is kNever for read-only, clean and code pages; pages outside RAM have no entry.
+  // read_tag / write_tag: page number with address-space tag and CPL class, or kNever: a mismatch means slow
+  // path. write_tag is kNever for read-only, clean and code pages; pages outside RAM have no entry.
   struct Entry {
     u64 read_tag = kNever, write_tag = kNever, fetch_tag = kNever;
     u8* host = nullptr;  // of the page's first byte

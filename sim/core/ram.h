@@ -36,9 +36,9 @@ class Ram {
   bool read(u64 address, void* to, u64 size) const;
   bool write(u64 address, const void* from, u64 size);
 
-  // Decoded code. A page is marked once a watcher has decoded from it (every watcher is told, so that stores of
-  // all CPUs to it leave the fast path); a store to a marked page must call code_written() afterwards, which
-  // clears the mark and tells every watcher. write() does so itself.
+  // Decoded code. A page is marked once a watcher has decoded from it (every watcher is told, so that stores
+  // of all CPUs to it leave the fast path); a store to a marked page must call code_written() afterwards,
+  // which clears the mark and tells every watcher. write() does so itself.
   void watch(CodeWatcher& watcher);
   void unwatch(CodeWatcher& watcher);
   void mark_code(u64 page);

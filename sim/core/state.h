@@ -11,8 +11,9 @@ namespace pmusim::core {
 enum Gpr : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 enum Seg : u8 { ES, CS, SS, DS, FS, GS };
 
-// Segment register with its hidden part. Access rights in the VMCS format (SDM Vol. 3, "Guest Register State"):
-// type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16. limit is in bytes, already scaled.
+// Segment register with its hidden part. Access rights in the VMCS format (SDM Vol. 3, "Guest Register
+// State"): type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16. limit is in bytes, already
+// scaled.
 struct Segment {
   u64 base = 0;
   u32 limit = 0xffff;
@@ -33,18 +34,21 @@ struct DescriptorTable {
 enum class Activity : u8 { Running, Halted, Shutdown, WaitForSipi };
 
 // RFLAGS bits.
-inline constexpr u64 kCF = 1 << 0, kFixed1 = 1 << 1, kPFlag = 1 << 2, kAF = 1 << 4, kZF = 1 << 6, kSF = 1 << 7,
-                     kTF = 1 << 8, kIF = 1 << 9, kDFlag = 1 << 10, kOFlag = 1 << 11, kIopl = 3 << 12, kNT = 1 << 14,
-                     kRF = 1 << 16, kVM = 1 << 17, kACFlag = 1 << 18, kVIF = 1 << 19, kVIP = 1 << 20, kID = 1 << 21;
+inline constexpr u64 kCF = 1 << 0, kFixed1 = 1 << 1, kPFlag = 1 << 2, kAF = 1 << 4, kZF = 1 << 6,
+                     kSF = 1 << 7, kTF = 1 << 8, kIF = 1 << 9, kDFlag = 1 << 10, kOFlag = 1 << 11,
+                     kIopl = 3 << 12, kNT = 1 << 14, kRF = 1 << 16, kVM = 1 << 17, kACFlag = 1 << 18,
+                     kVIF = 1 << 19, kVIP = 1 << 20, kID = 1 << 21;
 inline constexpr u64 kArithmeticFlags = kCF | kPFlag | kAF | kZF | kSF | kOFlag;
 
 // Control-register and EFER bits.
-inline constexpr u64 kCr0Pe = 1, kCr0Mp = 1 << 1, kCr0Em = 1 << 2, kCr0Ts = 1 << 3, kCr0Et = 1 << 4, kCr0Ne = 1 << 5,
-                     kCr0Wp = 1 << 16, kCr0Am = 1 << 18, kCr0Nw = 1 << 29, kCr0Cd = 1 << 30, kCr0Pg = u64{1} << 31;
+inline constexpr u64 kCr0Pe = 1, kCr0Mp = 1 << 1, kCr0Em = 1 << 2, kCr0Ts = 1 << 3, kCr0Et = 1 << 4,
+                     kCr0Ne = 1 << 5, kCr0Wp = 1 << 16, kCr0Am = 1 << 18, kCr0Nw = 1 << 29, kCr0Cd = 1 << 30,
+                     kCr0Pg = u64{1} << 31;
 inline constexpr u64 kCr4Tsd = 1 << 2, kCr4De = 1 << 3, kCr4Pse = 1 << 4, kCr4Pae = 1 << 5, kCr4Mce = 1 << 6,
                      kCr4Pge = 1 << 7, kCr4Pce = 1 << 8, kCr4Osfxsr = 1 << 9, kCr4Osxmmexcpt = 1 << 10,
                      kCr4Umip = 1 << 11, kCr4Fsgsbase = 1 << 16, kCr4Smep = 1 << 20, kCr4Smap = 1 << 21;
-inline constexpr u64 kEferSce = 1, kEferLme = 1 << 8, kEferLma = 1 << 10, kEferNxe = 1 << 11, kEferSvme = 1 << 12;
+inline constexpr u64 kEferSce = 1, kEferLme = 1 << 8, kEferLma = 1 << 10, kEferNxe = 1 << 11,
+                     kEferSvme = 1 << 12;
 
 struct CpuState {
   u64 gpr[16] = {};

@@ -43,7 +43,9 @@ bool Vcpu::emulated_set_cr8(u64 value) {
   return true;
 }
 
-bool Vcpu::x2apic_read(u32 index, u64& value) { return vm_.irqchip() && apic_.read_msr(index, value); }
+bool Vcpu::x2apic_read(u32 index, u64& value) {
+  return vm_.irqchip() && apic_.read_msr(index, value);
+}
 
 bool Vcpu::x2apic_write(u32 index, u64 value) {
   const int before = pmi_in_service();

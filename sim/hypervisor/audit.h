@@ -5,9 +5,9 @@
 // guest's behalf by the hypervisor. Each cause is measured where it happens, never computed as a remainder;
 // what no cause explains is the residual. It only looks: nothing that it does costs cycles or changes a
 // register.
-// Limits: the true count of a threshold event (CMASK, INV, EDGE) is the hardware's own in guest contexts; loads,
-// stores and cycles of emulated instructions are in neither column; a branch that the hypervisor emulates is a
-// true count only of events that count all branches.
+// Limits: the true count of a threshold event (CMASK, INV, EDGE) is the hardware's own in guest contexts;
+// loads, stores and cycles of emulated instructions are in neither column; a branch that the hypervisor
+// emulates is a true count only of events that count all branches.
 #pragma once
 
 #include <array>
@@ -29,7 +29,8 @@ class AuditProbe {
   virtual const EventCounts& counts(unsigned cpu) const = 0;      // of the core, up to now
   virtual u64 counter(unsigned cpu, unsigned counter) const = 0;  // hardware counter, up to now
   virtual pmu::Pmu::Advances advances(unsigned cpu, unsigned counter) const = 0;
-  // From now on the guest's direct changes of the CPU's PMU registers are reported to the audit; nullptr: no more.
+  // From now on the guest's direct changes of the CPU's PMU registers are reported to the audit; nullptr: no
+  // more.
   virtual void follow(unsigned cpu, VpmuAudit* audit) = 0;
 };
 

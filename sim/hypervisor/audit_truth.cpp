@@ -75,10 +75,12 @@ std::string AuditTruth::describe(unsigned counter) const {
     const unsigned n = counter - kFixedBase;
     const u64 nibble = controls_.fixed_ctrl >> (4 * n) & 0xf;
     const pmu::EventInfo* event = pmu::find_fixed_event(model_->events, n);
-    return (event ? event->name : "?") + " " + privileges(nibble & 2, nibble & 1) + (nibble & 8 ? " INT" : "");
+    return (event ? event->name : "?") + " " + privileges(nibble & 2, nibble & 1) +
+           (nibble & 8 ? " INT" : "");
   }
   const u64 s = controls_.selector[counter];
-  const u16 code = static_cast<u16>((s & 0xff) | (caps_.vendor == pmu::Vendor::Amd ? bits(s, 35, 32) << 8 : 0));
+  const u16 code =
+      static_cast<u16>((s & 0xff) | (caps_.vendor == pmu::Vendor::Amd ? bits(s, 35, 32) << 8 : 0));
   const u8 umask = static_cast<u8>(bits(s, 15, 8));
   const pmu::EventInfo* event = pmu::find_gp_event(model_->events, code, umask, counter);
   std::string text = event ? event->name : fmt::format("event {:#x}/{:#x}", code, umask);

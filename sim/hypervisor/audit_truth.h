@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What counters would have counted that nothing disturbs: the programming as its owner wrote it, applied to the
-// core's totals of the owner's own contexts. Limits: threshold events (CMASK, INV, EDGE) have no totals and
-// stay 0 here; see threshold().
+// What counters would have counted that nothing disturbs: the programming as its owner wrote it, applied to
+// the core's totals of the owner's own contexts. Limits: threshold events (CMASK, INV, EDGE) have no totals
+// and stay 0 here; see threshold().
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@ class AuditTruth {
  public:
   static constexpr unsigned kSlots = pmu::kFixedBase + pmu::kMaxFixed;
 
-  // guest: the owner runs in guest mode; else on bare metal, where there is no other world. `model` must live on.
+  // guest: the owner runs in guest mode; else on bare metal, where there is no other world. `model` must live
+  // on.
   void start(const pmu::Model& model, const pmu::Caps& caps, const pmu::Registers& controls, bool guest);
   // Controls changed, with everything before taken in. Only controls are looked at, not counters.
   void program(const pmu::Registers& controls, bool svme);

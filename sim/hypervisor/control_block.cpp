@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks of guest state at VM-entry: SDM Vol. 3, "Checks on the Guest State Area"; APM Vol. 2, "Canonicalization
-// and Consistency Checks". Only those that a simulated guest or its VMM can violate.
+// Checks of guest state at VM-entry: SDM Vol. 3, "Checks on the Guest State Area"; APM Vol. 2,
+// "Canonicalization and Consistency Checks". Only those that a simulated guest or its VMM can violate.
 #include "hypervisor/control_block.h"
 
 namespace pmusim::hv {
@@ -11,7 +11,8 @@ std::string check_guest_state(const core::CpuState& s) {
   if (s.cr0 >> 32) return "guest CR0 bits 63:32 are not zero";
   if ((s.efer & core::kEferLme) && s.paging() && !(s.cr4 & core::kCr4Pae))
     return "guest is in long mode without CR4.PAE";
-  if (s.long_mode() != ((s.efer & core::kEferLme) && s.paging())) return "guest EFER.LMA differs from LME and CR0.PG";
+  if (s.long_mode() != ((s.efer & core::kEferLme) && s.paging()))
+    return "guest EFER.LMA differs from LME and CR0.PG";
   if (!(s.rflags & core::kFixed1)) return "guest RFLAGS bit 1 is clear";
   if (s.rflags >> 22) return "guest RFLAGS bits 63:22 are not zero";
   const core::Segment& cs = s.seg[core::CS];

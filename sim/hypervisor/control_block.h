@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What KVM's vendor-neutral code asks of the current control block, whatever the vendor (kvm_x86_ops), and what
-// VMCS and VMCB share: guest state, second stage, event injection, the exit information.
+// What KVM's vendor-neutral code asks of the current control block, whatever the vendor (kvm_x86_ops), and
+// what VMCS and VMCB share: guest state, second stage, event injection, the exit information.
 #pragma once
 
 #include <memory>
@@ -55,14 +55,21 @@ class GuestControl : public platform::ControlBlock, public ControlBlockPmuFields
   u64 entry_failure_reason() const { return entry_failure_reason_; }
 
  protected:
-  void vmread() const { if (cpu_) cpu_->vmaccess(false); }
-  void vmwrite() const { if (cpu_) cpu_->vmaccess(true); }
+  void vmread() const {
+    if (cpu_) cpu_->vmaccess(false);
+  }
+  void vmwrite() const {
+    if (cpu_) cpu_->vmaccess(true);
+  }
   std::string fail_entry(u64 reason, std::string text) {
     entry_failure_reason_ = reason;
     entry_failure_ = text;
     return text;
   }
-  void clear_entry_failure() { entry_failure_.clear(); entry_failure_reason_ = 0; }
+  void clear_entry_failure() {
+    entry_failure_.clear();
+    entry_failure_reason_ = 0;
+  }
 
   core::CpuState* state_;
   const core::SecondStage* second_;
@@ -74,7 +81,8 @@ class GuestControl : public platform::ControlBlock, public ControlBlockPmuFields
   u64 entry_failure_reason_ = 0;
 };
 
-// Guest-state checks that both vendors' VM-entries make and that a simulated guest can violate; "" if none fails.
+// Guest-state checks that both vendors' VM-entries make and that a simulated guest can violate; "" if none
+// fails.
 std::string check_guest_state(const core::CpuState& state);
 
 }  // namespace pmusim::hv

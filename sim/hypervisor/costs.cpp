@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of host-work costs. Anchors: a bare exit with a trivial handler takes 1.2k-1.8k cycles on recent Intel and
-// 1.3k-2k on AMD (default band derived from published round trips); a CPUID exit with an idle mediated PMU takes 3.0k
-// on Emerald Rapids and 5.3k on Turin (Linux commit b0b6a8d3be16); a user-space exit takes several thousand. Splits
-// between paths, and instructions per cycle (about 1.4, a fifth of them branches), are assumed.
+// The table of host-work costs. Anchors: a bare exit with a trivial handler takes 1.2k-1.8k cycles on recent
+// Intel and 1.3k-2k on AMD (default band derived from published round trips); a CPUID exit with an idle
+// mediated PMU takes 3.0k on Emerald Rapids and 5.3k on Turin (Linux commit b0b6a8d3be16); a user-space exit
+// takes several thousand. Splits between paths, and instructions per cycle (about 1.4, a fifth of them
+// branches), are assumed.
 #include "hypervisor/costs.h"
 
 #include <stdexcept>
@@ -14,7 +15,8 @@ namespace {
 constexpr const char* kBare = "assumed share of the bare exit's 1.2k-1.8k cycles beside VM-entry and VM-exit";
 constexpr const char* kHandler = "assumed; trivial handlers are within the bare exit's band";
 constexpr const char* kUser = "assumed share of a user-space exit's several thousand cycles";
-constexpr const char* kInterrupt = "assumed; 'NMI delivery and IRET several hundred cycles' is the only figure";
+constexpr const char* kInterrupt =
+    "assumed; 'NMI delivery and IRET several hundred cycles' is the only figure";
 constexpr const char* kThread = "assumed; no published figure";
 
 constexpr PathCost kTable[] = {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the host's code between register accesses and VM instructions costs: a segment of host work per path. Cycles
-// of performed MSR accesses, VMREADs, VM-entry and VM-exit are not contained: those are in the model's costs.
-// No instruction counts of these paths are published; all values are assumed (mark M), chosen so that sums meet the
-// published round trips (costs.cpp gives source and rule of each). Cache and TLB pollution is not modelled.
+// What the host's code between register accesses and VM instructions costs: a segment of host work per path.
+// Cycles of performed MSR accesses, VMREADs, VM-entry and VM-exit are not contained: those are in the model's
+// costs. No instruction counts of these paths are published; all values are assumed (mark M), chosen so that
+// sums meet the published round trips (costs.cpp gives source and rule of each). Cache and TLB pollution is
+// not modelled.
 #pragma once
 
 #include "platform/physical_cpu.h"
@@ -10,17 +11,27 @@
 namespace pmusim::hv {
 
 enum class Path : u8 {
-  EnterGuest,     // vcpu_enter_guest up to the inner loop: requests, event injection, guest switch preparation
-  InnerEntry,     // vendor's vcpu_run before the VM-entry instruction, including saving host registers
-  InnerExit,      // ... after the VM-exit, including restoring them
-  LeaveGuest,     // after the inner loop up to the exit handler
-  Cpuid, Msr, Rdpmc, Halt, PortIo, Hypercall, ControlRegister, Exception, Window, SecondStage, Emulate,
+  EnterGuest,  // vcpu_enter_guest up to the inner loop: requests, event injection, guest switch preparation
+  InnerEntry,  // vendor's vcpu_run before the VM-entry instruction, including saving host registers
+  InnerExit,   // ... after the VM-exit, including restoring them
+  LeaveGuest,  // after the inner loop up to the exit handler
+  Cpuid,
+  Msr,
+  Rdpmc,
+  Halt,
+  PortIo,
+  Hypercall,
+  ControlRegister,
+  Exception,
+  Window,
+  SecondStage,
+  Emulate,
   InjectEvent,
   Fastpath,
-  UserReturn,     // KVM_RUN's return to user space: kernel part
-  UserEntry,      // ... and the next KVM_RUN's way in
-  Vmm,            // the VMM's own work per exit, at CPL 3
-  VcpuLoad,       // vcpu_load, vcpu_put
+  UserReturn,  // KVM_RUN's return to user space: kernel part
+  UserEntry,   // ... and the next KVM_RUN's way in
+  Vmm,         // the VMM's own work per exit, at CPL 3
+  VcpuLoad,    // vcpu_load, vcpu_put
   VcpuPut,
   ContextSwitch,  // host scheduler, one thread to another
   Block,          // vCPU thread goes to sleep and wakes

@@ -28,13 +28,16 @@ struct Emulator::Env final : core::CoreEnv {
     throw ReadForUserSpace{};
   }
   u64 io_read(u16 port, unsigned size) override { return ask(true, port, size); }
-  void io_write(u16 port, u64 value, unsigned size) override { owner_.writes_.push_back({true, true, port, size, value}); }
+  void io_write(u16 port, u64 value, unsigned size) override {
+    owner_.writes_.push_back({true, true, port, size, value});
+  }
   u64 mmio_read(u64 physical, unsigned size) override {
     u64 value = 0;
     return devices_.kernel_mmio(physical, size, false, value) ? value : ask(false, physical, size);
   }
   void mmio_write(u64 physical, u64 value, unsigned size) override {
-    if (!devices_.kernel_mmio(physical, size, true, value)) owner_.writes_.push_back({false, true, physical, size, value});
+    if (!devices_.kernel_mmio(physical, size, true, value))
+      owner_.writes_.push_back({false, true, physical, size, value});
   }
 
   Emulator& owner_;
@@ -45,7 +48,8 @@ struct Emulator::Env final : core::CoreEnv {
 
 Emulator::Emulator(core::Ram& ram, const core::SecondStage& second, EmulatorDevices& devices,
                    const core::CoreConfig& config)
-    : env_(std::make_unique<Env>(*this, devices)), core_(std::make_unique<core::Core>(ram, *env_, timing_)),
+    : env_(std::make_unique<Env>(*this, devices)),
+      core_(std::make_unique<core::Core>(ram, *env_, timing_)),
       second_(&second) {
   core_->configure(config);
 }
@@ -89,9 +93,10 @@ Emulator::Result Emulator::run(core::CpuState& state, const std::vector<u64>& an
     return core_->counts().sum(kinds, 0xfff) - before.sum(kinds, 0xfff);
   };
   retired_ = difference(mask_of(Count::Instructions)) != 0;
-  branch_ = difference(mask_of(Count::CondTaken) | mask_of(Count::CondNotTaken) | mask_of(Count::DirectJump) |
-                       mask_of(Count::IndirectJump) | mask_of(Count::DirectCall) | mask_of(Count::IndirectCall) |
-                       mask_of(Count::Return) | mask_of(Count::FarBranch)) != 0;
+  branch_ =
+      difference(mask_of(Count::CondTaken) | mask_of(Count::CondNotTaken) | mask_of(Count::DirectJump) |
+                 mask_of(Count::IndirectJump) | mask_of(Count::DirectCall) | mask_of(Count::IndirectCall) |
+                 mask_of(Count::Return) | mask_of(Count::FarBranch)) != 0;
   state = work;
   core_->set_state(&state);
   return Result::Done;

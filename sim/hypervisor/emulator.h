@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// KVM's instruction emulator: a second core that executes one guest instruction with MSRs, CPUID, ports and MMIO
-// routed to the vCPU's virtual devices. Its own counts tell whether the instruction retired and was a branch; the
-// hardware's counters never see it. A fault is delivered through the guest's IDT like an injected one; then the
-// handler's first instruction is emulated too (it retires in the guest either way).
-// A read that only user space can answer ends the attempt without effect; it is repeated with the answer.
+// KVM's instruction emulator: a second core that executes one guest instruction with MSRs, CPUID, ports and
+// MMIO routed to the vCPU's virtual devices. Its own counts tell whether the instruction retired and was a
+// branch; the hardware's counters never see it. A fault is delivered through the guest's IDT like an injected
+// one; then the handler's first instruction is emulated too (it retires in the guest either way). A read that
+// only user space can answer ends the attempt without effect; it is repeated with the answer.
 #pragma once
 
 #include <memory>
@@ -39,12 +39,13 @@ struct DeviceAccess {
 class Emulator {
  public:
   enum class Result : u8 {
-    Done,      // writes() may hold accesses for user space
-    NeedsRead, // read() must be answered; nothing has happened yet
-    Failed,    // an instruction the core does not implement, or a triple fault
+    Done,       // writes() may hold accesses for user space
+    NeedsRead,  // read() must be answered; nothing has happened yet
+    Failed,     // an instruction the core does not implement, or a triple fault
   };
 
-  Emulator(core::Ram& ram, const core::SecondStage& second, EmulatorDevices& devices, const core::CoreConfig& config);
+  Emulator(core::Ram& ram, const core::SecondStage& second, EmulatorDevices& devices,
+           const core::CoreConfig& config);
   ~Emulator();
 
   // One instruction at state.rip. `answers` are values for the reads that user space has performed so far.

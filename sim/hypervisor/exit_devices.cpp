@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ports, memory-mapped devices and the emulator: what the kernel's own devices do not answer goes out to user space
-// and is completed at the next KVM_RUN.
+// Ports, memory-mapped devices and the emulator: what the kernel's own devices do not answer goes out to user
+// space and is completed at the next KVM_RUN.
 #include <cstring>
 
 #include "base/bits.h"
@@ -50,7 +50,8 @@ int Vcpu::handle_io(HostKernel& kernel) {
   if (vm_.irqchip() && ((port & 0xfffe) == platform::kPicPort0 || (port & 0xfffe) == platform::kPicPort1)) {
     platform::PicMask& pic = vm_.pic((port & 0xfffe) == platform::kPicPort1);
     if (in) {
-      state_.gpr[core::RAX] = (state_.gpr[core::RAX] & ~mask(size * 8)) | (pic.read(port & 1, size) & mask(size * 8));
+      state_.gpr[core::RAX] =
+          (state_.gpr[core::RAX] & ~mask(size * 8)) | (pic.read(port & 1, size) & mask(size * 8));
     } else {
       pic.write(port & 1, value, size);
     }
@@ -96,8 +97,10 @@ int Vcpu::continue_emulation(HostKernel& kernel) {
       };
       return exit_for_access(access);
     }
-    case Emulator::Result::Failed: return internal_error(1, emulator_->failure());
-    case Emulator::Result::Done: break;
+    case Emulator::Result::Failed:
+      return internal_error(1, emulator_->failure());
+    case Emulator::Result::Done:
+      break;
   }
   if (emulator_->retired()) {
     emulated_opcode_ = emulator_->opcode();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exit handlers except devices: 1 back to the guest, 0 out to user space. Each pays its host work and retires the
-// emulated instruction into the vPMU (kvm_skip_emulated_instruction).
+// Exit handlers except devices: 1 back to the guest, 0 out to user space. Each pays its host work and retires
+// the emulated instruction into the vPMU (kvm_skip_emulated_instruction).
 #include <algorithm>
 
 #include "hypervisor/host_kernel.h"
@@ -94,7 +94,9 @@ int Vcpu::handle_rdpmc(HostKernel& kernel) {
   return skip_instruction(exit_.instruction_length);
 }
 
-bool Vcpu::emulated_rdpmc(u32 ecx, u64& value) { return !vpmu_->rdpmc_early_fault(ecx) && vpmu_->rdpmc(ecx, value); }
+bool Vcpu::emulated_rdpmc(u32 ecx, u64& value) {
+  return !vpmu_->rdpmc_early_fault(ecx) && vpmu_->rdpmc(ecx, value);
+}
 
 int Vcpu::handle_halt(HostKernel& kernel) {
   kernel.work(Path::Halt);
@@ -132,7 +134,8 @@ int Vcpu::handle_control_register(HostKernel& kernel) {
   return skip_instruction(exit_.instruction_length);
 }
 
-// #UD: KVM's forced emulation prefix (UD2 followed by "kvm") where the module offers it, else the guest's own.
+// #UD: KVM's forced emulation prefix (UD2 followed by "kvm") where the module offers it, else the guest's
+// own.
 int Vcpu::handle_exception(HostKernel& kernel) {
   kernel.work(Path::Exception);
   const u8 vector = static_cast<u8>(exit_.qualification);
@@ -155,18 +158,27 @@ int Vcpu::handle_exit(HostKernel& kernel) {
     case ExitKind::Sipi:
     case ExitKind::PreemptionTimer:
       return 1;
-    case ExitKind::Exception: return handle_exception(kernel);
-    case ExitKind::Cpuid: return handle_cpuid(kernel);
-    case ExitKind::Rdmsr: return handle_rdmsr(kernel);
-    case ExitKind::Wrmsr: return handle_wrmsr(kernel);
-    case ExitKind::Rdpmc: return handle_rdpmc(kernel);
-    case ExitKind::Hlt: return handle_halt(kernel);
-    case ExitKind::Io: return handle_io(kernel);
+    case ExitKind::Exception:
+      return handle_exception(kernel);
+    case ExitKind::Cpuid:
+      return handle_cpuid(kernel);
+    case ExitKind::Rdmsr:
+      return handle_rdmsr(kernel);
+    case ExitKind::Wrmsr:
+      return handle_wrmsr(kernel);
+    case ExitKind::Rdpmc:
+      return handle_rdpmc(kernel);
+    case ExitKind::Hlt:
+      return handle_halt(kernel);
+    case ExitKind::Io:
+      return handle_io(kernel);
     case ExitKind::SecondStageFault:
       kernel.work(Path::SecondStage);
       return emulate(kernel, 0);
-    case ExitKind::CrAccess: return handle_control_register(kernel);
-    case ExitKind::Vmcall: return handle_hypercall(kernel);
+    case ExitKind::CrAccess:
+      return handle_control_register(kernel);
+    case ExitKind::Vmcall:
+      return handle_hypercall(kernel);
     case ExitKind::InterruptWindow:
       kernel.work(Path::Window);
       control_->set_interrupt_window(false);
@@ -194,7 +206,8 @@ int Vcpu::handle_exit(HostKernel& kernel) {
     case ExitKind::Rdtsc:
     case ExitKind::Rdtscp:
       return emulate(kernel, 0);
-    case ExitKind::TripleFault: return shutdown("triple fault");
+    case ExitKind::TripleFault:
+      return shutdown("triple fault");
     case ExitKind::EntryFailure:
     case ExitKind::InvalidGuest:
       run_.exit_reason = kvm::ExitReason::FailEntry;
@@ -202,7 +215,8 @@ int Vcpu::handle_exit(HostKernel& kernel) {
       run_.detail = control_->entry_failure();
       return 0;
     case ExitKind::None:
-    case ExitKind::Number: break;
+    case ExitKind::Number:
+      break;
   }
   return internal_error(4, "unexpected VM-exit");
 }

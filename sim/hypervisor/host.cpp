@@ -11,7 +11,8 @@
 namespace pmusim::hv {
 
 ExitStatistics::Row& ExitStatistics::row(u64 reason, const char* name) {
-  const auto at = std::lower_bound(rows.begin(), rows.end(), reason, [](const Row& r, u64 v) { return r.reason < v; });
+  const auto at =
+      std::lower_bound(rows.begin(), rows.end(), reason, [](const Row& r, u64 v) { return r.reason < v; });
   if (at != rows.end() && at->reason == reason) return *at;
   return *rows.insert(at, Row{name, reason, 0, 0});
 }
@@ -23,7 +24,9 @@ u64 ExitStatistics::exits() const {
 }
 
 Host::Host(std::vector<platform::PhysicalCpu*> cpus, core::Ram& ram, HostConfig config)
-    : config_(std::move(config)), cpus_(std::move(cpus)), ram_(ram),
+    : config_(std::move(config)),
+      cpus_(std::move(cpus)),
+      ram_(ram),
       perf_(std::make_unique<HostPerf>(cpus_.at(0)->model(), static_cast<unsigned>(cpus_.size()))) {
   for (platform::PhysicalCpu* cpu : cpus_) kernels_.push_back(std::make_unique<HostKernel>(*this, *cpu));
 }

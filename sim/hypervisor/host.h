@@ -58,10 +58,11 @@ class Host {
   platform::PhysicalCpu& cpu(unsigned id) { return *cpus_[id]; }
   HostKernel& kernel(unsigned id) { return *kernels_[id]; }
 
-  // Host-physical space for a VM's slot: above the largest machine memory (1 TiB), never reused within a host.
+  // Host-physical space for a VM's slot: above the largest machine memory (1 TiB), never reused within a
+  // host.
   u64 allocate_physical(u64 size);
   u64 supported_perf_capabilities() const;  // IA32_PERF_CAPABILITIES as KVM offers it
-  u16 next_tag() { return ++last_tag_; }  // VPID or ASID
+  u16 next_tag() { return ++last_tag_; }    // VPID or ASID
 
   // Completes and hands on an event; free when nobody listens.
   bool listening() const { return config_.events; }

@@ -16,7 +16,9 @@ namespace pmusim::hv {
 
 namespace apic = platform::apic;
 
-HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu) : host_(host), cpu_(cpu) { cpu_.set_handler(this); }
+HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu) : host_(host), cpu_(cpu) {
+  cpu_.set_handler(this);
+}
 
 // As Linux leaves a CPU before the first VM: APIC enabled, timer one-shot, PMIs as NMIs, virtualization on.
 void HostKernel::boot() {
@@ -32,8 +34,8 @@ void HostKernel::boot() {
   cpu_.apic_write(apic::kLvtTimer, kLocalTimerVector | (has_tsc_deadline_ ? 2u << 17 : 0));
   cpu_.apic_write(apic::kDivide, 0xb);  // by 1
   cpu_.apic_write(apic::kLvtPc, 4u << 8);
-  // Power-on enables every general-purpose counter: off, or perf's first selector would count the host's own steps
-  // until perf writes the control (amd_pmu_cpu_reset; assumed for Intel).
+  // Power-on enables every general-purpose counter: off, or perf's first selector would count the host's own
+  // steps until perf writes the control (amd_pmu_cpu_reset; assumed for Intel).
   if (host_.model().caps.version >= 2) cpu_.wrmsr(host_.intel() ? msr::kGlobalCtrl : msr::kAmdGlobalCtl, 0);
   if (!host_.intel()) {
     u64 efer = 0;
@@ -44,7 +46,9 @@ void HostKernel::boot() {
   cpu_.set_interrupts(true);
 }
 
-void HostKernel::add_thread(Vcpu& vcpu) { threads_.push_back(&vcpu); }
+void HostKernel::add_thread(Vcpu& vcpu) {
+  threads_.push_back(&vcpu);
+}
 
 void HostKernel::remove_thread(Vcpu& vcpu) {
   threads_.erase(std::remove(threads_.begin(), threads_.end(), &vcpu), threads_.end());
@@ -54,7 +58,8 @@ void HostKernel::remove_thread(Vcpu& vcpu) {
 }
 
 bool HostKernel::has_work() const {
-  return !jobs_.empty() || std::any_of(threads_.begin(), threads_.end(), [](const Vcpu* v) { return v->posted; });
+  return !jobs_.empty() ||
+         std::any_of(threads_.begin(), threads_.end(), [](const Vcpu* v) { return v->posted; });
 }
 
 Vcpu* HostKernel::pick() {
@@ -99,7 +104,8 @@ void HostKernel::run() {
       const bool new_slice = next != current_ || need_resched_ || slice_end_ == kNever;
       switch_to(next);
       need_resched_ = false;
-      if (new_slice) slice_end_ = threads_.size() > 1 ? cpu_.tsc() + host_.config().time_slice_cycles : kNever;
+      if (new_slice)
+        slice_end_ = threads_.size() > 1 ? cpu_.tsc() + host_.config().time_slice_cycles : kNever;
       if (next->run(*this) == Vcpu::Status::Blocked) work(Path::Block);
       continue;
     }
@@ -118,7 +124,8 @@ u64 HostKernel::next_deadline() {
   if (mux != kNever) {
     const pmu::Model& model = cpu_.model();
     const u64 now = cpu_.cycle(), wait = mux > now ? mux - now : 0;
-    const u64 ticks = static_cast<u64>((static_cast<u128>(wait) * model.tsc_num + model.tsc_den - 1) / model.tsc_den);
+    const u64 ticks =
+        static_cast<u64>((static_cast<u128>(wait) * model.tsc_num + model.tsc_den - 1) / model.tsc_den);
     deadline = std::min(deadline, cpu_.tsc() + ticks);
   }
   return deadline;
@@ -199,8 +206,12 @@ void HostKernel::host_interrupt(u8 vector) {
       ++statistics_.guest_pmis;
       if (running_) running_->vpmu().mediated_pmi();
       break;
-    case kRescheduleVector: ++statistics_.kicks; break;
-    default: ++statistics_.spurious; break;
+    case kRescheduleVector:
+      ++statistics_.kicks;
+      break;
+    default:
+      ++statistics_.spurious;
+      break;
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host kernel on one physical CPU: interrupt and NMI dispatch, the one-shot timer, inter-processor kicks, and
-// a round-robin scheduler of the vCPU threads placed on it. Everything it does goes through the CPU's port.
-// Not modelled: halt polling, load balancing (a thread moves only when told), softirqs, other tasks of the host.
+// The host kernel on one physical CPU: interrupt and NMI dispatch, the one-shot timer, inter-processor kicks,
+// and a round-robin scheduler of the vCPU threads placed on it. Everything it does goes through the CPU's
+// port. Not modelled: halt polling, load balancing (a thread moves only when told), softirqs, other tasks of
+// the host.
 #pragma once
 
 #include <deque>
@@ -17,7 +18,8 @@ class Host;
 class Vcpu;
 
 // Linux's vectors (arch/x86/include/asm/irq_vectors.h).
-inline constexpr u8 kLocalTimerVector = 0xec, kGuestPmiVector = 0xf5, kRescheduleVector = 0xfd, kSpuriousVector = 0xff;
+inline constexpr u8 kLocalTimerVector = 0xec, kGuestPmiVector = 0xf5, kRescheduleVector = 0xfd,
+                    kSpuriousVector = 0xff;
 
 class HostKernel final : public platform::HostHandler {
  public:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events towards the guest: what wakes a halted vCPU, and KVM's order of injection (kvm_check_and_inject_events): what
-// was being delivered, then a pending exception, then NMI, then interrupt; windows for those that must wait.
+// Events towards the guest: what wakes a halted vCPU, and KVM's order of injection
+// (kvm_check_and_inject_events): what was being delivered, then a pending exception, then NMI, then
+// interrupt; windows for those that must wait.
 #include "hypervisor/host_kernel.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"
@@ -9,7 +10,9 @@ namespace pmusim::hv {
 
 namespace apic = platform::apic;
 
-void Vcpu::post_message(const platform::ApicMessage& message, u64 at) { messages_.push_back({message, at}); }
+void Vcpu::post_message(const platform::ApicMessage& message, u64 at) {
+  messages_.push_back({message, at});
+}
 
 void Vcpu::accept_messages() {
   if (messages_.empty()) return;
@@ -80,7 +83,8 @@ std::string Vcpu::waits_for() const {
 }
 
 void Vcpu::queue_exception(u8 vector, bool has_error_code, u32 error_code) {
-  exception_ = {true, vector, EventType::HardwareException, has_error_code && state_.protected_mode(), error_code, 0};
+  exception_ = {true,       vector, EventType::HardwareException, has_error_code && state_.protected_mode(),
+                error_code, 0};
   requests_ |= kReqEvent;
 }
 

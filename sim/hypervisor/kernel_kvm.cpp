@@ -26,8 +26,10 @@ namespace pmusim::hv {
 static_assert(sizeof(kvm::CpuidEntry2) == sizeof(kvm_cpuid_entry2));
 static_assert(sizeof(kvm::MsrEntry) == sizeof(kvm_msr_entry));
 static_assert(sizeof(kvm::Regs) == sizeof(kvm_regs) && offsetof(kvm::Regs, rip) == offsetof(kvm_regs, rip));
-static_assert(sizeof(kvm::Segment) == sizeof(kvm_segment) && sizeof(kvm::DescriptorTable) == sizeof(kvm_dtable));
-static_assert(sizeof(kvm::Sregs) == sizeof(kvm_sregs) && offsetof(kvm::Sregs, efer) == offsetof(kvm_sregs, efer));
+static_assert(sizeof(kvm::Segment) == sizeof(kvm_segment) &&
+              sizeof(kvm::DescriptorTable) == sizeof(kvm_dtable));
+static_assert(sizeof(kvm::Sregs) == sizeof(kvm_sregs) &&
+              offsetof(kvm::Sregs, efer) == offsetof(kvm_sregs, efer));
 static_assert(sizeof(kvm::MemoryRegion) == sizeof(kvm_userspace_memory_region));
 static_assert(sizeof(kvm::EnableCap) == sizeof(kvm_enable_cap));
 
@@ -56,8 +58,9 @@ class Descriptor {
   int fd_;
 };
 
-// Headers of ioctls with a flexible array, and their request numbers: in C++ the kernel's own structs are larger than
-// in C (an empty struct in their flexible-array macro has size 1), and so are requests made from their sizes.
+// Headers of ioctls with a flexible array, and their request numbers: in C++ the kernel's own structs are
+// larger than in C (an empty struct in their flexible-array macro has size 1), and so are requests made from
+// their sizes.
 struct CpuidHeader {
   u32 nent, padding;
 };
@@ -70,9 +73,10 @@ struct MsrListHeader {
 struct FilterHeader {
   u32 action, nevents, fixed_counter_bitmap, flags, pad[4];
 };
-constexpr unsigned long kGetSupportedCpuid = _IOWR(KVMIO, 0x05, CpuidHeader), kSetCpuid2 = _IOW(KVMIO, 0x90, CpuidHeader),
-                        kGetCpuid2 = _IOWR(KVMIO, 0x91, CpuidHeader), kGetMsrs = _IOWR(KVMIO, 0x88, MsrsHeader),
-                        kSetMsrs = _IOW(KVMIO, 0x89, MsrsHeader),
+constexpr unsigned long kGetSupportedCpuid = _IOWR(KVMIO, 0x05, CpuidHeader),
+                        kSetCpuid2 = _IOW(KVMIO, 0x90, CpuidHeader),
+                        kGetCpuid2 = _IOWR(KVMIO, 0x91, CpuidHeader),
+                        kGetMsrs = _IOWR(KVMIO, 0x88, MsrsHeader), kSetMsrs = _IOW(KVMIO, 0x89, MsrsHeader),
                         kGetMsrIndexList = _IOWR(KVMIO, 0x02, MsrListHeader),
                         kSetPmuEventFilter = _IOW(KVMIO, 0xb2, FilterHeader);
 
@@ -120,11 +124,14 @@ class KernelVcpu final : public kvm::Vcpu {
     buffer.header()->nent = kMost;
     if (const int error = control(fd_.get(), kGetCpuid2, buffer.header())) return error;
     entries.resize(buffer.header()->nent);
-    std::memcpy(static_cast<void*>(entries.data()), buffer.entries(), entries.size() * sizeof(kvm_cpuid_entry2));
+    std::memcpy(static_cast<void*>(entries.data()), buffer.entries(),
+                entries.size() * sizeof(kvm_cpuid_entry2));
     return 0;
   }
   int get_regs(kvm::Regs& regs) override { return control(fd_.get(), KVM_GET_REGS, &regs); }
-  int set_regs(const kvm::Regs& regs) override { return control(fd_.get(), KVM_SET_REGS, const_cast<kvm::Regs*>(&regs)); }
+  int set_regs(const kvm::Regs& regs) override {
+    return control(fd_.get(), KVM_SET_REGS, const_cast<kvm::Regs*>(&regs));
+  }
   int get_sregs(kvm::Sregs& sregs) override { return control(fd_.get(), KVM_GET_SREGS, &sregs); }
   int set_sregs(const kvm::Sregs& sregs) override {
     return control(fd_.get(), KVM_SET_SREGS, const_cast<kvm::Sregs*>(&sregs));
@@ -197,7 +204,8 @@ class KernelVcpu final : public kvm::Vcpu {
   }
 
   void take_results() {
-    run_.exit_reason = result_ == -EINTR ? kvm::ExitReason::Intr : static_cast<kvm::ExitReason>(shared_->exit_reason);
+    run_.exit_reason =
+        result_ == -EINTR ? kvm::ExitReason::Intr : static_cast<kvm::ExitReason>(shared_->exit_reason);
     run_.if_flag = shared_->if_flag;
     run_.ready_for_interrupt_injection = shared_->ready_for_interrupt_injection;
     switch (run_.exit_reason) {
@@ -224,8 +232,11 @@ class KernelVcpu final : public kvm::Vcpu {
       case kvm::ExitReason::FailEntry:
         run_.hardware_entry_failure_reason = shared_->fail_entry.hardware_entry_failure_reason;
         break;
-      case kvm::ExitReason::InternalError: run_.internal_suberror = shared_->internal.suberror; break;
-      default: break;
+      case kvm::ExitReason::InternalError:
+        run_.internal_suberror = shared_->internal.suberror;
+        break;
+      default:
+        break;
     }
   }
 
@@ -327,14 +338,16 @@ class KernelKvm final : public kvm::Hypervisor {
     buffer.header()->nent = kMost;
     if (const int error = control(fd_.get(), kGetSupportedCpuid, buffer.header())) return error;
     entries.resize(buffer.header()->nent);
-    std::memcpy(static_cast<void*>(entries.data()), buffer.entries(), entries.size() * sizeof(kvm_cpuid_entry2));
+    std::memcpy(static_cast<void*>(entries.data()), buffer.entries(),
+                entries.size() * sizeof(kvm_cpuid_entry2));
     return 0;
   }
   // The supported leaves with the values that CPUID itself returns here.
   int get_host_cpuid(std::vector<kvm::CpuidEntry2>& entries) override {
     if (const int error = get_supported_cpuid(entries)) return error;
     for (kvm::CpuidEntry2& e : entries)
-      if ((e.function & 0xf0000000) != 0x40000000) __cpuid_count(e.function, e.index, e.eax, e.ebx, e.ecx, e.edx);
+      if ((e.function & 0xf0000000) != 0x40000000)
+        __cpuid_count(e.function, e.index, e.eax, e.ebx, e.ecx, e.edx);
     return 0;
   }
   int get_msr_index_list(std::vector<u32>& indices) override {
@@ -355,7 +368,8 @@ class KernelKvm final : public kvm::Hypervisor {
   int create_vm(std::unique_ptr<kvm::Vm>& vm) override {
     const int fd = control(fd_.get(), KVM_CREATE_VM);
     if (fd < 0) return fd;
-    control(fd, KVM_SET_TSS_ADDR, 0xfffbd000ul);  // three pages outside RAM, for VMX without unrestricted guest
+    control(fd, KVM_SET_TSS_ADDR,
+            0xfffbd000ul);  // three pages outside RAM, for VMX without unrestricted guest
     vm = std::make_unique<KernelVm>(fd, fd_.get());
     return 0;
   }
@@ -368,7 +382,8 @@ class KernelKvm final : public kvm::Hypervisor {
 
 std::unique_ptr<kvm::Hypervisor> open_kernel_kvm() {
   const int fd = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
-  if (fd < 0) throw InputError("/dev/kvm", "", std::strerror(errno), "a host with KVM, and the right to use it");
+  if (fd < 0)
+    throw InputError("/dev/kvm", "", std::strerror(errno), "a host with KVM, and the right to use it");
   const int version = control(fd, KVM_GET_API_VERSION);
   if (version != KVM_API_VERSION) {
     ::close(fd);

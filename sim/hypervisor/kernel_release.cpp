@@ -8,9 +8,12 @@ namespace pmusim::hv {
 
 const char* release_name(KernelRelease release) {
   switch (release) {
-    case KernelRelease::V6_12: return "6.12";
-    case KernelRelease::V7_0: return "7.0";
-    case KernelRelease::V7_2: break;
+    case KernelRelease::V6_12:
+      return "6.12";
+    case KernelRelease::V7_0:
+      return "7.0";
+    case KernelRelease::V7_2:
+      break;
   }
   return "7.2";
 }

@@ -10,7 +10,7 @@ namespace pmusim::hv {
 
 enum class KernelRelease : u8 { V6_12, V7_0, V7_2 };
 
-const char* release_name(KernelRelease release);                // "6.12"
-KernelRelease release_by_name(const std::string& name);         // throws InputError with the valid names
+const char* release_name(KernelRelease release);         // "6.12"
+KernelRelease release_by_name(const std::string& name);  // throws InputError with the valid names
 
 }  // namespace pmusim::hv

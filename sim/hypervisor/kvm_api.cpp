@@ -8,19 +8,32 @@ namespace pmusim::kvm {
 
 const char* exit_reason_name(ExitReason reason) {
   switch (reason) {
-    case ExitReason::Unknown: return "KVM_EXIT_UNKNOWN";
-    case ExitReason::Exception: return "KVM_EXIT_EXCEPTION";
-    case ExitReason::Io: return "KVM_EXIT_IO";
-    case ExitReason::Hypercall: return "KVM_EXIT_HYPERCALL";
-    case ExitReason::Debug: return "KVM_EXIT_DEBUG";
-    case ExitReason::Hlt: return "KVM_EXIT_HLT";
-    case ExitReason::Mmio: return "KVM_EXIT_MMIO";
-    case ExitReason::IrqWindowOpen: return "KVM_EXIT_IRQ_WINDOW_OPEN";
-    case ExitReason::Shutdown: return "KVM_EXIT_SHUTDOWN";
-    case ExitReason::FailEntry: return "KVM_EXIT_FAIL_ENTRY";
-    case ExitReason::Intr: return "KVM_EXIT_INTR";
-    case ExitReason::SetTpr: return "KVM_EXIT_SET_TPR";
-    case ExitReason::InternalError: return "KVM_EXIT_INTERNAL_ERROR";
+    case ExitReason::Unknown:
+      return "KVM_EXIT_UNKNOWN";
+    case ExitReason::Exception:
+      return "KVM_EXIT_EXCEPTION";
+    case ExitReason::Io:
+      return "KVM_EXIT_IO";
+    case ExitReason::Hypercall:
+      return "KVM_EXIT_HYPERCALL";
+    case ExitReason::Debug:
+      return "KVM_EXIT_DEBUG";
+    case ExitReason::Hlt:
+      return "KVM_EXIT_HLT";
+    case ExitReason::Mmio:
+      return "KVM_EXIT_MMIO";
+    case ExitReason::IrqWindowOpen:
+      return "KVM_EXIT_IRQ_WINDOW_OPEN";
+    case ExitReason::Shutdown:
+      return "KVM_EXIT_SHUTDOWN";
+    case ExitReason::FailEntry:
+      return "KVM_EXIT_FAIL_ENTRY";
+    case ExitReason::Intr:
+      return "KVM_EXIT_INTR";
+    case ExitReason::SetTpr:
+      return "KVM_EXIT_SET_TPR";
+    case ExitReason::InternalError:
+      return "KVM_EXIT_INTERNAL_ERROR";
   }
   return "KVM_EXIT (other)";
 }

@@ -2,7 +2,8 @@
 // The hypervisor's API: KVM's objects (system, VM, vCPU) with structs laid out like those of the ioctls
 // (Linux Documentation/virt/kvm/api.rst; checked against <linux/kvm.h> in kernel_kvm.cpp). Results are 0 or a
 // positive number as the ioctl returns, or a negative errno. Implemented by SimulatedKvm and KernelKvm.
-// Running is request and completion: post_run() starts KVM_RUN, Vm::wait() returns a vCPU whose run has ended.
+// Running is request and completion: post_run() starts KVM_RUN, Vm::wait() returns a vCPU whose run has
+// ended.
 #pragma once
 
 #include <memory>
@@ -77,8 +78,19 @@ struct PmuEventFilter {
 };
 
 enum class ExitReason : u32 {
-  Unknown = 0, Exception = 1, Io = 2, Hypercall = 3, Debug = 4, Hlt = 5, Mmio = 6, IrqWindowOpen = 7, Shutdown = 8,
-  FailEntry = 9, Intr = 10, SetTpr = 11, InternalError = 17,
+  Unknown = 0,
+  Exception = 1,
+  Io = 2,
+  Hypercall = 3,
+  Debug = 4,
+  Hlt = 5,
+  Mmio = 6,
+  IrqWindowOpen = 7,
+  Shutdown = 8,
+  FailEntry = 9,
+  Intr = 10,
+  SetTpr = 11,
+  InternalError = 17,
 };
 const char* exit_reason_name(ExitReason reason);  // "KVM_EXIT_IO"
 
@@ -101,7 +113,8 @@ struct Run {
   } mmio;
   u64 hardware_entry_failure_reason = 0;
   u32 internal_suberror = 0;
-  std::string detail;  // simulator's explanation of FAIL_ENTRY, INTERNAL_ERROR and SHUTDOWN; empty from a kernel
+  std::string
+      detail;  // simulator's explanation of FAIL_ENTRY, INTERNAL_ERROR and SHUTDOWN; empty from a kernel
 };
 
 class Vcpu {
@@ -141,8 +154,8 @@ class Vm {
   virtual int set_pmu_event_filter(const PmuEventFilter& filter) = 0;
   // Returns a vCPU whose posted run has completed, the lowest id first; nullptr at the limit.
   virtual Vcpu* wait(const TimeLimit& limit) = 0;
-  // Cycles simulated so far, on the clock that TimeLimit::cycles is measured with; 0 on a real kernel, which has
-  // no such limit.
+  // Cycles simulated so far, on the clock that TimeLimit::cycles is measured with; 0 on a real kernel, which
+  // has no such limit.
   virtual u64 cycles() const { return 0; }
   // After wait() returned nullptr: no vCPU will ever run again (all halted for good), rather than a limit.
   virtual bool stalled() const = 0;

@@ -26,16 +26,17 @@ core::Segment from_kvm(const kvm::Segment& k) {
   s.base = k.base;
   s.limit = k.limit;
   s.selector = k.selector;
-  s.access = (k.type & 15u) | (k.s & 1u) << 4 | (k.dpl & 3u) << 5 | (k.present & 1u) << 7 | (k.avl & 1u) << 12 |
-             (k.l & 1u) << 13 | (k.db & 1u) << 14 | (k.g & 1u) << 15 | ((k.unusable & 1u) | !(k.present & 1u)) << 16;
+  s.access = (k.type & 15u) | (k.s & 1u) << 4 | (k.dpl & 3u) << 5 | (k.present & 1u) << 7 |
+             (k.avl & 1u) << 12 | (k.l & 1u) << 13 | (k.db & 1u) << 14 | (k.g & 1u) << 15 |
+             ((k.unusable & 1u) | !(k.present & 1u)) << 16;
   return s;
 }
 
 void to_kvm(const core::CpuState& s, kvm::Regs& r, kvm::Sregs& q) {
   using namespace core;
-  r = {s.gpr[RAX], s.gpr[RBX], s.gpr[RCX], s.gpr[RDX], s.gpr[RSI], s.gpr[RDI], s.gpr[RSP], s.gpr[RBP],
-       s.gpr[R8],  s.gpr[R9],  s.gpr[R10], s.gpr[R11], s.gpr[R12], s.gpr[R13], s.gpr[R14], s.gpr[R15],
-       s.rip,      s.rflags};
+  r = {s.gpr[RAX], s.gpr[RBX], s.gpr[RCX], s.gpr[RDX], s.gpr[RSI], s.gpr[RDI],
+       s.gpr[RSP], s.gpr[RBP], s.gpr[R8],  s.gpr[R9],  s.gpr[R10], s.gpr[R11],
+       s.gpr[R12], s.gpr[R13], s.gpr[R14], s.gpr[R15], s.rip,      s.rflags};
   q.cs = to_kvm(s.seg[CS]);
   q.ds = to_kvm(s.seg[DS]);
   q.es = to_kvm(s.seg[ES]);

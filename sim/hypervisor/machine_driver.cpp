@@ -31,10 +31,16 @@ MachineDriver::MachineDriver(platform::Machine& machine, Host& host) : machine_(
 }
 
 // The programs' stacks refer to this object: unwind them before it goes.
-MachineDriver::~MachineDriver() { machine_.reset(platform::MachineConfig(machine_.config())); }
+MachineDriver::~MachineDriver() {
+  machine_.reset(platform::MachineConfig(machine_.config()));
+}
 
-void MachineDriver::wake(unsigned cpu) { machine_.cpu(cpu).wake(machine_.cycle()); }
-void MachineDriver::pause(unsigned cpu) { machine_.cpu(cpu).pause(); }
+void MachineDriver::wake(unsigned cpu) {
+  machine_.cpu(cpu).wake(machine_.cycle());
+}
+void MachineDriver::pause(unsigned cpu) {
+  machine_.cpu(cpu).pause();
+}
 
 bool MachineDriver::drive(const std::function<bool()>& condition, const kvm::TimeLimit& limit) {
   platform::RunLimits limits;
@@ -42,7 +48,8 @@ bool MachineDriver::drive(const std::function<bool()>& condition, const kvm::Tim
   if (limit.wall_milliseconds != kNever) limits.max_seconds = (limit.wall_milliseconds + 999) / 1000;
   while (!condition()) {
     last_stop_ = machine_.run_until(condition, limits);
-    if (last_stop_.kind != platform::StopKind::Predicate && last_stop_.kind != platform::StopKind::Requested) break;
+    if (last_stop_.kind != platform::StopKind::Predicate && last_stop_.kind != platform::StopKind::Requested)
+      break;
   }
   return condition();
 }
@@ -55,15 +62,19 @@ void MachineDriver::on_cpu(unsigned cpu, const std::function<void()>& action) {
     pause(cpu);
   });
   wake(cpu);
-  if (!drive([&] { return done; }, {})) throw std::logic_error("host-kernel work did not complete: " + last_stop_.message);
+  if (!drive([&] { return done; }, {}))
+    throw std::logic_error("host-kernel work did not complete: " + last_stop_.message);
 }
 
 int MachineDriver::check_extension(u32 cap) const {
   switch (cap) {
     case kvm::kCapPmuEventFilter:
-    case kvm::kCapPmuEventMaskedEvents: return 1;
-    case kvm::kCapPmuCapability: return kvm::kPmuCapDisable;
-    default: return 0;
+    case kvm::kCapPmuEventMaskedEvents:
+      return 1;
+    case kvm::kCapPmuCapability:
+      return kvm::kPmuCapDisable;
+    default:
+      return 0;
   }
 }
 

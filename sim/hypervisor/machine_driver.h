@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seam between a caller's thread and the CPUs of a machine that run host kernels: posts work to a CPU's program
-// and advances the machine until it is done.
+// The seam between a caller's thread and the CPUs of a machine that run host kernels: posts work to a CPU's
+// program and advances the machine until it is done.
 #pragma once
 
 #include <functional>

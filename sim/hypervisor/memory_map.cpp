@@ -21,14 +21,18 @@ const MemoryMap::Slot* MemoryMap::find_id(u32 id) const {
 
 bool MemoryMap::overlaps(u64 guest_physical, u64 size, u32 except_id) const {
   return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) {
-    return s.id != except_id && guest_physical < s.guest_physical + s.size && s.guest_physical < guest_physical + size;
+    return s.id != except_id && guest_physical < s.guest_physical + s.size &&
+           s.guest_physical < guest_physical + size;
   });
 }
 
-void MemoryMap::add(const Slot& slot) { slots_.push_back(slot); }
+void MemoryMap::add(const Slot& slot) {
+  slots_.push_back(slot);
+}
 
 void MemoryMap::remove(u32 id) {
-  slots_.erase(std::remove_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.id == id; }), slots_.end());
+  slots_.erase(std::remove_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.id == id; }),
+               slots_.end());
 }
 
 }  // namespace pmusim::hv

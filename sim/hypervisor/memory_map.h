@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A VM's guest-physical memory: slots as KVM_SET_USER_MEMORY_REGION makes them, and the second stage (EPT, NPT) over
-// them. Every page of a slot is mapped at once and writable: KVM's lazy faults and dirty logging are not modelled.
+// A VM's guest-physical memory: slots as KVM_SET_USER_MEMORY_REGION makes them, and the second stage (EPT,
+// NPT) over them. Every page of a slot is mapped at once and writable: KVM's lazy faults and dirty logging
+// are not modelled.
 #pragma once
 
 #include <vector>

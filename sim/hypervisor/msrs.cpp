@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Emulated MSRs other than the vPMU's: what start-up code of bare-metal images and Linux touches. Results as KVM's
-// functions: 0, or 1 for #GP. The vPMU is asked first for every register it owns.
-// Not modelled: MCE banks (none are offered), paravirtual clocks, VMX and SVM capability MSRs, Intel PT, MPX.
+// Emulated MSRs other than the vPMU's: what start-up code of bare-metal images and Linux touches. Results as
+// KVM's functions: 0, or 1 for #GP. The vPMU is asked first for every register it owns. Not modelled: MCE
+// banks (none are offered), paravirtual clocks, VMX and SVM capability MSRs, Intel PT, MPX.
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/vcpu.h"
@@ -12,11 +12,12 @@ namespace pmusim::hv {
 
 namespace {
 
-inline constexpr u32 kPlatformId = 0x17, kMcgCap = 0x179, kMcgStatus = 0x17a, kPlatformInfo = 0xce, kMiscFeatures = 0x140,
-                     kPerfStatus = 0x198, kMtrrBase = 0x200, kMtrrLast = 0x20f, kMtrrFix64k = 0x250, kMtrrFix16kA = 0x258,
-                     kMtrrFix16kB = 0x259, kMtrrFix4k = 0x268, kMtrrFix4kLast = 0x26f, kMtrrDefType = 0x2ff,
-                     kHwcr = 0xc0010015, kSyscfg = 0xc0010010, kNbCfg = 0xc001001f, kPatchLoader = 0xc0010020,
-                     kIntPending = 0xc0010055, kVmHsave = 0xc0010117, kDeCfg = 0xc0011029;
+inline constexpr u32 kPlatformId = 0x17, kMcgCap = 0x179, kMcgStatus = 0x17a, kPlatformInfo = 0xce,
+                     kMiscFeatures = 0x140, kPerfStatus = 0x198, kMtrrBase = 0x200, kMtrrLast = 0x20f,
+                     kMtrrFix64k = 0x250, kMtrrFix16kA = 0x258, kMtrrFix16kB = 0x259, kMtrrFix4k = 0x268,
+                     kMtrrFix4kLast = 0x26f, kMtrrDefType = 0x2ff, kHwcr = 0xc0010015, kSyscfg = 0xc0010010,
+                     kNbCfg = 0xc001001f, kPatchLoader = 0xc0010020, kIntPending = 0xc0010055,
+                     kVmHsave = 0xc0010117, kDeCfg = 0xc0011029;
 inline constexpr u64 kMiscEmon = bit(7), kMiscBts = bit(11), kMiscPebs = bit(12);
 
 bool is_mtrr(u32 index) {
@@ -24,7 +25,9 @@ bool is_mtrr(u32 index) {
          index == kMtrrFix16kB || (index >= kMtrrFix4k && index <= kMtrrFix4kLast) || index == kMtrrDefType;
 }
 
-bool canonical(u64 address) { return sign_extend(address, 48) == address; }
+bool canonical(u64 address) {
+  return sign_extend(address, 48) == address;
+}
 
 }  // namespace
 
@@ -43,7 +46,8 @@ int Vcpu::set_msr(u32 index, u64 value, bool host_initiated) {
   return set_other_msr(index, value, host_initiated);
 }
 
-// PDCM must be in the vCPU model, the value within what is supported; after the first KVM_RUN only the same value.
+// PDCM must be in the vCPU model, the value within what is supported; after the first KVM_RUN only the same
+// value.
 int Vcpu::set_perf_capabilities(u64 value) {
   if (!has_cpuid(1, 0, 2, 15)) return 1;
   if (value & ~host_.supported_perf_capabilities()) return 1;
@@ -58,31 +62,84 @@ int Vcpu::set_perf_capabilities(u64 value) {
 int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return !x2apic_read(index, value);
   switch (index) {
-    case msr::kTsc: value = tsc(); return 0;
-    case msr::kApicBase: value = apic_.base(); return 0;
-    case msr::kTscDeadline: value = apic_.tsc_deadline(); return !has_cpuid(1, 0, 2, 24);
-    case msr::kEfer: value = state_.efer; return 0;
-    case msr::kStar: value = state_.star; return 0;
-    case msr::kLstar: value = state_.lstar; return 0;
-    case msr::kCstar: value = state_.cstar; return 0;
-    case msr::kSfmask: value = state_.sfmask; return 0;
-    case msr::kFsBase: value = state_.seg[core::FS].base; return 0;
-    case msr::kGsBase: value = state_.seg[core::GS].base; return 0;
-    case msr::kKernelGsBase: value = state_.kernel_gs_base; return 0;
-    case msr::kTscAux: value = state_.tsc_aux; return !has_cpuid(0x80000001, 0, 3, 27) && !host_initiated;
-    case msr::kSysenterCs: value = state_.sysenter_cs; return 0;
-    case msr::kSysenterEsp: value = state_.sysenter_esp; return 0;
-    case msr::kSysenterEip: value = state_.sysenter_eip; return 0;
-    case msr::kPat: value = state_.pat; return 0;
-    case msr::kMiscEnable: value = misc_enable_ | (host_.intel() && vpmu_->enabled() ? kMiscEmon | kMiscBts | kMiscPebs : 0); return 0;
-    case msr::kDebugCtl: value = debugctl_; return 0;
-    case msr::kMtrrCap: value = 0x508; return 0;  // 8 variable ranges, fixed ranges, write combining
-    case msr::kBiosSignId: value = u64{0x100000000}; return 0;
-    case msr::kFeatureControl: value = 1; return !host_.intel();
-    case kPlatformInfo: case kMiscFeatures: case kPlatformId: case kPerfStatus: case kMcgCap: case kMcgStatus:
+    case msr::kTsc:
+      value = tsc();
+      return 0;
+    case msr::kApicBase:
+      value = apic_.base();
+      return 0;
+    case msr::kTscDeadline:
+      value = apic_.tsc_deadline();
+      return !has_cpuid(1, 0, 2, 24);
+    case msr::kEfer:
+      value = state_.efer;
+      return 0;
+    case msr::kStar:
+      value = state_.star;
+      return 0;
+    case msr::kLstar:
+      value = state_.lstar;
+      return 0;
+    case msr::kCstar:
+      value = state_.cstar;
+      return 0;
+    case msr::kSfmask:
+      value = state_.sfmask;
+      return 0;
+    case msr::kFsBase:
+      value = state_.seg[core::FS].base;
+      return 0;
+    case msr::kGsBase:
+      value = state_.seg[core::GS].base;
+      return 0;
+    case msr::kKernelGsBase:
+      value = state_.kernel_gs_base;
+      return 0;
+    case msr::kTscAux:
+      value = state_.tsc_aux;
+      return !has_cpuid(0x80000001, 0, 3, 27) && !host_initiated;
+    case msr::kSysenterCs:
+      value = state_.sysenter_cs;
+      return 0;
+    case msr::kSysenterEsp:
+      value = state_.sysenter_esp;
+      return 0;
+    case msr::kSysenterEip:
+      value = state_.sysenter_eip;
+      return 0;
+    case msr::kPat:
+      value = state_.pat;
+      return 0;
+    case msr::kMiscEnable:
+      value = misc_enable_ | (host_.intel() && vpmu_->enabled() ? kMiscEmon | kMiscBts | kMiscPebs : 0);
+      return 0;
+    case msr::kDebugCtl:
+      value = debugctl_;
+      return 0;
+    case msr::kMtrrCap:
+      value = 0x508;
+      return 0;  // 8 variable ranges, fixed ranges, write combining
+    case msr::kBiosSignId:
+      value = u64{0x100000000};
+      return 0;
+    case msr::kFeatureControl:
+      value = 1;
+      return !host_.intel();
+    case kPlatformInfo:
+    case kMiscFeatures:
+    case kPlatformId:
+    case kPerfStatus:
+    case kMcgCap:
+    case kMcgStatus:
       value = 0;
       return 0;
-    case kHwcr: case kSyscfg: case kNbCfg: case kIntPending: case kVmHsave: case kDeCfg: case kPatchLoader: {
+    case kHwcr:
+    case kSyscfg:
+    case kNbCfg:
+    case kIntPending:
+    case kVmHsave:
+    case kDeCfg:
+    case kPatchLoader: {
       const auto it = msrs_.find(index);
       value = it == msrs_.end() ? 0 : it->second;
       return 0;
@@ -117,29 +174,42 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       msrs_[index] = value;
       return 0;
     }
-    case msr::kApicBase: return !apic_.write_base(value);
+    case msr::kApicBase:
+      return !apic_.write_base(value);
     case msr::kTscDeadline:
       if (!has_cpuid(1, 0, 2, 24)) return 1;
       apic_.write_tsc_deadline(value);
       requests_ |= kReqEvent;
       return 0;
-    case msr::kEfer: return set_efer(value, host_initiated);
-    case msr::kStar: state_.star = value; return 0;
-    case msr::kSfmask: state_.sfmask = value; return 0;
-    case msr::kLstar: case msr::kCstar: case msr::kFsBase: case msr::kGsBase: case msr::kKernelGsBase:
-    case msr::kSysenterEsp: case msr::kSysenterEip: {
+    case msr::kEfer:
+      return set_efer(value, host_initiated);
+    case msr::kStar:
+      state_.star = value;
+      return 0;
+    case msr::kSfmask:
+      state_.sfmask = value;
+      return 0;
+    case msr::kLstar:
+    case msr::kCstar:
+    case msr::kFsBase:
+    case msr::kGsBase:
+    case msr::kKernelGsBase:
+    case msr::kSysenterEsp:
+    case msr::kSysenterEip: {
       if (!canonical(value)) return 1;
-      u64& to = index == msr::kLstar         ? state_.lstar
-                : index == msr::kCstar       ? state_.cstar
-                : index == msr::kFsBase      ? state_.seg[core::FS].base
-                : index == msr::kGsBase      ? state_.seg[core::GS].base
+      u64& to = index == msr::kLstar          ? state_.lstar
+                : index == msr::kCstar        ? state_.cstar
+                : index == msr::kFsBase       ? state_.seg[core::FS].base
+                : index == msr::kGsBase       ? state_.seg[core::GS].base
                 : index == msr::kKernelGsBase ? state_.kernel_gs_base
-                : index == msr::kSysenterEsp ? state_.sysenter_esp
-                                             : state_.sysenter_eip;
+                : index == msr::kSysenterEsp  ? state_.sysenter_esp
+                                              : state_.sysenter_eip;
       to = value;
       return 0;
     }
-    case msr::kSysenterCs: state_.sysenter_cs = value; return 0;
+    case msr::kSysenterCs:
+      state_.sysenter_cs = value;
+      return 0;
     case msr::kTscAux:
       if ((!has_cpuid(0x80000001, 0, 3, 27) && !host_initiated) || value >> 32) return 1;
       state_.tsc_aux = value;
@@ -163,7 +233,8 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       return 0;
     }
     case msr::kDebugCtl: {
-      // Without guest LBR: BTF and LBR are accepted and dropped, everything else faults (vmx_is_valid_debugctl).
+      // Without guest LBR: BTF and LBR are accepted and dropped, everything else faults
+      // (vmx_is_valid_debugctl).
       if (!host_.intel()) {
         debugctl_ = 0;
         return (value & ~u64{0x3f}) != 0 && !host_initiated;
@@ -173,13 +244,22 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       control_->set_debugctl(debugctl_);
       return 0;
     }
-    case msr::kPredCmd: return (value & ~u64{1}) != 0;
+    case msr::kPredCmd:
+      return (value & ~u64{1}) != 0;
     case msr::kSpecCtrl:
       if (!has_cpuid(7, 0, 3, 26) && !has_cpuid(0x80000008, 0, 1, 14) && !host_initiated) return 1;
       msrs_[index] = value;
       return 0;
-    case msr::kBiosSignId: case kMcgStatus: case kPatchLoader: return 0;
-    case kHwcr: case kSyscfg: case kNbCfg: case kIntPending: case kVmHsave: case kDeCfg:
+    case msr::kBiosSignId:
+    case kMcgStatus:
+    case kPatchLoader:
+      return 0;
+    case kHwcr:
+    case kSyscfg:
+    case kNbCfg:
+    case kIntPending:
+    case kVmHsave:
+    case kDeCfg:
       msrs_[index] = value;
       return 0;
     default:
@@ -199,7 +279,8 @@ int Vcpu::set_efer(u64 value, bool host_initiated) {
     if (state_.paging() && ((value ^ state_.efer) & core::kEferLme)) return 1;
   }
   const u64 old = state_.efer;
-  state_.efer = (value & ~static_cast<u64>(core::kEferLma)) | (host_initiated ? value & core::kEferLma : old & core::kEferLma);
+  state_.efer = (value & ~static_cast<u64>(core::kEferLma)) |
+                (host_initiated ? value & core::kEferLma : old & core::kEferLma);
   if ((old ^ state_.efer) & core::kEferSvme) vpmu_->guest_mode_changed();
   return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// KVM_RUN: the outer loop (vcpu_run), one pass to the guest (vcpu_enter_guest) with its inner loop of entries and
-// fastpath exits, and the order in which requests are handled. After arch/x86/kvm/x86.c and vmx.c/svm.c.
+// KVM_RUN: the outer loop (vcpu_run), one pass to the guest (vcpu_enter_guest) with its inner loop of entries
+// and fastpath exits, and the order in which requests are handled. After arch/x86/kvm/x86.c and vmx.c/svm.c.
 #include <cerrno>
 
 #include "arch/msr.h"
@@ -60,7 +60,8 @@ Vcpu::Status Vcpu::run(HostKernel& kernel) {
 void Vcpu::recalculate_intercepts() {
   const auto update = [&](u32 first, u32 last) {
     for (u32 index = first; index <= last; ++index)
-      control_->set_msr_intercept(index, vpmu_->msr_intercepted(index, false), vpmu_->msr_intercepted(index, true));
+      control_->set_msr_intercept(index, vpmu_->msr_intercepted(index, false),
+                                  vpmu_->msr_intercepted(index, true));
   };
   constexpr u32 kGp = pmu::kMaxGp, kFixed = pmu::kMaxFixed;
   update(msr::kPerfCtr0, msr::kPerfCtr0 + kGp - 1);
@@ -156,7 +157,8 @@ int Vcpu::enter_guest(HostKernel& kernel) {
   // Everything after this line sees the guest's PMU state in memory only.
   vpmu_->put(cpu);
   kernel.work(Path::LeaveGuest);
-  cpu.set_interrupts(true);  // the interrupt or NMI that caused the exit reaches the host's handler here at the latest
+  cpu.set_interrupts(
+      true);  // the interrupt or NMI that caused the exit reaches the host's handler here at the latest
   return handled ? 1 : handle_exit(kernel);
 }
 
@@ -168,8 +170,8 @@ void Vcpu::complete_interrupts() {
   requests_ |= kReqEvent;
 }
 
-// Exits completed with interrupts disabled and guest PMU state loaded: x2APIC ICR and TSC-deadline writes. Refused
-// while a guest counter counts instructions: its copy in memory is stale.
+// Exits completed with interrupts disabled and guest PMU state loaded: x2APIC ICR and TSC-deadline writes.
+// Refused while a guest counter counts instructions: its copy in memory is stale.
 bool Vcpu::fastpath(HostKernel& kernel) {
   if (exit_.kind != ExitKind::Wrmsr || !vm_.irqchip()) return false;
   const u32 index = static_cast<u32>(state_.gpr[core::RCX]);
@@ -178,7 +180,8 @@ bool Vcpu::fastpath(HostKernel& kernel) {
   if (!icr && !deadline) return false;
   if (!vpmu_->fastpath_allowed()) return false;
   // Fixed delivery, physical destination, no shorthand only.
-  if (icr && (!apic_.x2apic() || (value & 0xc0f00) || static_cast<u32>(value >> 32) == 0xffffffff)) return false;
+  if (icr && (!apic_.x2apic() || (value & 0xc0f00) || static_cast<u32>(value >> 32) == 0xffffffff))
+    return false;
   if (deadline && !has_cpuid(1, 0, 2, 24)) return false;
   kernel.work(Path::Fastpath);
   ++statistics_.fastpath;

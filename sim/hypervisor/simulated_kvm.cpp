@@ -19,8 +19,14 @@ namespace {
 std::vector<kvm::CpuidEntry2> entries_of(const CpuidTable& table) {
   std::vector<kvm::CpuidEntry2> entries;
   for (const CpuidEntry& e : table.entries)
-    entries.push_back({e.leaf, e.subleaf, e.subleaf_matters ? kvm::kCpuidFlagSignificantIndex : 0, e.regs.eax, e.regs.ebx,
-                       e.regs.ecx, e.regs.edx, {}});
+    entries.push_back({e.leaf,
+                       e.subleaf,
+                       e.subleaf_matters ? kvm::kCpuidFlagSignificantIndex : 0,
+                       e.regs.eax,
+                       e.regs.ebx,
+                       e.regs.ecx,
+                       e.regs.edx,
+                       {}});
   return entries;
 }
 
@@ -55,11 +61,13 @@ class SimulatedVm final : public kvm::Vm {
       return nullptr;
     };
     if (kvm::Vcpu* done = completed()) return done;
-    driver_.drive([this] {
-      for (auto& vcpu : vcpus_)
-        if (vcpu->completed()) return true;
-      return false;
-    }, limit);
+    driver_.drive(
+        [this] {
+          for (auto& vcpu : vcpus_)
+            if (vcpu->completed()) return true;
+          return false;
+        },
+        limit);
     return completed();
   }
   u64 cycles() const override { return driver_.cycles(); }
@@ -82,16 +90,25 @@ struct SimulatedKvm::Impl {
 
 SimulatedKvm::SimulatedKvm(platform::Machine& machine, HostConfig config) {
   const std::string reason = unmet(config.policy, *machine.config().model, config.release);
-  if (!reason.empty()) throw InputError(config.policy.file, "", reason, "a machine and kernel that can run the policy");
+  if (!reason.empty())
+    throw InputError(config.policy.file, "", reason, "a machine and kernel that can run the policy");
   impl_ = std::make_unique<Impl>(machine, std::move(config));
 }
 
 SimulatedKvm::~SimulatedKvm() = default;
 
-Host& SimulatedKvm::host() { return impl_->host; }
-const platform::StopReport& SimulatedKvm::last_stop() const { return impl_->driver.last_stop(); }
-Vcpu& SimulatedKvm::simulated(kvm::Vcpu& vcpu) { return static_cast<SimulatedVcpu&>(vcpu).inner(); }
-void SimulatedKvm::on_cpu(unsigned cpu, const std::function<void()>& action) { impl_->driver.on_cpu(cpu, action); }
+Host& SimulatedKvm::host() {
+  return impl_->host;
+}
+const platform::StopReport& SimulatedKvm::last_stop() const {
+  return impl_->driver.last_stop();
+}
+Vcpu& SimulatedKvm::simulated(kvm::Vcpu& vcpu) {
+  return static_cast<SimulatedVcpu&>(vcpu).inner();
+}
+void SimulatedKvm::on_cpu(unsigned cpu, const std::function<void()>& action) {
+  impl_->driver.on_cpu(cpu, action);
+}
 
 void SimulatedKvm::move(kvm::Vcpu& vcpu, unsigned cpu) {
   Vcpu& inner = simulated(vcpu);
@@ -108,7 +125,8 @@ void SimulatedKvm::move(kvm::Vcpu& vcpu, unsigned cpu) {
 
 std::string SimulatedKvm::name() const {
   const HostConfig& c = impl_->host.config();
-  return std::string("simulated KVM ") + release_name(c.release) + ", " + c.policy.id + ", " + impl_->host.model().id;
+  return std::string("simulated KVM ") + release_name(c.release) + ", " + c.policy.id + ", " +
+         impl_->host.model().id;
 }
 
 int SimulatedKvm::get_supported_cpuid(std::vector<kvm::CpuidEntry2>& entries) {
@@ -129,8 +147,12 @@ int SimulatedKvm::get_msr_index_list(std::vector<u32>& indices) {
   return 0;
 }
 
-u64 SimulatedKvm::supported_perf_capabilities() { return impl_->host.supported_perf_capabilities(); }
-int SimulatedKvm::check_extension(u32 cap) { return impl_->driver.check_extension(cap); }
+u64 SimulatedKvm::supported_perf_capabilities() {
+  return impl_->host.supported_perf_capabilities();
+}
+int SimulatedKvm::check_extension(u32 cap) {
+  return impl_->driver.check_extension(cap);
+}
 
 int SimulatedKvm::create_vm(std::unique_ptr<kvm::Vm>& vm) {
   vm = std::make_unique<SimulatedVm>(impl_->driver, impl_->host);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The KVM API on a simulated machine. The machine must have been reset; its CPUs then run the host kernel. One
-// SimulatedKvm at a time per machine; it must be destroyed after the next Machine::reset() or before another
-// use of the machine. A VM whose vCPU is still running may only be destroyed if nothing runs afterwards. Calls are made from the thread that drives the machine, never from inside a run.
+// The KVM API on a simulated machine. The machine must have been reset; its CPUs then run the host kernel.
+// One SimulatedKvm at a time per machine; it must be destroyed after the next Machine::reset() or before
+// another use of the machine. A VM whose vCPU is still running may only be destroyed if nothing runs
+// afterwards. Calls are made from the thread that drives the machine, never from inside a run.
 #pragma once
 
 #include <memory>
@@ -34,7 +35,8 @@ class SimulatedKvm final : public kvm::Hypervisor {
   int create_vm(std::unique_ptr<kvm::Vm>& vm) override;
 
   Host& host();
-  // An action of the host kernel on a CPU (its own thread), e.g. starting host perf events; returns when done.
+  // An action of the host kernel on a CPU (its own thread), e.g. starting host perf events; returns when
+  // done.
   void on_cpu(unsigned cpu, const std::function<void()>& action);
   // The simulated vCPU behind one of our API objects: statistics, audit, state.
   static Vcpu& simulated(kvm::Vcpu& vcpu);

@@ -45,8 +45,14 @@ int SimulatedVcpu::set_cpuid2(const std::vector<kvm::CpuidEntry2>& entries) {
 int SimulatedVcpu::get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) {
   entries.clear();
   for (const CpuidEntry& e : inner_.cpuid_table().entries)
-    entries.push_back({e.leaf, e.subleaf, e.subleaf_matters ? kvm::kCpuidFlagSignificantIndex : 0, e.regs.eax, e.regs.ebx,
-                       e.regs.ecx, e.regs.edx, {}});
+    entries.push_back({e.leaf,
+                       e.subleaf,
+                       e.subleaf_matters ? kvm::kCpuidFlagSignificantIndex : 0,
+                       e.regs.eax,
+                       e.regs.ebx,
+                       e.regs.ecx,
+                       e.regs.edx,
+                       {}});
   return 0;
 }
 
@@ -97,7 +103,8 @@ int SimulatedVcpu::set_sregs(const kvm::Sregs& q) {
   s.efer = q.efer;
   s.cpl = s.seg[SS].dpl();
   inner_.apic().write_cr8(q.cr8);
-  if (q.apic_base && q.apic_base != inner_.apic().base() && !inner_.apic().write_base(q.apic_base)) return -EINVAL;
+  if (q.apic_base && q.apic_base != inner_.apic().base() && !inner_.apic().write_base(q.apic_base))
+    return -EINVAL;
   return 0;
 }
 

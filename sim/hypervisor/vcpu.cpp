@@ -19,7 +19,8 @@ namespace apic = platform::apic;
 
 namespace {
 
-std::unique_ptr<GuestControl> make_control(Host& host, core::CpuState& state, const core::SecondStage& memory) {
+std::unique_ptr<GuestControl> make_control(Host& host, core::CpuState& state,
+                                           const core::SecondStage& memory) {
   if (!host.intel()) return std::make_unique<Vmcb>(state, memory, host.next_tag());
   const pmu::Model& model = host.model();
   // Reserved: what is neither a counter nor the PERF_METRICS enable (bit 48, PERF_CAPABILITIES bit 15).
@@ -39,12 +40,16 @@ core::CoreConfig emulator_config(const Host& host) {
 }  // namespace
 
 Vcpu::Vcpu(Vm& vm, unsigned id, unsigned cpu)
-    : vm_(vm), host_(vm.host()), id_(id), placed_on_(cpu), control_(make_control(host_, state_, vm.memory())),
+    : vm_(vm),
+      host_(vm.host()),
+      id_(id),
+      placed_on_(cpu),
+      control_(make_control(host_, state_, vm.memory())),
       apic_(vm, *this),
       emulator_(std::make_unique<Emulator>(host_.ram(), vm.memory(), *this, emulator_config(host_))) {
   core::reset(state_);
-  vpmu_ = std::make_unique<Vpmu>(host_.config().policy, host_.model(), host_.config().release, host_.perf(), *this,
-                                 host_.config().strategies);
+  vpmu_ = std::make_unique<Vpmu>(host_.config().policy, host_.model(), host_.config().release, host_.perf(),
+                                 *this, host_.config().strategies);
   if (vm.pmu_disabled()) vpmu_->disable();
   if (vm.filter()) vpmu_->set_filter(vm.filter());
   wait_for_sipi_ = vm.irqchip() && id != 0;
@@ -56,7 +61,8 @@ Vcpu::Vcpu(Vm& vm, unsigned id, unsigned cpu)
   for (const u32 index : {msr::kFsBase, msr::kGsBase, msr::kKernelGsBase, msr::kSysenterCs, msr::kSysenterEsp,
                           msr::kSysenterEip})
     control_->set_msr_intercept(index, false, false);
-  if (host_.intel()) control_->set_msr_intercept(msr::kTsc, false, true);
+  if (host_.intel())
+    control_->set_msr_intercept(msr::kTsc, false, true);
   else
     for (const u32 index : {msr::kStar, msr::kLstar, msr::kCstar, msr::kSfmask})
       control_->set_msr_intercept(index, false, false);
@@ -69,13 +75,16 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   if (entries.size() > 256) return -E2BIG;
   CpuidTable table;
   for (const kvm::CpuidEntry2& e : entries)
-    table.entries.push_back({e.function, e.index, (e.flags & kvm::kCpuidFlagSignificantIndex) != 0, {e.eax, e.ebx, e.ecx, e.edx}});
+    table.entries.push_back({e.function,
+                             e.index,
+                             (e.flags & kvm::kCpuidFlagSignificantIndex) != 0,
+                             {e.eax, e.ebx, e.ecx, e.edx}});
   if (ever_ran_) {  // only the same model again
     if (table.entries.size() != cpuid_.entries.size()) return -EINVAL;
     for (std::size_t i = 0; i < table.entries.size(); ++i) {
       const CpuidEntry &a = table.entries[i], &b = cpuid_.entries[i];
-      if (a.leaf != b.leaf || a.subleaf != b.subleaf || a.regs.eax != b.regs.eax || a.regs.ebx != b.regs.ebx ||
-          a.regs.ecx != b.regs.ecx || a.regs.edx != b.regs.edx)
+      if (a.leaf != b.leaf || a.subleaf != b.subleaf || a.regs.eax != b.regs.eax ||
+          a.regs.ebx != b.regs.ebx || a.regs.ecx != b.regs.ecx || a.regs.edx != b.regs.edx)
         return -EINVAL;
     }
     return 0;
@@ -133,14 +142,18 @@ void Vcpu::sched_out(HostKernel& kernel) {
   cpu_ = nullptr;
 }
 
-u64 Vcpu::timer_deadline() { return vm_.irqchip() ? apic_.next_deadline() : kNever; }
+u64 Vcpu::timer_deadline() {
+  return vm_.irqchip() ? apic_.next_deadline() : kNever;
+}
 
 void Vcpu::timer_expired() {
   apic_.update();
   requests_ |= kReqEvent;
 }
 
-bool Vcpu::has_in_kernel_apic() const { return vm_.irqchip(); }
+bool Vcpu::has_in_kernel_apic() const {
+  return vm_.irqchip();
+}
 
 bool Vcpu::deliver_virtual_lvtpc() {
   if (!vm_.irqchip()) return false;
@@ -166,8 +179,12 @@ void Vcpu::note(EventKind kind, u64 a, u64 b, const char* text, bool write, bool
   emit(std::move(event));
 }
 
-u64 Vcpu::cycle() const { return (cpu_ ? cpu_ : &host_.cpu(placed_on_))->tsc(); }
-u64 Vcpu::tsc() const { return cycle() + static_cast<u64>(control_->tsc_offset()); }
+u64 Vcpu::cycle() const {
+  return (cpu_ ? cpu_ : &host_.cpu(placed_on_))->tsc();
+}
+u64 Vcpu::tsc() const {
+  return cycle() + static_cast<u64>(control_->tsc_offset());
+}
 
 u64 Vcpu::cycle_at_tsc(u64 guest_tsc) const {
   const u64 now = tsc();

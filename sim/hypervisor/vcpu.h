@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One vCPU of the simulated KVM: state, requests, the run loop of arch/x86/kvm/x86.c and the vendors' vcpu_run, exit
-// handlers and emulated MSRs. Methods that touch the physical CPU run on its thread.
-// Not modelled: nested virtualization, halt polling, APIC virtualization, preemption timer, SMM, FPU state.
+// One vCPU of the simulated KVM: state, requests, the run loop of arch/x86/kvm/x86.c and the vendors'
+// vcpu_run, exit handlers and emulated MSRs. Methods that touch the physical CPU run on its thread. Not
+// modelled: nested virtualization, halt polling, APIC virtualization, preemption timer, SMM, FPU state.
 #pragma once
 
 #include <deque>
@@ -84,8 +84,8 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   void emit(Event event) override;
   void note(EventKind kind, u64 a, u64 b, const char* text, bool write = false, bool fault = false);
 
-  // --- ApicClock: "cycles" are host TSC ticks, the clock that all physical CPUs share; the virtual APIC's timer runs
-  // at 1 GHz as KVM's.
+  // --- ApicClock: "cycles" are host TSC ticks, the clock that all physical CPUs share; the virtual APIC's
+  // timer runs at 1 GHz as KVM's.
   u64 cycle() const override;
   u64 tsc() const override;
   u64 cycle_at_tsc(u64 guest_tsc) const override;

@@ -29,8 +29,8 @@ int Vm::create_irqchip() {
   return 0;
 }
 
-// Whether a policy takes the PMU away from host perf is one of its axes; the first vCPU decides (kvm-x86: "all or
-// nothing", and an in-kernel irqchip is required or the VM's PMU is silently gone).
+// Whether a policy takes the PMU away from host perf is one of its axes; the first vCPU decides (kvm-x86:
+// "all or nothing", and an in-kernel irqchip is required or the VM's PMU is silently gone).
 int Vm::create_vcpu(unsigned id, Vcpu*& vcpu) {
   vcpu = nullptr;
   if (id > 254) return -EINVAL;
@@ -55,7 +55,8 @@ int Vm::create_vcpu(unsigned id, Vcpu*& vcpu) {
 
 int Vm::set_memory(const kvm::MemoryRegion& region) {
   constexpr u64 page = core::kPageSize;
-  if (region.guest_phys_addr % page || region.memory_size % page || region.userspace_addr % page) return -EINVAL;
+  if (region.guest_phys_addr % page || region.memory_size % page || region.userspace_addr % page)
+    return -EINVAL;
   if (region.flags) return -EINVAL;  // dirty logging, read-only
   const MemoryMap::Slot* old = memory_.find_id(region.slot);
   if (!region.memory_size) {
@@ -105,7 +106,8 @@ void Vm::send(const platform::ApicMessage& message) {
   for (auto& target : vcpus_) {
     if (!target->apic().accepts(message)) continue;
     target->post_message(message, now);
-    if (cpu && target.get() != sender && target->placed_on() != cpu->id()) host_.kernel(cpu->id()).kick(target->placed_on());
+    if (cpu && target.get() != sender && target->placed_on() != cpu->id())
+      host_.kernel(cpu->id()).kick(target->placed_on());
     if (message.delivery == platform::ApicDelivery::Lowest) break;  // the lowest id of equals
   }
 }

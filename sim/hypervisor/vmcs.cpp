@@ -21,9 +21,12 @@ struct BitmapPlace {
 
 bool find_bit(u32 msr, bool write, BitmapPlace& place) {
   unsigned quarter;
-  if (msr <= 0x1fff) quarter = 0;
-  else if (msr >= 0xc0000000 && msr <= 0xc0001fff) quarter = 1;
-  else return false;
+  if (msr <= 0x1fff)
+    quarter = 0;
+  else if (msr >= 0xc0000000 && msr <= 0xc0001fff)
+    quarter = 1;
+  else
+    return false;
   const u32 n = msr & 0x1fff;
   place = {(quarter + (write ? 2 : 0)) * 1024 + n / 8, n % 8};
   return true;
@@ -35,12 +38,15 @@ MsrListEntry* find_entry(std::vector<MsrListEntry>& list, u32 msr) {
 }
 
 void put_entry(std::vector<MsrListEntry>& list, u32 msr, u64 value) {
-  if (MsrListEntry* entry = find_entry(list, msr)) entry->value = value;
-  else list.push_back({msr, value});
+  if (MsrListEntry* entry = find_entry(list, msr))
+    entry->value = value;
+  else
+    list.push_back({msr, value});
 }
 
 void drop_entry(std::vector<MsrListEntry>& list, u32 msr) {
-  list.erase(std::remove_if(list.begin(), list.end(), [&](const MsrListEntry& e) { return e.msr == msr; }), list.end());
+  list.erase(std::remove_if(list.begin(), list.end(), [&](const MsrListEntry& e) { return e.msr == msr; }),
+             list.end());
 }
 
 // FS and GS bases and x2APIC MSRs may not stand in a VM-entry load list (SDM Vol. 3, "Loading MSRs").
@@ -50,18 +56,29 @@ bool listable(u32 msr) {
 
 u32 control_bit(ExitKind kind) {
   switch (kind) {
-    case ExitKind::InterruptWindow: return vmx::kInterruptWindow;
-    case ExitKind::NmiWindow: return vmx::kNmiWindow;
-    case ExitKind::Hlt: return vmx::kHltExiting;
-    case ExitKind::Invlpg: return vmx::kInvlpgExiting;
-    case ExitKind::Mwait: return vmx::kMwaitExiting;
-    case ExitKind::Monitor: return vmx::kMonitorExiting;
-    case ExitKind::Rdpmc: return vmx::kRdpmcExiting;
+    case ExitKind::InterruptWindow:
+      return vmx::kInterruptWindow;
+    case ExitKind::NmiWindow:
+      return vmx::kNmiWindow;
+    case ExitKind::Hlt:
+      return vmx::kHltExiting;
+    case ExitKind::Invlpg:
+      return vmx::kInvlpgExiting;
+    case ExitKind::Mwait:
+      return vmx::kMwaitExiting;
+    case ExitKind::Monitor:
+      return vmx::kMonitorExiting;
+    case ExitKind::Rdpmc:
+      return vmx::kRdpmcExiting;
     case ExitKind::Rdtsc:
-    case ExitKind::Rdtscp: return vmx::kRdtscExiting;
-    case ExitKind::DrAccess: return vmx::kMovDr;
-    case ExitKind::Pause: return vmx::kPauseExiting;
-    default: return 0;
+    case ExitKind::Rdtscp:
+      return vmx::kRdtscExiting;
+    case ExitKind::DrAccess:
+      return vmx::kMovDr;
+    case ExitKind::Pause:
+      return vmx::kPauseExiting;
+    default:
+      return 0;
   }
 }
 
@@ -99,29 +116,42 @@ PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_lengt
   return event;
 }
 
-Vmcs::Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64 global_ctrl_reserved, bool can_load,
-           bool can_save)
-    : GuestControl(state, second, vpid), global_ctrl_reserved_(global_ctrl_reserved), can_load_(can_load),
+Vmcs::Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64 global_ctrl_reserved,
+           bool can_load, bool can_save)
+    : GuestControl(state, second, vpid),
+      global_ctrl_reserved_(global_ctrl_reserved),
+      can_load_(can_load),
       can_save_(can_save) {
   pin_based = vmx::kExternalInterruptExiting | vmx::kNmiExiting | vmx::kVirtualNmis;
-  cpu_based = vmx::kTscOffsetting | vmx::kHltExiting | vmx::kMwaitExiting | vmx::kMonitorExiting | vmx::kRdpmcExiting |
-              vmx::kCr8Load | vmx::kCr8Store | vmx::kUnconditionalIo | vmx::kUseMsrBitmaps;
+  cpu_based = vmx::kTscOffsetting | vmx::kHltExiting | vmx::kMwaitExiting | vmx::kMonitorExiting |
+              vmx::kRdpmcExiting | vmx::kCr8Load | vmx::kCr8Store | vmx::kUnconditionalIo |
+              vmx::kUseMsrBitmaps;
   entry_controls = vmx::kEntryLoadDebug;
   exit_controls = vmx::kExitSaveDebug;
   // KVM with EPT lets the guest own CR0.TS and CR4's DE, PCE, OSFXSR, OSXMMEXCPT, TSD, PGE and FSGSBASE.
   cr0_guest_host_mask = ~static_cast<u64>(core::kCr0Ts);
-  cr4_guest_host_mask = ~static_cast<u64>(core::kCr4De | core::kCr4Pce | core::kCr4Osfxsr | core::kCr4Osxmmexcpt |
-                                          core::kCr4Tsd | core::kCr4Pge | core::kCr4Fsgsbase);
+  cr4_guest_host_mask =
+      ~static_cast<u64>(core::kCr4De | core::kCr4Pce | core::kCr4Osfxsr | core::kCr4Osxmmexcpt |
+                        core::kCr4Tsd | core::kCr4Pge | core::kCr4Fsgsbase);
 }
 
 bool Vmcs::instruction(ExitKind kind) const {
   switch (kind) {  // instructions that exit whatever the controls say
-    case ExitKind::Cpuid: case ExitKind::Invd: case ExitKind::Vmcall: case ExitKind::VmInstruction:
-    case ExitKind::Xsetbv: case ExitKind::TripleFault: case ExitKind::InitSignal: case ExitKind::Sipi:
+    case ExitKind::Cpuid:
+    case ExitKind::Invd:
+    case ExitKind::Vmcall:
+    case ExitKind::VmInstruction:
+    case ExitKind::Xsetbv:
+    case ExitKind::TripleFault:
+    case ExitKind::InitSignal:
+    case ExitKind::Sipi:
       return true;
-    case ExitKind::Io: return cpu_based & vmx::kUnconditionalIo;
-    case ExitKind::Wbinvd: return true;  // KVM sets WBINVD exiting
-    default: return cpu_based & control_bit(kind);
+    case ExitKind::Io:
+      return cpu_based & vmx::kUnconditionalIo;
+    case ExitKind::Wbinvd:
+      return true;  // KVM sets WBINVD exiting
+    default:
+      return cpu_based & control_bit(kind);
   }
 }
 
@@ -129,16 +159,24 @@ bool Vmcs::msr(u32 index, bool write) const {
   return !(cpu_based & vmx::kUseMsrBitmaps) || msr_bitmap.intercepted(index, write);
 }
 
-bool Vmcs::io(u16, unsigned) const { return cpu_based & vmx::kUnconditionalIo; }
+bool Vmcs::io(u16, unsigned) const {
+  return cpu_based & vmx::kUnconditionalIo;
+}
 
-bool Vmcs::exception(u8 vector, u32) const { return test_bit(exception_bitmap, vector); }
+bool Vmcs::exception(u8 vector, u32) const {
+  return test_bit(exception_bitmap, vector);
+}
 
 bool Vmcs::cr(unsigned number, bool write, u64 value) const {
   switch (number) {
-    case 0: return write && ((value ^ state_->cr0) & cr0_guest_host_mask);
-    case 4: return write && ((value ^ state_->cr4) & cr4_guest_host_mask);
-    case 8: return cpu_based & (write ? vmx::kCr8Load : vmx::kCr8Store);
-    default: return false;  // CR3 exiting is off with EPT
+    case 0:
+      return write && ((value ^ state_->cr0) & cr0_guest_host_mask);
+    case 4:
+      return write && ((value ^ state_->cr4) & cr4_guest_host_mask);
+    case 8:
+      return cpu_based & (write ? vmx::kCr8Load : vmx::kCr8Store);
+    default:
+      return false;  // CR3 exiting is off with EPT
   }
 }
 
@@ -156,9 +194,12 @@ std::string Vmcs::check(u64& reason) const {
     return "invalid guest state: reserved bits in the guest IA32_PERF_GLOBAL_CTRL field";
   if (entry_interruption_info >> 31) {
     const u32 type = entry_interruption_info >> 8 & 7;
-    if (type == 0 && !(state_->rflags & core::kIF)) return "invalid guest state: external interrupt injected with RFLAGS.IF = 0";
-    if (type == 0 && state_->interrupt_shadow) return "invalid guest state: external interrupt injected in an interrupt shadow";
-    if (type == 2 && state_->interrupt_shadow) return "invalid guest state: NMI injected in an interrupt shadow";
+    if (type == 0 && !(state_->rflags & core::kIF))
+      return "invalid guest state: external interrupt injected with RFLAGS.IF = 0";
+    if (type == 0 && state_->interrupt_shadow)
+      return "invalid guest state: external interrupt injected in an interrupt shadow";
+    if (type == 2 && state_->interrupt_shadow)
+      return "invalid guest state: NMI injected in an interrupt shadow";
     if (type == 2 && (entry_interruption_info & 0xff) != kNMI) {
       reason = vmx::kErrorInvalidControls;
       return "VM-instruction error 7: NMI injected with a vector that is not 2";
@@ -172,9 +213,11 @@ std::string Vmcs::load(platform::PhysicalCpu& cpu) {
   u64 reason = 0;
   std::string failure = check(reason);
   if (!failure.empty()) return fail_entry(reason, failure);
-  if (entry_controls & vmx::kEntryLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, guest_perf_global_ctrl, Source::Field);
+  if (entry_controls & vmx::kEntryLoadGlobalCtrl)
+    cpu.hw_wrmsr(msr::kGlobalCtrl, guest_perf_global_ctrl, Source::Field);
   // DEBUGCTL is 0 after every VM-exit and the host never sets it, so only another value is a visible load.
-  if ((entry_controls & vmx::kEntryLoadDebug) && guest_debugctl) cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl, Source::Field);
+  if ((entry_controls & vmx::kEntryLoadDebug) && guest_debugctl)
+    cpu.hw_wrmsr(msr::kDebugCtl, guest_debugctl, Source::Field);
   for (std::size_t i = 0; i < entry_load.size(); ++i)
     if (!listable(entry_load[i].msr) || !cpu.hw_wrmsr(entry_load[i].msr, entry_load[i].value, Source::List))
       return fail_entry(vmx::kReasonMsrLoading | vmx::kReasonEntryFailure,
@@ -183,14 +226,18 @@ std::string Vmcs::load(platform::PhysicalCpu& cpu) {
 }
 
 void Vmcs::store(platform::PhysicalCpu& cpu, const core::VmExit& exit) {
-  if (exit_controls & vmx::kExitSaveGlobalCtrl) cpu.hw_rdmsr(msr::kGlobalCtrl, guest_perf_global_ctrl, Source::Field);
+  if (exit_controls & vmx::kExitSaveGlobalCtrl)
+    cpu.hw_rdmsr(msr::kGlobalCtrl, guest_perf_global_ctrl, Source::Field);
   const bool debug_loaded = (entry_controls & vmx::kEntryLoadDebug) && guest_debugctl;
-  if ((exit_controls & vmx::kExitSaveDebug) && debug_loaded) cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl, Source::Field);
+  if ((exit_controls & vmx::kExitSaveDebug) && debug_loaded)
+    cpu.hw_rdmsr(msr::kDebugCtl, guest_debugctl, Source::Field);
   for (MsrListEntry& entry : exit_store) cpu.hw_rdmsr(entry.msr, entry.value, Source::List);
   if (debug_loaded) cpu.hw_wrmsr(msr::kDebugCtl, 0, Source::Field);  // every VM-exit clears it
-  if (exit_controls & vmx::kExitLoadGlobalCtrl) cpu.hw_wrmsr(msr::kGlobalCtrl, host_perf_global_ctrl, Source::Field);
+  if (exit_controls & vmx::kExitLoadGlobalCtrl)
+    cpu.hw_wrmsr(msr::kGlobalCtrl, host_perf_global_ctrl, Source::Field);
   for (const MsrListEntry& entry : exit_load)
-    if (!cpu.hw_wrmsr(entry.msr, entry.value, Source::List)) throw std::logic_error("VMX abort: VM-exit MSR-load list");
+    if (!cpu.hw_wrmsr(entry.msr, entry.value, Source::List))
+      throw std::logic_error("VMX abort: VM-exit MSR-load list");
   exit_reason_field = vmx::exit_reason(exit);
   exit_qualification = exit_id(exit).qualification;
   idt_vectoring_info = encode_interruption(exit.vectoring);
@@ -231,8 +278,12 @@ void Vmcs::set_tsc_offset(s64 offset) {
   tsc_offset_field = static_cast<u64>(offset);
 }
 
-void Vmcs::set_interrupt_window(bool on) { set_cpu_based(vmx::kInterruptWindow, on); }
-void Vmcs::set_nmi_window(bool on) { set_cpu_based(vmx::kNmiWindow, on); }
+void Vmcs::set_interrupt_window(bool on) {
+  set_cpu_based(vmx::kInterruptWindow, on);
+}
+void Vmcs::set_nmi_window(bool on) {
+  set_cpu_based(vmx::kNmiWindow, on);
+}
 
 void Vmcs::inject(const PendingEvent& event) {
   if (event.has_error_code) {
@@ -260,11 +311,15 @@ PendingEvent Vmcs::vectoring() const {
 
 void Vmcs::use_global_ctrl(bool load, bool save) {
   if (load && !can_load_) throw std::logic_error("this CPU cannot load IA32_PERF_GLOBAL_CTRL at VM-entry");
-  const u32 entry = load ? entry_controls | vmx::kEntryLoadGlobalCtrl : entry_controls & ~vmx::kEntryLoadGlobalCtrl;
+  const u32 entry =
+      load ? entry_controls | vmx::kEntryLoadGlobalCtrl : entry_controls & ~vmx::kEntryLoadGlobalCtrl;
   u32 exit = load ? exit_controls | vmx::kExitLoadGlobalCtrl : exit_controls & ~vmx::kExitLoadGlobalCtrl;
-  if (can_save_) exit = save ? exit | vmx::kExitSaveGlobalCtrl : exit & ~vmx::kExitSaveGlobalCtrl;
-  else if (save) put_entry(exit_store, msr::kGlobalCtrl, guest_perf_global_ctrl);
-  else drop_entry(exit_store, msr::kGlobalCtrl);
+  if (can_save_)
+    exit = save ? exit | vmx::kExitSaveGlobalCtrl : exit & ~vmx::kExitSaveGlobalCtrl;
+  else if (save)
+    put_entry(exit_store, msr::kGlobalCtrl, guest_perf_global_ctrl);
+  else
+    drop_entry(exit_store, msr::kGlobalCtrl);
   if (entry != entry_controls) {
     vmwrite();
     entry_controls = entry;
@@ -287,8 +342,10 @@ void Vmcs::set_host_global_ctrl(u64 value) {
 
 // Without control 30 KVM copies the auto-stored value back to the guest field, for the next entry.
 u64 Vmcs::guest_global_ctrl() {
-  if (const MsrListEntry* stored = find_entry(exit_store, msr::kGlobalCtrl)) set_guest_global_ctrl(stored->value);
-  else vmread();
+  if (const MsrListEntry* stored = find_entry(exit_store, msr::kGlobalCtrl))
+    set_guest_global_ctrl(stored->value);
+  else
+    vmread();
   return guest_perf_global_ctrl;
 }
 
@@ -305,7 +362,8 @@ void Vmcs::atomic_switch(u32 msr, u64 guest, u64 host) {
 }
 
 void Vmcs::clear_atomic_switch(u32 msr) {
-  if (msr == msr::kGlobalCtrl && can_load_) return use_global_ctrl(false, exit_controls & vmx::kExitSaveGlobalCtrl);
+  if (msr == msr::kGlobalCtrl && can_load_)
+    return use_global_ctrl(false, exit_controls & vmx::kExitSaveGlobalCtrl);
   drop_entry(entry_load, msr);
   drop_entry(exit_load, msr);
 }

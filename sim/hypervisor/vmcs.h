@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Intel VMCS: control fields in their hardware encodings, the 4 KB MSR bitmap, MSR-load and -store lists, event
-// injection, consistency checks and exit reasons (SDM Vol. 3, chapters "Virtual-Machine Control Structures",
-// "VM Entries", "VM Exits", appendix "VMX Basic Exit Reasons").
-// Not modelled: nested VMX, posted interrupts and APIC virtualization, VMCS shadowing, SMM transfer monitor, I/O
-// bitmaps (all I/O exits, as with KVM), preemption timer, VM-exits by INVEPT-class instructions.
+// Intel VMCS: control fields in their hardware encodings, the 4 KB MSR bitmap, MSR-load and -store lists,
+// event injection, consistency checks and exit reasons (SDM Vol. 3, chapters "Virtual-Machine Control
+// Structures", "VM Entries", "VM Exits", appendix "VMX Basic Exit Reasons"). Not modelled: nested VMX, posted
+// interrupts and APIC virtualization, VMCS shadowing, SMM transfer monitor, I/O bitmaps (all I/O exits, as
+// with KVM), preemption timer, VM-exits by INVEPT-class instructions.
 #pragma once
 
 #include <array>
@@ -17,11 +17,11 @@ namespace vmx {
 // Pin-based controls.
 inline constexpr u32 kExternalInterruptExiting = 1u << 0, kNmiExiting = 1u << 3, kVirtualNmis = 1u << 5;
 // Primary processor-based controls.
-inline constexpr u32 kInterruptWindow = 1u << 2, kTscOffsetting = 1u << 3, kHltExiting = 1u << 7, kInvlpgExiting = 1u << 9,
-                     kMwaitExiting = 1u << 10, kRdpmcExiting = 1u << 11, kRdtscExiting = 1u << 12,
-                     kCr8Load = 1u << 19, kCr8Store = 1u << 20, kNmiWindow = 1u << 22, kMovDr = 1u << 23,
-                     kUnconditionalIo = 1u << 24, kUseMsrBitmaps = 1u << 28, kMonitorExiting = 1u << 29,
-                     kPauseExiting = 1u << 30;
+inline constexpr u32 kInterruptWindow = 1u << 2, kTscOffsetting = 1u << 3, kHltExiting = 1u << 7,
+                     kInvlpgExiting = 1u << 9, kMwaitExiting = 1u << 10, kRdpmcExiting = 1u << 11,
+                     kRdtscExiting = 1u << 12, kCr8Load = 1u << 19, kCr8Store = 1u << 20,
+                     kNmiWindow = 1u << 22, kMovDr = 1u << 23, kUnconditionalIo = 1u << 24,
+                     kUseMsrBitmaps = 1u << 28, kMonitorExiting = 1u << 29, kPauseExiting = 1u << 30;
 // VM-exit controls.
 inline constexpr u32 kExitSaveDebug = 1u << 2, kExitLoadGlobalCtrl = 1u << 12, kExitSaveGlobalCtrl = 1u << 30;
 // VM-entry controls.
@@ -35,10 +35,11 @@ u32 exit_reason(const core::VmExit& exit);
 const char* exit_reason_name(u32 reason);
 }  // namespace vmx
 
-// One 4 KB page: reads of 0..1FFFh at 0, of C0000000h..C0001FFFh at 400h, writes of the same at 800h and C00h.
+// One 4 KB page: reads of 0..1FFFh at 0, of C0000000h..C0001FFFh at 400h, writes of the same at 800h and
+// C00h.
 class VmxMsrBitmap {
  public:
-  VmxMsrBitmap() { page_.fill(0xff); }  // KVM starts from "intercept everything"
+  VmxMsrBitmap() { page_.fill(0xff); }          // KVM starts from "intercept everything"
   bool intercepted(u32 msr, bool write) const;  // MSRs outside both ranges always exit
   void set(u32 msr, bool write, bool intercept);
   const std::array<u8, 4096>& page() const { return page_; }
@@ -54,9 +55,10 @@ struct MsrListEntry {
 
 class Vmcs final : public GuestControl {
  public:
-  // global_ctrl_reserved: reserved bits of IA32_PERF_GLOBAL_CTRL on this CPU. can_save: exit control 30 exists.
-  Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64 global_ctrl_reserved, bool can_load,
-       bool can_save);
+  // global_ctrl_reserved: reserved bits of IA32_PERF_GLOBAL_CTRL on this CPU. can_save: exit control 30
+  // exists.
+  Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64 global_ctrl_reserved,
+       bool can_load, bool can_save);
 
   // Fields, in hardware encoding; plain so that tests and handlers can see the whole block.
   u32 pin_based = 0, cpu_based = 0, entry_controls = 0, exit_controls = 0, exception_bitmap = 0;
@@ -84,7 +86,9 @@ class Vmcs final : public GuestControl {
   std::string load(platform::PhysicalCpu& cpu) override;
   void store(platform::PhysicalCpu& cpu, const core::VmExit& exit) override;
   PendingEvent take_injection() override;
-  s64 tsc_offset() const override { return cpu_based & vmx::kTscOffsetting ? static_cast<s64>(tsc_offset_field) : 0; }
+  s64 tsc_offset() const override {
+    return cpu_based & vmx::kTscOffsetting ? static_cast<s64>(tsc_offset_field) : 0;
+  }
 
   // GuestControl
   void set_msr_intercept(u32 msr, bool read, bool write) override;

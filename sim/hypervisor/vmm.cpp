@@ -14,18 +14,26 @@ namespace pmusim::hv {
 
 const char* vmm_end_name(VmmEnd end) {
   switch (end) {
-    case VmmEnd::Exit: return "exit";
-    case VmmEnd::Shutdown: return "shutdown";
-    case VmmEnd::FailEntry: return "failed VM-entry";
-    case VmmEnd::InternalError: return "internal error";
-    case VmmEnd::Stall: return "stall";
-    case VmmEnd::TimeLimit: return "time limit";
-    case VmmEnd::Refused: break;
+    case VmmEnd::Exit:
+      return "exit";
+    case VmmEnd::Shutdown:
+      return "shutdown";
+    case VmmEnd::FailEntry:
+      return "failed VM-entry";
+    case VmmEnd::InternalError:
+      return "internal error";
+    case VmmEnd::Stall:
+      return "stall";
+    case VmmEnd::TimeLimit:
+      return "time limit";
+    case VmmEnd::Refused:
+      break;
   }
   return "refused";
 }
 
-Vmm::Vmm(kvm::Hypervisor& hypervisor, VmmConfig config) : hypervisor_(hypervisor), config_(std::move(config)) {}
+Vmm::Vmm(kvm::Hypervisor& hypervisor, VmmConfig config)
+    : hypervisor_(hypervisor), config_(std::move(config)) {}
 Vmm::~Vmm() = default;
 
 bool Vmm::refused(const char* what, int error) {
@@ -45,9 +53,12 @@ void Vmm::finish(VmmEnd end, const std::string& detail) {
 
 std::vector<kvm::CpuidEntry2> Vmm::cpuid_for(unsigned id) {
   std::vector<kvm::CpuidEntry2> entries;  // empty if the hypervisor refuses to say
-  if (config_.cpuid == CpuidChoice::Table) entries = config_.table;
-  else if (config_.cpuid == CpuidChoice::Host) hypervisor_.get_host_cpuid(entries);
-  else hypervisor_.get_supported_cpuid(entries);
+  if (config_.cpuid == CpuidChoice::Table)
+    entries = config_.table;
+  else if (config_.cpuid == CpuidChoice::Host)
+    hypervisor_.get_host_cpuid(entries);
+  else
+    hypervisor_.get_supported_cpuid(entries);
   if (config_.edit_cpuid) config_.edit_cpuid(entries);
   for (kvm::CpuidEntry2& e : entries) {
     if (e.function == 1) {
@@ -75,8 +86,10 @@ bool Vmm::load() {
   const auto write = [this](u64 address, const void* bytes, u64 size) {
     const u64 low = std::min(memory_.size(), platform::kLowMemoryEnd);
     u64 at = address;
-    if (address >= u64{1} << 32) at = address - (u64{1} << 32) + low;
-    else if (address > low || size > low - address) return false;
+    if (address >= u64{1} << 32)
+      at = address - (u64{1} << 32) + low;
+    else if (address > low || size > low - address)
+      return false;
     if (at > memory_.size() || size > memory_.size() - at) return false;
     std::memcpy(memory_.data() + at, bytes, size);
     return true;
@@ -86,13 +99,15 @@ bool Vmm::load() {
   kvm::MemoryRegion region;
   region.memory_size = low;
   region.userspace_addr = reinterpret_cast<u64>(memory_.data());
-  if (const int error = vm_->set_user_memory_region(region)) return refused("KVM_SET_USER_MEMORY_REGION", error);
+  if (const int error = vm_->set_user_memory_region(region))
+    return refused("KVM_SET_USER_MEMORY_REGION", error);
   if (memory_.size() > low) {
     region.slot = 1;
     region.guest_phys_addr = u64{1} << 32;
     region.memory_size = memory_.size() - low;
     region.userspace_addr += low;
-    if (const int error = vm_->set_user_memory_region(region)) return refused("KVM_SET_USER_MEMORY_REGION", error);
+    if (const int error = vm_->set_user_memory_region(region))
+      return refused("KVM_SET_USER_MEMORY_REGION", error);
   }
   kvm::Regs regs;
   kvm::Sregs sregs;
@@ -121,7 +136,8 @@ bool Vmm::create() {
     if (const int error = vcpu->set_cpuid2(cpuid_for(id))) return refused("KVM_SET_CPUID2", error);
   }
   if (config_.filter)
-    if (const int error = vm_->set_pmu_event_filter(*config_.filter)) return refused("KVM_SET_PMU_EVENT_FILTER", error);
+    if (const int error = vm_->set_pmu_event_filter(*config_.filter))
+      return refused("KVM_SET_PMU_EVENT_FILTER", error);
   ports_.fw_cfg.cpus = config_.cpus;
   ports_.debug_exit.on_exit = [this](u32 status) {
     result_.status = status;
@@ -149,31 +165,44 @@ void Vmm::port_access(kvm::Run& run) {
 bool Vmm::handle(kvm::Vcpu& vcpu) {
   kvm::Run& run = vcpu.run_data();
   if (const int error = vcpu.run_result()) {
-    if (error == -EINTR || error == -EAGAIN) return true;  // a signal, or an application processor got its INIT
+    if (error == -EINTR || error == -EAGAIN)
+      return true;  // a signal, or an application processor got its INIT
     finish(VmmEnd::InternalError, std::string("KVM_RUN: ") + std::strerror(-error));
     return false;
   }
   switch (run.exit_reason) {
-    case kvm::ExitReason::Io: port_access(run); break;
+    case kvm::ExitReason::Io:
+      port_access(run);
+      break;
     case kvm::ExitReason::Mmio:  // nothing there
       if (!run.mmio.is_write) std::memset(run.mmio.data, 0xff, sizeof run.mmio.data);
       break;
-    case kvm::ExitReason::Intr: break;
-    case kvm::ExitReason::Hlt: finish(VmmEnd::Stall, "halted without an interrupt controller"); break;
-    case kvm::ExitReason::Shutdown: finish(VmmEnd::Shutdown, run.detail); break;
+    case kvm::ExitReason::Intr:
+      break;
+    case kvm::ExitReason::Hlt:
+      finish(VmmEnd::Stall, "halted without an interrupt controller");
+      break;
+    case kvm::ExitReason::Shutdown:
+      finish(VmmEnd::Shutdown, run.detail);
+      break;
     case kvm::ExitReason::FailEntry:
-      finish(VmmEnd::FailEntry, run.detail.empty() ? "hardware reason " + std::to_string(run.hardware_entry_failure_reason)
-                                                   : run.detail);
+      finish(VmmEnd::FailEntry, run.detail.empty()
+                                    ? "hardware reason " + std::to_string(run.hardware_entry_failure_reason)
+                                    : run.detail);
       break;
     case kvm::ExitReason::InternalError:
-      finish(VmmEnd::InternalError, run.detail.empty() ? "suberror " + std::to_string(run.internal_suberror) : run.detail);
+      finish(VmmEnd::InternalError,
+             run.detail.empty() ? "suberror " + std::to_string(run.internal_suberror) : run.detail);
       break;
-    default: finish(VmmEnd::InternalError, std::string("unexpected ") + kvm::exit_reason_name(run.exit_reason)); break;
+    default:
+      finish(VmmEnd::InternalError, std::string("unexpected ") + kvm::exit_reason_name(run.exit_reason));
+      break;
   }
   return !ended_;
 }
 
-bool Vmm::time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin, kvm::TimeLimit& left) const {
+bool Vmm::time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin,
+                    kvm::TimeLimit& left) const {
   left = config_.limit;
   if (left.cycles != kNever) {
     const u64 used = vm_->cycles() - begin_cycle;

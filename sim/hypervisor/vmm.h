@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small virtual machine monitor over the KVM API, for the simulated and the real one: loads a multiboot image into
-// guest memory, defines the vCPU model, and serves port devices in user space (serial line, exit port, fw_cfg,
-// doorbell of conformance cases). Ends with the status, what the guest printed, and why.
+// A small virtual machine monitor over the KVM API, for the simulated and the real one: loads a multiboot
+// image into guest memory, defines the vCPU model, and serves port devices in user space (serial line, exit
+// port, fw_cfg, doorbell of conformance cases). Ends with the status, what the guest printed, and why.
 #pragma once
 
 #include <chrono>
@@ -32,20 +32,21 @@ struct VmmConfig {
   std::vector<kvm::CpuidEntry2> table;
   std::function<void(std::vector<kvm::CpuidEntry2>&)> edit_cpuid;  // empty: as chosen
   bool irqchip = true;
-  bool disable_pmu = false;              // KVM_CAP_PMU_CAPABILITY
+  bool disable_pmu = false;                     // KVM_CAP_PMU_CAPABILITY
   std::unique_ptr<kvm::PmuEventFilter> filter;  // installed before the first run
-  kvm::TimeLimit limit;  // of the whole run
-  std::function<u32(u32 step)> on_doorbell;  // empty: the port reads all ones
+  kvm::TimeLimit limit;                         // of the whole run
+  std::function<u32(u32 step)> on_doorbell;     // empty: the port reads all ones
   std::function<void(char)> on_character;
 };
 
 enum class VmmEnd : u8 {
-  Exit,           // the guest wrote the exit port: status
-  Shutdown,       // triple fault
-  FailEntry, InternalError,
-  Stall,          // no vCPU will ever run again
+  Exit,      // the guest wrote the exit port: status
+  Shutdown,  // triple fault
+  FailEntry,
+  InternalError,
+  Stall,  // no vCPU will ever run again
   TimeLimit,
-  Refused,        // an ioctl failed while the VM was set up; detail says which, error is the errno
+  Refused,  // an ioctl failed while the VM was set up; detail says which, error is the errno
 };
 const char* vmm_end_name(VmmEnd end);
 

@@ -27,7 +27,8 @@ struct VpmuStrategies {
   std::function<pmu::Caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& host)> caps;
   std::function<CpuidTable(const pmu::Model& host, KernelRelease, bool counters_in_hardware)> supported_cpuid;
   std::function<u64(const pmu::Caps&, bool counters_in_hardware)> initial_global_ctrl;
-  std::function<bool(const pmu::Caps&, u32 ecx)> serves_rdpmc;  // false: #GP before anything else is looked at
+  std::function<bool(const pmu::Caps&, u32 ecx)>
+      serves_rdpmc;  // false: #GP before anything else is looked at
   std::function<int(const pmu::Caps&, u32 ecx)> rdpmc_counter;
   std::function<bool(const VpmuState&, unsigned counter)> filter_allows;
   // Does an emulated instruction (or branch) advance this counter?

@@ -24,7 +24,8 @@ bool Cpu::physical_exit(const ControlBlock& block, VmExit& exit) const {
     exit.qualification = static_cast<u64>(apic_.pending());
     return true;
   }
-  // Windows open at an instruction boundary where the guest itself could take the event; the NMI's comes first.
+  // Windows open at an instruction boundary where the guest itself could take the event; the NMI's comes
+  // first.
   if (core_->can_take_nmi() && block.instruction(ExitKind::NmiWindow)) {
     exit.kind = ExitKind::NmiWindow;
     return true;

@@ -28,7 +28,7 @@ struct HostWork {
 class HostHandler {
  public:
   virtual ~HostHandler() = default;
-  virtual void host_nmi() = 0;              // NMIs are blocked until it returns
+  virtual void host_nmi() = 0;                 // NMIs are blocked until it returns
   virtual void host_interrupt(u8 vector) = 0;  // interrupts are disabled until it returns; it must EOI
 };
 
@@ -38,8 +38,8 @@ class ControlBlock : public core::Intercepts {
   virtual core::CpuState& guest_state() = 0;
   virtual const core::SecondStage& second_stage() const = 0;
   virtual u16 tag() const = 0;  // VPID or ASID, not 0
-  // Hardware's own work at VM-entry, in order: checks, MSR loads. Non-empty string: entry fails, with the reason.
-  // Runs with the port's costs but is not host instructions.
+  // Hardware's own work at VM-entry, in order: checks, MSR loads. Non-empty string: entry fails, with the
+  // reason. Runs with the port's costs but is not host instructions.
   virtual std::string load(class PhysicalCpu& cpu) = 0;
   // ... and at VM-exit: MSR stores, saves and loads, exit fields.
   virtual void store(class PhysicalCpu& cpu, const core::VmExit& exit) = 0;
@@ -60,20 +60,21 @@ class PhysicalCpu {
   virtual u64 rdpmc(u32 ecx) = 0;
   virtual u64 rdtsc() = 0;
   virtual CpuidRegs cpuid(u32 leaf, u32 subleaf) = 0;
-  virtual u32 apic_read(u32 offset) = 0;               // local APIC register, xAPIC offset
+  virtual u32 apic_read(u32 offset) = 0;  // local APIC register, xAPIC offset
   virtual void apic_write(u32 offset, u32 value) = 0;
-  virtual void set_interrupts(bool enabled) = 0;       // STI, CLI; also releases what is pending
+  virtual void set_interrupts(bool enabled) = 0;  // STI, CLI; also releases what is pending
   virtual bool interrupts_enabled() const = 0;
   virtual void work(const HostWork& work) = 0;
-  virtual void vmaccess(bool write) = 0;               // cost of one VMREAD/VMWRITE (VMX); memory access on SVM
+  virtual void vmaccess(bool write) = 0;  // cost of one VMREAD/VMWRITE (VMX); memory access on SVM
   // HLT with interrupts enabled: returns after some interrupt or NMI has been handled, or at tsc deadline.
   virtual void halt() = 0;
 
   // VM-entry until the next VM-exit. Never returns with ExitKind::None.
   virtual core::VmExit enter_guest(ControlBlock& block) = 0;
 
-  // Hardware-internal accesses for ControlBlock::load/store: no instruction is counted. A field of the control
-  // block is part of the entry's or exit's own cost; an entry of an MSR list costs Cost::MsrListEntry.
+  // Hardware-internal accesses for ControlBlock::load/store: no instruction is counted. A field of the
+  // control block is part of the entry's or exit's own cost; an entry of an MSR list costs
+  // Cost::MsrListEntry.
   enum class Source : u8 { Field, List };
   virtual bool hw_rdmsr(u32 index, u64& value, Source source) = 0;
   virtual bool hw_wrmsr(u32 index, u64 value, Source source) = 0;

@@ -109,7 +109,9 @@ TEST_CASE("In every case and under every preset the visible count is the true co
   CHECK(counters > 1000);  // the accounts were kept
 }
 
-TEST_CASE("Beside a running NMI watchdog an emulated vPMU works, and a VM that would own the PMU is refused as busy") {
+TEST_CASE(
+    "Beside a running NMI watchdog an emulated vPMU works, and a VM that would own the PMU is refused as "
+    "busy") {
   const platform::Image image = platform::load_image(PMUSIM_GUESTS "/hello.elf");
   const Case steps = parse_case(R"({"id": "watchdog", "title": "The watchdog runs",
                                     "area": "existence and reset values", "sources": ["none"], "setup": [{"watchdog": true}],

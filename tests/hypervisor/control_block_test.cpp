@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// VMCS and VMCB against the manuals: MSR bitmaps (SDM Vol. 3, "MSR-Bitmap Address"; APM Vol. 2, "MSR Intercepts"),
-// consistency checks, exit numbers, event injection encodings.
+// VMCS and VMCB against the manuals: MSR bitmaps (SDM Vol. 3, "MSR-Bitmap Address"; APM Vol. 2, "MSR
+// Intercepts"), consistency checks, exit numbers, event injection encodings.
 #include <doctest/doctest.h>
 
 #include "hypervisor/memory_map.h"
@@ -40,8 +40,12 @@ TEST_CASE("the VMX MSR bitmap has reads of low and high MSRs at 0 and 400h, writ
     u32 msr;
     bool write;
     unsigned byte, bit;
-  } const places[] = {{0, false, 0, 0},           {0x1fff, false, 0x3ff, 7}, {0xc0000000, false, 0x400, 0},
-                      {0xc0001fff, false, 0x7ff, 7}, {0xc1, true, 0x818, 1},    {0xc0000080, true, 0xc10, 0}};
+  } const places[] = {{0, false, 0, 0},
+                      {0x1fff, false, 0x3ff, 7},
+                      {0xc0000000, false, 0x400, 0},
+                      {0xc0001fff, false, 0x7ff, 7},
+                      {0xc1, true, 0x818, 1},
+                      {0xc0000080, true, 0xc10, 0}};
   for (const auto& p : places) {
     VmxMsrBitmap map;
     CHECK(map.intercepted(p.msr, p.write));
@@ -65,9 +69,14 @@ TEST_CASE("the SVM MSR map has two bits per MSR, read first, in three ranges of 
     u32 msr;
     bool write;
     unsigned byte, bit;
-  } const places[] = {{0, false, 0, 0},        {0, true, 0, 1},           {0x1fff, true, 0x7ff, 7},
-                      {0xc0000000, false, 0x800, 0}, {0xc0000301, true, 0x8c0, 3}, {0xc0010000, false, 0x1000, 0},
-                      {0xc0010201, false, 0x1080, 2}, {0xc0011fff, true, 0x17ff, 7}};
+  } const places[] = {{0, false, 0, 0},
+                      {0, true, 0, 1},
+                      {0x1fff, true, 0x7ff, 7},
+                      {0xc0000000, false, 0x800, 0},
+                      {0xc0000301, true, 0x8c0, 3},
+                      {0xc0010000, false, 0x1000, 0},
+                      {0xc0010201, false, 0x1080, 2},
+                      {0xc0011fff, true, 0x17ff, 7}};
   for (const auto& p : places) {
     SvmMsrMap map;
     map.set(p.msr, p.write, false);
@@ -132,7 +141,9 @@ TEST_CASE_FIXTURE(Blocks, "VM-exit saves the guest's GLOBAL_CTRL before it loads
   CHECK(cpu.msrs[0x38f] == 0);
 }
 
-TEST_CASE("without exit control 30 the MSR-store list saves GLOBAL_CTRL, and reading it back renews the guest field") {
+TEST_CASE(
+    "without exit control 30 the MSR-store list saves GLOBAL_CTRL, and reading it back renews the guest "
+    "field") {
   core::CpuState state;
   core::reset(state);
   MemoryMap memory;
@@ -154,13 +165,20 @@ TEST_CASE_FIXTURE(Blocks, "exit numbers are the manuals'") {
   const struct {
     ExitKind kind;
     u64 qualification, vmx, svm;
-  } numbers[] = {{ExitKind::ExternalInterrupt, 0, 1, 0x60}, {ExitKind::Nmi, 0, 0, 0x61},
-                 {ExitKind::Exception, kUD, 0, 0x46},       {ExitKind::InterruptWindow, 0, 7, 0x64},
-                 {ExitKind::Cpuid, 0, 10, 0x72},            {ExitKind::Hlt, 0, 12, 0x78},
-                 {ExitKind::Rdpmc, 0, 15, 0x6f},            {ExitKind::Vmcall, 0, 18, 0x81},
-                 {ExitKind::Io, 0x3f8 | 1 << 16, 30, 0x7b}, {ExitKind::Rdmsr, 0, 31, 0x7c},
-                 {ExitKind::Wrmsr, 0, 32, 0x7c},            {ExitKind::SecondStageFault, 0, 48, 0x400},
-                 {ExitKind::TripleFault, 0, 2, 0x7f},       {ExitKind::CrAccess, 8 | 1 << 8, 28, 0x18}};
+  } numbers[] = {{ExitKind::ExternalInterrupt, 0, 1, 0x60},
+                 {ExitKind::Nmi, 0, 0, 0x61},
+                 {ExitKind::Exception, kUD, 0, 0x46},
+                 {ExitKind::InterruptWindow, 0, 7, 0x64},
+                 {ExitKind::Cpuid, 0, 10, 0x72},
+                 {ExitKind::Hlt, 0, 12, 0x78},
+                 {ExitKind::Rdpmc, 0, 15, 0x6f},
+                 {ExitKind::Vmcall, 0, 18, 0x81},
+                 {ExitKind::Io, 0x3f8 | 1 << 16, 30, 0x7b},
+                 {ExitKind::Rdmsr, 0, 31, 0x7c},
+                 {ExitKind::Wrmsr, 0, 32, 0x7c},
+                 {ExitKind::SecondStageFault, 0, 48, 0x400},
+                 {ExitKind::TripleFault, 0, 2, 0x7f},
+                 {ExitKind::CrAccess, 8 | 1 << 8, 28, 0x18}};
   for (const auto& n : numbers) {
     CHECK(vmcs.exit_id(exit_of(n.kind, n.qualification)).reason == n.vmx);
     CHECK(vmcb.exit_id(exit_of(n.kind, n.qualification)).reason == n.svm);

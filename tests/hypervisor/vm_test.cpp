@@ -22,7 +22,8 @@ struct Run {
   std::vector<Event> events;
   ExitStatistics statistics;
   u64 count(EventKind kind) const {
-    return static_cast<u64>(std::count_if(events.begin(), events.end(), [&](const Event& e) { return e.kind == kind; }));
+    return static_cast<u64>(
+        std::count_if(events.begin(), events.end(), [&](const Event& e) { return e.kind == kind; }));
   }
 };
 
@@ -71,7 +72,9 @@ u64 exits(const Run& run, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("a guest prints through the serial port and ends with the exit port's status on every vendor and policy") {
+TEST_CASE(
+    "a guest prints through the serial port and ends with the exit port's status on every vendor and "
+    "policy") {
   for (const char* model : {"spr", "skx", "zen4"})
     for (const char* policy : {"emulated", "mediated", "dedicated"}) {
       CAPTURE(model);
@@ -108,7 +111,8 @@ TEST_CASE("the mediated PMU is put after the VM-exit and before the exit is hand
   Options options;
   options.policy = "mediated";
   const Run r = run(code, options);
-  const auto cpuid = std::find_if(r.events.begin(), r.events.end(), [](const Event& e) { return e.kind == EventKind::Cpuid; });
+  const auto cpuid = std::find_if(r.events.begin(), r.events.end(),
+                                  [](const Event& e) { return e.kind == EventKind::Cpuid; });
   REQUIRE(cpuid != r.events.end());
   auto at = cpuid;
   unsigned rdpmc = 0;
@@ -120,8 +124,10 @@ TEST_CASE("the mediated PMU is put after the VM-exit and before the exit is hand
   }
   CHECK(rdpmc == 11);  // 8 GP and KVM's cap of 3 fixed counters
   CHECK(status);
-  const auto entry = std::find_if(cpuid, r.events.end(), [](const Event& e) { return e.kind == EventKind::Entry; });
-  CHECK(std::any_of(cpuid, entry, [](const Event& e) { return e.kind == EventKind::HostMsr && e.a == 0x38f && e.b == 0; }));
+  const auto entry =
+      std::find_if(cpuid, r.events.end(), [](const Event& e) { return e.kind == EventKind::Entry; });
+  CHECK(std::any_of(cpuid, entry,
+                    [](const Event& e) { return e.kind == EventKind::HostMsr && e.a == 0x38f && e.b == 0; }));
 }
 
 TEST_CASE("a guest's retired instructions are counted exactly, an emulated CPUID among them") {
@@ -129,19 +135,26 @@ TEST_CASE("a guest's retired instructions are counted exactly, an emulated CPUID
   for (const char* policy : {"emulated", "mediated"}) {
     CAPTURE(policy);
     Code code(kBase);
-    code.wrmsr(0x186, 0x4300c0).wrmsr(0x38f, 1).loop(1000).raw({0x31, 0xc0, 0x0f, 0xa2}).loop(1000).wrmsr(0x38f, 0);
+    code.wrmsr(0x186, 0x4300c0)
+        .wrmsr(0x38f, 1)
+        .loop(1000)
+        .raw({0x31, 0xc0, 0x0f, 0xa2})
+        .loop(1000)
+        .wrmsr(0x38f, 0);
     code.raw({0xb9}).imm32(0xc1).raw({0x0f, 0x32}).exit_with_eax();  // rdmsr
     Options options;
     options.policy = policy;
     const Run r = run(code, options);
     REQUIRE(r.result.end == VmmEnd::Exit);
-    // The enabling WRMSR; three MOVs and WRMSR; MOV, 1000 LOOPs, XOR, CPUID, MOV, 1000 LOOPs; three MOVs before the
-    // disabling WRMSR, which does not count.
+    // The enabling WRMSR; three MOVs and WRMSR; MOV, 1000 LOOPs, XOR, CPUID, MOV, 1000 LOOPs; three MOVs
+    // before the disabling WRMSR, which does not count.
     CHECK((r.result.status - 1) / 2 == 1 + 4 + 1001 + 2 + 1001 + 3);
   }
 }
 
-TEST_CASE("RDMSR of a register that the vCPU does not have ends in the guest's #GP, without handler in a triple fault") {
+TEST_CASE(
+    "RDMSR of a register that the vCPU does not have ends in the guest's #GP, without handler in a triple "
+    "fault") {
   Code code(kBase);
   code.raw({0xb9}).imm32(0x12345).raw({0x0f, 0x32}).exit(0);
   const Run r = run(code);
