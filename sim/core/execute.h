@@ -253,7 +253,6 @@ PMUSIM_HANDLER(syscall);
 PMUSIM_HANDLER(sysret);
 PMUSIM_HANDLER(vmcall);
 PMUSIM_HANDLER(rdpid);
-PMUSIM_HANDLER(xgetbv);
 #undef PMUSIM_HANDLER
 }  // namespace op
 

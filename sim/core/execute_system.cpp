@@ -216,9 +216,5 @@ void rdpid(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   put<u64>(x, op.dst, core::rdpid(x));
 }
-// XGETBV and XSETBV: CR4.OSXSAVE cannot be set on this machine (no XSAVE), so both are undefined.
-void xgetbv(Executor&, const MicroOp&) {
-  raise(kUD);
-}
 
 }  // namespace pmusim::core::op
