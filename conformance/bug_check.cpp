@@ -24,15 +24,13 @@ bool failed(const CaseResult& result) {
   return result.verdict == Verdict::Fail || result.verdict == Verdict::Error;
 }
 
-std::vector<CaseResult> run(const Where& where, std::vector<std::string> cases, const std::string& inject,
-                            unsigned jobs) {
-  RunPlan plan;
+std::vector<CaseResult> run(RunPlan plan, const Where& where, std::vector<std::string> cases,
+                            const std::string& inject) {
   plan.models = where[0];
   plan.policies = where[1];
   plan.kernels = where[2];
   plan.cases = std::move(cases);
   plan.bug = inject;
-  plan.jobs = jobs;
   return run_conformance(plan, [](std::size_t, std::size_t) {});
 }
 
@@ -53,7 +51,7 @@ bool BugReport::ok() const {
          std::all_of(verdicts.begin(), verdicts.end(), [](const BugVerdict& v) { return v.ok(); });
 }
 
-BugReport check_bugs(const std::vector<std::string>& ids, unsigned jobs, const BugProgress& progress) {
+BugReport check_bugs(const std::vector<std::string>& ids, const RunPlan& plan, const BugProgress& progress) {
   BugReport report;
   std::map<Where, std::set<std::string>> clean;
   std::set<std::string> areas;
@@ -72,7 +70,7 @@ BugReport check_bugs(const std::vector<std::string>& ids, unsigned jobs, const B
   std::size_t done = 0;
   std::map<Where, std::set<Key>> passing;
   for (const auto& [where, cases] : clean) {
-    for (CaseResult& result : run(where, {cases.begin(), cases.end()}, "", jobs)) {
+    for (CaseResult& result : run(plan, where, {cases.begin(), cases.end()}, "")) {
       if (result.verdict == Verdict::Pass) passing[where].insert(key_of(result));
       if (failed(result)) report.unclean.push_back(std::move(result));
     }
@@ -80,7 +78,7 @@ BugReport check_bugs(const std::vector<std::string>& ids, unsigned jobs, const B
   }
   for (BugVerdict& verdict : report.verdicts) {
     const Where where = where_of(verdict.bug);
-    judge(verdict, run(where, verdict.bug.cases, verdict.bug.id, jobs), passing[where]);
+    judge(verdict, run(plan, where, verdict.bug.cases, verdict.bug.id), passing[where]);
     progress(++done, total);
   }
   return report;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "conformance/bug.h"
+#include "conformance/runner.h"
 #include "conformance/verdict.h"
 
 namespace pmusim::conformance {
@@ -31,8 +32,9 @@ struct BugReport {
   bool ok() const;
 };
 
-// ids: empty for the whole library. progress: what is running, and how much of it is done.
+// ids: empty for the whole library. plan: what all runs share (overrides, seed, jobs); where a defect shows
+// and which cases are run is added. progress: what is running, and how much of it is done.
 using BugProgress = std::function<void(std::size_t done, std::size_t total)>;
-BugReport check_bugs(const std::vector<std::string>& ids, unsigned jobs, const BugProgress& progress);
+BugReport check_bugs(const std::vector<std::string>& ids, const RunPlan& plan, const BugProgress& progress);
 
 }  // namespace pmusim::conformance

@@ -105,6 +105,7 @@ class Suite {
     run.image = &image_of(job % cases_.size());
     run.command_line = c.id;
     run.step = plan_.step;
+    run.seed = plan_.seed;
     run.max_cycles = plan_.max_cycles;
     run.max_seconds = plan_.max_seconds;
     run.host_steps = &c;

@@ -24,6 +24,7 @@ struct RunPlan {
   Overrides overrides;
   u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
   u64 max_seconds = kNever;                       // of wall time, likewise
+  u64 seed = 1;
   unsigned jobs = 1;
   bool step = false;
 };

@@ -34,6 +34,7 @@ struct TargetRun {
   unsigned cpus = 1;
   u64 memory = u64{128} << 20;
   bool step = false;
+  u64 seed = 1;           // simulator only
   bool audit = false;     // account for what each guest counter shows (simulator)
   u64 sync_window = 200;  // cycles
   u64 max_cycles = kNever, max_seconds = kNever;

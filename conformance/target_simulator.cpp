@@ -135,6 +135,7 @@ Observation Simulator::run_bare_metal(const TargetRun& run) {
   config.sync_window = run.sync_window;
   config.memory = run.memory;
   config.step = run.step;
+  config.seed = run.seed;
   config.sink = run.sink;
   platform::Machine& m = machine();
   m.reset(config);

@@ -74,6 +74,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   machine_config.sync_window = run.sync_window;
   machine_config.memory = 1 << 20;  // the guest's memory is the VMM's
   machine_config.step = run.step;
+  machine_config.seed = run.seed;
   machine_config.sink = run.sink;
   machine().reset(machine_config);
   // Only now may what the machine's threads were running be destroyed.

@@ -140,6 +140,7 @@ JsonDocument parse_json(const std::string& text, const std::string& name) {
 }
 
 std::string read_file(const std::string& path) {
+  if (path.empty()) throw InputError("file name", "", "an empty text", "the path of a readable file");
   // fopen accepts a directory, reading it then fails: C streams keep the reason for both.
   std::FILE* file = std::fopen(path.c_str(), "rb");
   std::string text;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <systemc>
 
@@ -38,13 +39,19 @@ int wrong_use(const CLI::App& app, const std::string& reason) {
 }
 
 int parse_and_run(int argc, char** argv) {
+  // What follows "--" is the guest's; it may look like options of ours.
+  std::optional<std::vector<std::string>> guest_arguments;
+  if (char** const end = std::find(argv, argv + argc, std::string("--")); end != argv + argc) {
+    guest_arguments.emplace(end + 1, argv + argc);
+    argc = static_cast<int>(end - argv);
+  }
   CLI::App app("Cycle-level simulator of x86 PMUs under virtualization, and its conformance suite.",
                "pmusim");
   app.set_version_flag("--version", std::string("pmusim ") + PMUSIM_VERSION);
   app.require_subcommand(1);
   Action action;
   add_list(app, action);
-  add_run(app, action);
+  add_run(app, action, guest_arguments);
   add_conform(app, action);
   add_build(app, action);
   add_bugs(app, action);
@@ -74,6 +81,8 @@ int parse_and_run(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     return wrong_use(deepest(app), error.what());
   }
+  if (guest_arguments && !app.got_subcommand("run"))
+    return wrong_use(deepest(app), "found '--', expected it with 'run' only, before the guest's arguments");
   return action();
 }
 

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -22,19 +23,59 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+u64 parse_number(const std::string& option, const std::string& text, u64 min, u64 max) {
+  u64 value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (text.empty() || stop != end || error != std::errc() || value < min || value > max)
+    throw InputError(option, "", "'" + text + "'", fmt::format("a whole number from {} to {}", min, max));
+  return value;
+}
+
 }  // namespace
 
+CLI::Option* add_number(CLI::App& verb, const std::string& name, u64& value, u64 min, u64 max,
+                        const std::string& help) {
+  const auto set = [name, &value, min, max](const std::string& text) {
+    value = parse_number(name, text, min, max);
+  };
+  return verb.add_option_function<std::string>(name, set, help)->type_name("N");
+}
+
+CLI::Option* add_text(CLI::App& verb, const std::string& name, std::string& value, const std::string& what,
+                      const std::string& help) {
+  const auto set = [name, &value, what](const std::string& text) {
+    if (text.empty()) throw InputError(name, "", "an empty text", what);
+    value = text;
+  };
+  return verb.add_option_function<std::string>(name, set, help)->type_name("TEXT");
+}
+
 void add_common(CLI::App& verb, Common& common) {
-  verb.add_option("--set", common.set, "override a value: model.KEY=V, policy.KEY=V or scenario.KEY=V")
+  const auto more = [&common](const std::vector<std::string>& set) {
+    common.set.insert(common.set.end(), set.begin(), set.end());
+  };
+  verb.add_option_function<std::vector<std::string>>(
+          "--set", more, "override a value: model.KEY=V, policy.KEY=V, and with 'run' scenario.KEY=V")
       ->allow_extra_args(false)
       ->type_name("PATH=VALUE");
-  verb.add_option("--seed", common.seed, "seed of everything random")->capture_default_str();
+  add_number(verb, "--seed", common.seed, 0, ~u64{0}, "seed of RDRAND and RDSEED")
+      ->default_str("1")
+      ->each([&common](const std::string&) { common.seeded = true; });
   verb.add_flag("--quiet", common.quiet, "no progress line");
   verb.add_option("--color", common.color, "auto, never or always")->capture_default_str();
 }
 
 void check_common(const Common& common) {
   check_one_of("--color", common.color, {"auto", "never", "always"});
+}
+
+conformance::Overrides suite_overrides(const Common& common) {
+  conformance::Overrides overrides = conformance::split_overrides(common.set);
+  if (!overrides.scenario.empty())
+    throw InputError("--set", "", "'scenario." + overrides.scenario[0] + "'",
+                     "model.KEY=VALUE or policy.KEY=VALUE; a case says itself what its host does");
+  return overrides;
 }
 
 bool use_color(const Common& common) {

@@ -7,21 +7,35 @@
 #include <vector>
 
 #include "base/types.h"
+#include "conformance/target_catalog.h"
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace pmusim::cli {
 
 struct Common {
   std::vector<std::string> set;  // "path.to.key=value"
   u64 seed = 1;
+  bool seeded = false;  // on the command line
   bool quiet = false;
   std::string color = "auto";
 };
 void add_common(CLI::App& verb, Common& common);
 void check_common(const Common& common);  // InputError for a colour that is none
+// Of --set what a suite of cases can take: a case says itself what its host does.
+conformance::Overrides suite_overrides(const Common& common);
+
+// An option with a whole decimal number from min to max, or a text that is not empty; InputError if it is
+// something else. `what` completes "expected ...".
+CLI::Option* add_number(CLI::App& verb, const std::string& name, u64& value, u64 min, u64 max,
+                        const std::string& help);
+CLI::Option* add_text(CLI::App& verb, const std::string& name, std::string& value, const std::string& what,
+                      const std::string& help);
+
+inline constexpr u64 kMostCycles = ~u64{0} >> 1, kMostSeconds = 1000000000;
 
 bool use_color(const Common& common);  // of standard output
 

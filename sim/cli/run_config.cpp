@@ -12,7 +12,7 @@ std::string to_json(const RunConfig& c) {
   const nlohmann::ordered_json json = {{"program", std::string("pmusim ") + PMUSIM_VERSION},
                                        {"verb", "run"},
                                        {"image", c.image},
-                                       {"command_line", c.command_line},
+                                       {"arguments", c.arguments},
                                        {"model", c.models.at(0)},
                                        {"policies", c.policies},
                                        {"cpuid", c.cpuid},
@@ -32,23 +32,22 @@ std::string to_json(const RunConfig& c) {
 void read_config(const std::string& path, RunConfig& c) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
-  root.only_keys({"program", "verb", "image", "command_line", "model", "policies", "cpuid", "kernel",
-                  "timing", "cpus", "memory", "scenario", "step", "max_cycles", "max_seconds", "set",
-                  "seed"});
+  root.only_keys({"program", "verb", "image", "arguments", "model", "policies", "cpuid", "kernel", "timing",
+                  "cpus", "memory", "scenario", "step", "max_cycles", "max_seconds", "set", "seed"});
   root.at("verb").one_of({"run"});
   c.image = root.at("image").as_string();
-  c.command_line = root.at("command_line").as_string();
+  c.arguments = root.at("arguments").as_strings();
   c.models = {root.at("model").as_string()};
   c.policies = root.at("policies").as_strings();
   c.cpuid = root.at("cpuid").as_string();
   c.kernel = root.at("kernel").as_string();
   c.timing = root.at("timing").as_string();
-  c.cpus = static_cast<unsigned>(root.at("cpus").as_u64(255));
+  c.cpus = root.at("cpus").as_u64(64);
   c.memory = root.at("memory").as_string();
   c.scenario = root.at("scenario").as_string();
   c.step = root.at("step").as_bool();
-  c.max_cycles = root.at("max_cycles").as_u64();
-  c.max_seconds = root.at("max_seconds").as_u64();
+  c.max_cycles = root.at("max_cycles").as_u64(kMostCycles);
+  c.max_seconds = root.at("max_seconds").as_u64(kMostSeconds);
   c.common.set = root.at("set").as_strings();
   c.common.seed = root.at("seed").as_u64();
 }

@@ -13,10 +13,11 @@ struct RunConfig {
   Common common;
   std::string image;
   std::vector<std::string> models, policies;  // as given; one model
-  std::string cpuid = "default", kernel = "7.2", timing = "functional", memory = "128M", command_line;
-  std::string scenario, record, out, config;
+  std::vector<std::string> arguments;         // of the guest, after the image's name
+  std::string cpuid = "default", kernel = "7.2", timing = "functional", memory = "128M";
+  std::string scenario, record, out;
   std::vector<std::string> log, record_events;  // groups; record_events empty: everything
-  unsigned cpus = 1;
+  u64 cpus = 1;
   bool step = false;
   u64 max_cycles = 0, max_seconds = 0;  // 0: none
 };
@@ -24,7 +25,7 @@ struct RunConfig {
 // Complete and re-runnable: every value that decides the result.
 std::string to_json(const RunConfig& config);
 
-// Replaces everything but where output goes.
+// Replaces everything but where output goes; options that are given beside it are applied after it.
 void read_config(const std::string& path, RunConfig& config);
 
 }  // namespace pmusim::cli

@@ -21,7 +21,7 @@ std::string number(u64 value) {
 // Rows in the order of their first appearance, a cell for each policy. A row without cells is a heading.
 class Table {
  public:
-  explicit Table(std::size_t columns) : columns_(columns) {}
+  Table(std::size_t columns, bool color) : columns_(columns), color_(color) {}
   void set(const std::string& row, std::size_t column, const std::string& text) {
     add(row).cells[column] = text;
   }
@@ -38,7 +38,8 @@ class Table {
       }
     std::string out;
     for (const Block& block : blocks_) {
-      if (!block.title.empty()) out += "\n" + block.title + "\n";
+      if (!block.title.empty())
+        out += "\n" + (color_ ? "\033[1m" + block.title + "\033[0m" : block.title) + "\n";
       for (const Row& row : block.rows) {
         std::string line = fmt::format("{:<{}}", (block.title.empty() ? "" : "  ") + row.name, width[0]);
         for (std::size_t c = 0; c < columns_; ++c)
@@ -67,6 +68,7 @@ class Table {
     return rows.back();
   }
   std::size_t columns_;
+  bool color_;
   std::vector<Block> blocks_ = {Block{}};
 };
 
@@ -133,8 +135,8 @@ void add_counters(Table& table, const std::vector<PolicyResult>& results) {
 
 }  // namespace
 
-std::string comparison_table(const std::vector<PolicyResult>& results) {
-  Table table(results.size());
+std::string comparison_table(const std::vector<PolicyResult>& results, bool color) {
+  Table table(results.size(), color);
   for (std::size_t c = 0; c < results.size(); ++c) {
     const PolicyResult& r = results[c];
     table.set("", c, r.policy);

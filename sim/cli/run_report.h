@@ -17,7 +17,8 @@ struct PolicyResult {
 
 // Instructions, interrupts, cycles in guest and host; for each guest counter in use its event, the visible
 // and the true count, the difference by cause and what no cause explains; VM-exits by reason.
-std::string comparison_table(const std::vector<PolicyResult>& results);
+// color: headings stand out.
+std::string comparison_table(const std::vector<PolicyResult>& results, bool color);
 
 // Dotted names with units, for each policy; assumed values of the model; what was used and is not modelled.
 std::string stats_json(const std::string& model, const std::vector<PolicyResult>& results);

@@ -19,36 +19,41 @@ using namespace conformance;
 struct BugsOptions {
   Common common;
   std::vector<std::string> ids;
-  unsigned jobs = default_workers();
+  u64 jobs = default_workers();
 };
 
 // One row for each catching case.
-void print_row(const BugVerdict& v, std::size_t bug_width, std::size_t case_width) {
+void print_row(const BugVerdict& v, std::size_t bug_width, std::size_t case_width, bool color) {
+  const std::string not_caught = color ? "\033[31mNOT CAUGHT\033[0m" : "NOT CAUGHT";
   std::string bug = v.bug.id;
   for (const auto& [id, points] : v.caught) {
     fmt::print("{:<{}}  {:<{}}  {}\n", bug, bug_width, id, case_width, fmt::join(points, ", "));
     bug.clear();
   }
   if (v.caught.empty())
-    fmt::print("{:<{}}  NOT CAUGHT by {}\n", bug, bug_width, fmt::join(v.silent, ", "));
+    fmt::print("{:<{}}  {} by {}\n", bug, bug_width, not_caught, fmt::join(v.silent, ", "));
   else if (!v.area_caught)
-    fmt::print("{:<{}}  NOT CAUGHT by a case of its area, {}\n", "", bug_width, v.bug.area);
+    fmt::print("{:<{}}  {} by a case of its area, {}\n", "", bug_width, not_caught, v.bug.area);
   else if (!v.silent.empty())
     fmt::print("{:<{}}  unnoticed by {}\n", "", bug_width, fmt::join(v.silent, ", "));
 }
 
 int check(const BugsOptions& o) {
   check_common(o.common);
+  RunPlan plan;
+  plan.overrides = suite_overrides(o.common);
+  plan.seed = o.common.seed;
+  plan.jobs = static_cast<unsigned>(o.jobs);
   Progress progress(o.common, "bug library");
   const BugReport report =
-      check_bugs(o.ids, o.jobs, [&](std::size_t done, std::size_t total) { progress(done, total); });
+      check_bugs(o.ids, plan, [&](std::size_t done, std::size_t total) { progress(done, total); });
   std::size_t bug_width = 6, case_width = 9;
   for (const BugVerdict& v : report.verdicts) {
     bug_width = std::max(bug_width, v.bug.id.size());
     for (const auto& [id, points] : v.caught) case_width = std::max(case_width, id.size());
   }
   fmt::print("{:<{}}  {:<{}}  at\n", "defect", bug_width, "caught by", case_width);
-  for (const BugVerdict& v : report.verdicts) print_row(v, bug_width, case_width);
+  for (const BugVerdict& v : report.verdicts) print_row(v, bug_width, case_width, use_color(o.common));
   for (const CaseResult& r : report.unclean)
     fmt::print("fails without any defect: {} at {}\n", r.id, r.point());
   for (const std::string& area : report.areas_without_bug) fmt::print("no defect in the area {}\n", area);
@@ -66,7 +71,7 @@ void add_bugs(CLI::App& app, Action& action) {
   CLI::App* sub = verb->add_subcommand("check", "every injected defect must be caught");
   auto o = std::make_shared<BugsOptions>();
   sub->add_option("ID", o->ids, "defects; none: all");
-  sub->add_option("--jobs", o->jobs, "worker processes")->check(CLI::Range(1u, 1024u))->capture_default_str();
+  add_number(*sub, "--jobs", o->jobs, 1, 1024, "worker processes")->default_str(std::to_string(o->jobs));
   add_common(*sub, o->common);
   sub->callback([o, &action] { action = [o] { return check(*o); }; });
 }

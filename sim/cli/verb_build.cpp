@@ -38,8 +38,8 @@ int build(const std::string& name, const std::string& out) {
 void add_build(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("build", "Compile a case to a bootable image");
   auto name = std::make_shared<std::string>(), out = std::make_shared<std::string>();
-  verb->add_option("CASE", *name, "id or file of a case")->required();
-  verb->add_option("--out", *out, "image to write")->required();
+  add_text(*verb, "CASE", *name, "a case's id or file", "id or file of a case")->required();
+  add_text(*verb, "--out", *out, "a path", "image to write")->required();
   verb->callback([=, &action] { action = [=] { return build(*name, *out); }; });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pmusim list models|policies|events|cases|bugs [--model LIST] [--json]: what other verbs accept as names.
-// With --json one array of objects, each with an "id".
+// pmusim list models|policies|events|cases|bugs|experiments [--model LIST] [--json]: what other verbs accept
+// as names. With --json one array of objects, each with an "id".
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -73,11 +73,10 @@ json list_described(const char* folder) {
   for (const std::string& file : list_files(root, ".json")) {
     const JsonDocument document = load_json(root + "/" + file);
     const JsonView view = document.root();
-    rows.push_back({{"id", view.at("id").as_string()},
-                    {"title", view.at("title").as_string()},
-                    {"area", view.at("area").as_string()},
-                    {"sources", view.at("sources").as_strings()},
-                    {"file", file}});
+    rows.push_back(
+        {{"id", view.at("id").as_string()}, {"title", view.at("title").as_string()}, {"file", file}});
+    if (view.has("area")) rows.back()["area"] = view.at("area").as_string();
+    if (view.has("sources")) rows.back()["sources"] = view.at("sources").as_strings();
   }
   std::sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a["id"] < b["id"]; });
   return rows;
@@ -89,8 +88,9 @@ json rows_of(const std::string& what, const std::vector<std::string>& models) {
   if (what == "events") return list_events(models);
   if (what == "cases") return list_described("conformance/cases");
   if (what == "bugs") return list_described("conformance/bugs");
+  if (what == "experiments") return list_described("experiments");
   throw InputError("list", "", "'" + what + "'",
-                   expected_one_of(what, {"models", "policies", "events", "cases", "bugs"}));
+                   expected_one_of(what, {"models", "policies", "events", "cases", "bugs", "experiments"}));
 }
 
 // --model limits events, the only rows that belong to models.
@@ -104,6 +104,7 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
     fmt::print("{}\n", rows.dump(2));
     return 0;
   }
+  if (rows.empty()) fmt::print(stderr, "no {} are installed\n", what);
   std::size_t width = 0;
   for (const json& row : rows) width = std::max(width, row["id"].get<std::string>().size());
   for (const json& row : rows)
@@ -120,11 +121,11 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
 }  // namespace
 
 void add_list(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("list", "List models, policies, events, cases or bugs");
+  CLI::App* verb = app.add_subcommand("list", "List models, policies, events, cases, bugs or experiments");
   auto what = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   auto model_lists = std::make_shared<std::vector<std::string>>();
-  verb->add_option("WHAT", *what, "models, policies, events, cases or bugs")->required();
+  verb->add_option("WHAT", *what, "models, policies, events, cases, bugs or experiments")->required();
   verb->add_option("--model", *model_lists, "events of these models; default: all");
   verb->add_flag("--json", *as_json, "print one JSON array of objects");
   verb->callback([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });

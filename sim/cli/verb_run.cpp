@@ -24,6 +24,12 @@ namespace {
 
 using namespace conformance;
 
+constexpr const char* kFooter =
+    "IMAGE may be followed by '--' and the guest's arguments: its command line is IMAGE and they.\n"
+    "The guest's serial line is standard output. Exit status: 0 if the guest wrote 0 (good) or 38 (all\n"
+    "skipped) to the debug exit port 0xf4 under every policy; 1 if it wrote anything else, or did not end\n"
+    "by itself; 2 wrong use; 3 an internal error; 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n"
+    "Messages and stats.json show what QEMU's status would be: (2 * value + 1) & 255.";
 constexpr u32 kGood = 2 * 0 + 1, kSkipped = 2 * 38 + 1;  // as the exit port reports values
 
 // Everything checked and loaded, before anything is simulated.
@@ -52,9 +58,15 @@ Prepared prepare(const RunConfig& c) {
   const std::vector<std::string> models = models_from(split_list("--model", c.models), "--model");
   if (models.size() != 1)
     throw InputError("--model", "", fmt::format("{} models", models.size()), "one model");
+  if (c.record.empty() && !c.record_events.empty())
+    throw InputError("--record-events", "", "no --record", "it beside --record FILE");
   const Overrides overrides = split_overrides(c.common.set);
   Prepared p;
   p.policies = policies_from(split_list("--policy", c.policies), "--policy");
+  const bool bare = p.policies == std::vector<std::string>{kBareMetal};
+  if (bare && !overrides.policy.empty())
+    throw InputError("--set", "", "'policy." + overrides.policy[0] + "' with bare metal alone",
+                     "a policy that it changes");
   p.model = model_by_id(models[0], overrides);
   for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
   p.release = hv::release_by_name(c.kernel);
@@ -62,6 +74,9 @@ Prepared prepare(const RunConfig& c) {
   if (p.memory == 0 || p.memory % 4096 || p.memory > u64{1} << 40)
     throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, at most 1024G");
   p.scenario = load_scenario(c.scenario, overrides.scenario);
+  if (bare && p.scenario.steps)
+    throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
+                     "steps of a host with bare metal alone", "a policy, which has a host");
   if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
   p.image = platform::load_image(c.image);
   return p;
@@ -75,10 +90,12 @@ TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
   run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;
   run.release = p.release;
   run.image = &p.image;
-  run.command_line = c.command_line.empty() ? c.image : c.command_line;
-  run.cpus = c.cpus;
+  run.command_line = c.image;  // then the arguments: what QEMU makes of -kernel and -append
+  for (const std::string& argument : c.arguments) run.command_line += " " + argument;
+  run.cpus = static_cast<unsigned>(c.cpus);
   run.memory = p.memory;
   run.step = c.step;
+  run.seed = c.common.seed;
   run.audit = true;
   run.max_cycles = c.max_cycles ? c.max_cycles : kNever;
   run.max_seconds = c.max_seconds ? c.max_seconds : kNever;
@@ -133,7 +150,7 @@ PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, s
 
 std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   if (p.policies.size() == 1) {
-    const std::unique_ptr<Target> target = make_simulator(c.cpus);
+    const std::unique_ptr<Target> target = make_simulator(static_cast<unsigned>(c.cpus));
     return {run_policy(*target, c, p, 0, [](char ch) { std::fputc(ch, stdout); })};
   }
   PoolSettings settings;
@@ -142,7 +159,7 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   // Of a worker, and in it the only one: a process can elaborate once.
   std::unique_ptr<Target> target;
   const auto work = [&](std::size_t index) {
-    if (!target) target = make_simulator(c.cpus);
+    if (!target) target = make_simulator(static_cast<unsigned>(c.cpus));
     const PolicyResult r = run_policy(*target, c, p, index, {});
     return nlohmann::json({{"unmet", r.unmet}, {"seen", to_json(r.seen)}}).dump();
   };
@@ -197,14 +214,13 @@ int status_of(const std::vector<PolicyResult>& results) {
   return status;
 }
 
-int run(RunConfig c) {
-  if (!c.config.empty()) read_config(c.config, c);
+int run(const RunConfig& c) {
   const Prepared p = prepare(c);
   if (!c.out.empty()) make_folder(c.out);
   const std::vector<PolicyResult> results = run_all(c, p);
   if (results.size() > 1) {
     print_serial(results);
-    fmt::print("{}", comparison_table(results));
+    fmt::print("{}", comparison_table(results, use_color(c.common)));
   }
   std::fflush(stdout);
   if (!c.out.empty()) {
@@ -216,35 +232,41 @@ int run(RunConfig c) {
 
 }  // namespace
 
-void add_run(CLI::App& app, Action& action) {
+void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std::string>>& guest_arguments) {
   CLI::App* verb = app.add_subcommand("run", "Boot an image on bare metal or under policies");
   auto c = std::make_shared<RunConfig>();
-  verb->add_option("IMAGE", c->image, "bootable image: ELF32 Multiboot");
+  // The first to be applied.
+  verb->add_option_function<std::string>(
+          "--config", [c](const std::string& path) { read_config(path, *c); },
+          "repeat the run of that config.json; options beside it win over the file")
+      ->type_name("FILE");
+  add_text(*verb, "IMAGE", c->image, "a path", "bootable image: ELF32 Multiboot");
   verb->add_option("--model", c->models, "CPU model")->allow_extra_args(false);
   verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--timing", c->timing, "functional")->capture_default_str();
-  verb->add_option("--cpus", c->cpus, "processors")->check(CLI::Range(1u, 64u))->capture_default_str();
+  add_number(*verb, "--cpus", c->cpus, 1, 64, "processors")->default_str("1");
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
   verb->add_option("--cpuid", c->cpuid,
                    "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
       ->capture_default_str();
   verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
-  verb->add_option("--command-line", c->command_line, "the image's command line; default: its path");
-  verb->add_option("--scenario", c->scenario, "what the host does (JSON)");
+  add_text(*verb, "--scenario", c->scenario, "a path", "what the host does (JSON)");
   verb->add_flag("--step", c->step, "one instruction at a time");
   verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")
       ->allow_extra_args(false);
-  verb->add_option("--record", c->record, "write events to FILE.jsonl");
+  add_text(*verb, "--record", c->record, "a path", "write events to FILE.jsonl");
   verb->add_option("--record-events", c->record_events,
                    "only these, by the groups of --log; default: every event")
       ->allow_extra_args(false);
-  verb->add_option("--max-cycles", c->max_cycles, "end after so many cycles")->check(CLI::PositiveNumber);
-  verb->add_option("--max-seconds", c->max_seconds, "end after so much wall time")
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--out", c->out, "folder for config.json and stats.json");
-  verb->add_option("--config", c->config, "repeat the run of that config.json");
+  add_number(*verb, "--max-cycles", c->max_cycles, 1, kMostCycles, "end after so many cycles");
+  add_number(*verb, "--max-seconds", c->max_seconds, 1, kMostSeconds, "end after so much wall time");
+  add_text(*verb, "--out", c->out, "a path", "folder for config.json and stats.json");
   add_common(*verb, c->common);
-  verb->callback([c, &action] { action = [c] { return run(*c); }; });
+  verb->footer(kFooter);
+  verb->callback([c, &action, &guest_arguments] {
+    if (guest_arguments) c->arguments = *guest_arguments;
+    action = [c] { return run(*c); };
+  });
 }
 
 }  // namespace pmusim::cli

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/error.h"
 #include "cli/verbs.h"
 #include "trace/event_json.h"
 #include "trace/reader.h"
@@ -38,7 +39,11 @@ void add_trace(CLI::App& app, Action& action) {
   const auto add = [&](const char* name, const char* help, int (*work)(const std::vector<std::string>&)) {
     CLI::App* sub = verb->add_subcommand(name, help);
     sub->add_option("FILE", *files, "recordings")->required();
-    sub->callback([files, &action, work] { action = [files, work] { return work(*files); }; });
+    sub->callback([files, &action, work] {
+      for (const std::string& file : *files)
+        if (file.empty()) throw InputError("FILE", "", "an empty text", "the path of a recording");
+      action = [files, work] { return work(*files); };
+    });
   };
   add("view", "print every event as a line of text", view);
   add("validate", "check that recordings are well formed", validate);

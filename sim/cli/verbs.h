@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ namespace pmusim::cli {
 using Action = std::function<int()>;
 
 void add_list(CLI::App& app, Action& action);
-void add_run(CLI::App& app, Action& action);
+// guest_arguments: what stood after "--"; nothing if there was no "--".
+void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std::string>>& guest_arguments);
 void add_conform(CLI::App& app, Action& action);
 void add_build(CLI::App& app, Action& action);
 void add_bugs(CLI::App& app, Action& action);

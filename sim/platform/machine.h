@@ -30,6 +30,7 @@ struct MachineConfig {
   u64 sync_window = 200;        // cycles; at most the IPI latency
   u64 ipi_latency = 0;          // cycles; 0: the model's
   u64 quantum = 1000000;        // cycles between updates of SystemC time; never changes a result
+  u64 seed = 1;                 // of the CPUs' random number generators (RDRAND, RDSEED)
   bool step = false;
   EventSink* sink = nullptr;
   std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: functional

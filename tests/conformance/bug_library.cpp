@@ -34,7 +34,7 @@ TEST_CASE("every patch has a file") {
 
 TEST_CASE("an unknown defect is refused") {
   CHECK_THROWS_AS(load_bug("no-such-defect"), InputError);
-  CHECK_THROWS_AS(check_bugs({"no-such-defect"}, 1, [](std::size_t, std::size_t) {}), InputError);
+  CHECK_THROWS_AS(check_bugs({"no-such-defect"}, RunPlan{}, [](std::size_t, std::size_t) {}), InputError);
 }
 
 TEST_CASE("a defect counts as caught only if a case of its area notices it") {
@@ -54,7 +54,7 @@ TEST_CASE("a defect counts as caught only if a case of its area notices it") {
 }
 
 TEST_CASE("the check of one defect finds the case that catches it, and does not ask for the other areas") {
-  const BugReport report = check_bugs({"rdpmc-type-as-flag"}, 1, [](std::size_t, std::size_t) {});
+  const BugReport report = check_bugs({"rdpmc-type-as-flag"}, RunPlan{}, [](std::size_t, std::size_t) {});
   CHECK(report.ok());
   REQUIRE(report.verdicts.size() == 1);
   CHECK(report.verdicts[0].caught.count("rdpmc-unknown-types") == 1);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks of the options of `pmusim conform`, and its config.json.
+#include "cli/conform_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+#include "conformance/target_cpuid.h"
+
+namespace pmusim::cli {
+
+using namespace conformance;
+
+RunPlan plan_of(const ConformOptions& o) {
+  check_common(o.common);
+  check_one_of("--format", o.format, {"text", "json", "junit", "ktap"});
+  check_one_of("--target", o.target, {"sim", "kvm"});
+  RunPlan plan;
+  plan.pattern = o.pattern;
+  plan.target = o.target;
+  plan.bug = o.bug;
+  plan.overrides = suite_overrides(o.common);
+  plan.seed = o.common.seed;
+  plan.jobs = static_cast<unsigned>(o.jobs);
+  plan.step = o.step;
+  if (o.max_cycles) plan.max_cycles = o.max_cycles;
+  if (o.max_seconds) plan.max_seconds = o.max_seconds;
+  if (!o.cpuids.empty()) plan.cpuids = split_list("--cpuid", o.cpuids);
+  for (const std::string& cpuid : plan.cpuids) check_cpuid_choice(cpuid);
+  if (!o.kernels.empty()) plan.kernels = split_list("--kernel", o.kernels);
+  for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, kernel_names());
+  if (o.target == "kvm") {
+    // This machine's kernel is what it is: what would change a simulated one must not seem to have been
+    // heard.
+    const auto refuse = [](const char* option, bool given) {
+      if (given) throw InputError(option, "", "--target kvm beside it", "the simulator, which it changes");
+    };
+    refuse("--bug", !o.bug.empty());
+    refuse("--step", o.step);
+    refuse("--set", !o.common.set.empty());
+    refuse("--kernel", !o.kernels.empty());
+    refuse("--seed", o.common.seeded);
+    models_from(split_list("--model", o.models), "--model");
+    policies_from(split_list("--policy", o.policies), "--policy");
+    return plan;
+  }
+  if (o.models.empty()) throw InputError("--model", "", "no model", "a list of models, or 'all'");
+  if (o.policies.empty()) throw InputError("--policy", "", "no policy", "a list of policies, or 'all'");
+  plan.models = models_from(split_list("--model", o.models), "--model");
+  plan.policies = policies_from(split_list("--policy", o.policies), "--policy");
+  return plan;
+}
+
+std::string to_json(const ConformOptions& o, const RunPlan& plan) {
+  const nlohmann::ordered_json config = {{"program", std::string("pmusim ") + PMUSIM_VERSION},
+                                         {"verb", "conform"},
+                                         {"cases", plan.pattern},
+                                         {"target", plan.target},
+                                         {"models", plan.models},
+                                         {"policies", plan.policies},
+                                         {"cpuids", plan.cpuids},
+                                         {"kernels", plan.kernels},
+                                         {"bug", plan.bug},
+                                         {"set", o.common.set},
+                                         {"seed", o.common.seed},
+                                         {"step", plan.step},
+                                         {"max_cycles", o.max_cycles},
+                                         {"max_seconds", o.max_seconds}};
+  return config.dump(2) + "\n";
+}
+
+void read_config(const std::string& path, ConformOptions& o) {
+  const JsonDocument document = load_json(path);
+  const JsonView root = document.root();
+  root.only_keys({"program", "verb", "cases", "target", "models", "policies", "cpuids", "kernels", "bug", "set",
+                  "seed", "step", "max_cycles", "max_seconds"});
+  root.at("verb").one_of({"conform"});
+  o.pattern = root.at("cases").as_string();
+  o.target = root.at("target").one_of({"sim", "kvm"});
+  o.models = root.at("models").as_strings();
+  o.policies = root.at("policies").as_strings();
+  o.cpuids = root.at("cpuids").as_strings();
+  if (o.target == "sim") o.kernels = root.at("kernels").as_strings();
+  o.bug = root.at("bug").as_string();
+  o.common.set = root.at("set").as_strings();
+  o.common.seed = root.at("seed").as_u64();
+  o.step = root.at("step").as_bool();
+  o.max_cycles = root.at("max_cycles").as_u64(kMostCycles);
+  o.max_seconds = root.at("max_seconds").as_u64(kMostSeconds);
+}
+
+}  // namespace pmusim::cli

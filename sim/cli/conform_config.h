@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `pmusim conform` was asked for: from the command line, or from the config.json of an earlier run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "conformance/runner.h"
+#include "conformance/worker.h"
+
+namespace pmusim::cli {
+
+struct ConformOptions {
+  Common common;
+  std::string pattern, target = "sim", bug, format = "text", out;
+  std::vector<std::string> models, policies, cpuids, kernels;
+  u64 jobs = conformance::default_workers();
+  u64 max_cycles = 0, max_seconds = 0;  // 0: the default
+  bool explain = false, step = false;
+};
+
+// Checked; with target kvm, what would change a simulated machine is refused.
+conformance::RunPlan plan_of(const ConformOptions& options);
+
+// Complete and re-runnable: every value that decides the result.
+std::string to_json(const ConformOptions& options, const conformance::RunPlan& plan);
+
+// Replaces everything but the form of output and where it goes; options that are given beside it are applied
+// after it.
+void read_config(const std::string& path, ConformOptions& options);
+
+}  // namespace pmusim::cli
