@@ -89,6 +89,7 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
     seen.instructions += counts.sum(mask_of(Count::Instructions), guest);
     seen.stats.push_back({fmt::format("cpu{}.cycles", id), cpu.cycle(), "cycles"});
     for (unsigned k = 0; k < kCounts; ++k) {
+      if (!run.model->interval && (kIntervalCounts >> k & 1)) continue;
       const char* name = count_name(static_cast<Count>(k));
       seen.stats.push_back(
           {fmt::format("cpu{}.guest.{}", id, name), counts.sum(CountMask{1} << k, guest), "events"});

@@ -29,16 +29,91 @@ enum class Count : u8 {
   Stores,
   LockedLoads,  // loads of LOCK-prefixed instructions and of XCHG with memory (also in Loads)
   Interrupts,   // hardware interrupts taken (IDT delivery of external interrupts and NMIs)
+
+  // From here on: known to a timing model with caches, TLBs and a predictor only, 0 under functional timing.
+  // Mispredicted retired branches by kind; Resteers: taken branches that the front end found out about only
+  // when it decoded them (no mispredict).
+  MispCondTaken,
+  MispCondNotTaken,
+  MispIndirectJump,
+  MispIndirectCall,
+  MispReturn,
+  Resteers,
+  // Retired load operations by the place that served them; their sum is Loads but for uncached ones.
+  LoadL1Hit,
+  LoadFillHit,  // the line was on its way into the L1 already
+  LoadL2Hit,
+  LoadL3Hit,
+  LoadDram,
+  SplitLoads,  // crossed a line; also in one of the above
+  SplitStores,
+  L1dReplacements,   // lines brought into the L1D, whoever asked
+  L1dPendingCycles,  // sum over the L1D misses of loads of the cycles that each was outstanding
+  // Requests that missed an L1 by requester and by the place that served them: an L2 reference is any of the
+  // requester's three, an L2 miss the latter two, a reference of the last level likewise, its miss the third.
+  DataL2Hit,  // loads
+  DataL3Hit,
+  DataDram,
+  RfoL2Hit,  // stores, and software prefetches for writing
+  RfoL3Hit,
+  RfoDram,
+  CodeL2Hit,  // instruction fetch
+  CodeL3Hit,
+  CodeDram,
+  WalkL2Hit,  // page-table reads
+  WalkL3Hit,
+  WalkDram,
+  L1PrefetchL2Hit,  // the L1D's prefetcher and software prefetches for reading
+  L1PrefetchL3Hit,
+  L1PrefetchDram,
+  L2PrefetchL2Hit,  // the L2's prefetcher: not references of the last level (SDM, "Pre-defined Architectural
+  L2PrefetchL3Hit,  // Performance Events": fills by other hardware prefetchers may be excluded)
+  L2PrefetchDram,
+  // Misses of a first-level TLB: served by the second level, or walked; and the cycles of those walks.
+  DtlbLoadStlbHit,
+  DtlbLoadWalks,
+  DtlbLoadWalkCycles,
+  DtlbStoreStlbHit,
+  DtlbStoreWalks,
+  DtlbStoreWalkCycles,
+  ItlbStlbHit,
+  ItlbWalks,
+  ItlbWalkCycles,
+  SmcClears,             // pipeline cleared because its code was written to
+  StoreForwardsBlocked,  // loads that needed part of an older store which could not be forwarded
+  // Where the slots went (top-down method, level 1 and part of level 2): their sum is Slots.
+  SlotsRetiring,
+  SlotsMispredict,  // wrong path and recovery
+  SlotsClear,       // machine clears
+  SlotsFetchLatency,
+  SlotsFetchBandwidth,
+  SlotsMemory,
+  SlotsCore,
   Number
 };
 inline constexpr unsigned kCounts = static_cast<unsigned>(Count::Number);
 
-using CountMask = u64;  // bit Count::X
+using CountMask = u128;  // bit Count::X
+static_assert(kCounts <= 128, "one bit for each kind");
 constexpr CountMask mask_of(Count c) {
-  return u64{1} << static_cast<unsigned>(c);
+  return CountMask{1} << static_cast<unsigned>(c);
+}
+// All kinds from `first` to `last`.
+constexpr CountMask mask_of(Count first, Count last) {
+  return (mask_of(last) - mask_of(first)) | mask_of(last);
 }
 inline constexpr CountMask kTimeCounts =
     mask_of(Count::Cycles) | mask_of(Count::RefCycles) | mask_of(Count::BusCycles) | mask_of(Count::Slots);
+inline constexpr CountMask kIntervalCounts = mask_of(Count::MispCondTaken, Count::SlotsCore);
+inline constexpr CountMask kTopdownCounts = mask_of(Count::SlotsRetiring, Count::SlotsCore);
+
+// Takes the lowest kind out of a mask that is not empty, and returns it.
+inline Count take_lowest(CountMask& kinds) {
+  const u64 low = static_cast<u64>(kinds);
+  const int bit = low ? __builtin_ctzll(low) : 64 + __builtin_ctzll(static_cast<u64>(kinds >> 64));
+  kinds &= kinds - 1;
+  return static_cast<Count>(bit);
+}
 
 // Context = world (host, guest, nested guest) x privilege x transaction.
 enum class World : u8 { Host = 0, Guest = 1, NestedGuest = 2 };
@@ -49,6 +124,9 @@ constexpr unsigned context_of(World world, bool user, bool in_transaction = fals
 using ContextMask = u16;  // bit context_of(...)
 
 using CountVector = std::array<u64, kCounts>;
+inline u64& count_in(CountVector& counts, Count kind) {
+  return counts[static_cast<unsigned>(kind)];
+}
 struct EventCounts {
   std::array<CountVector, kContexts> at{};
 
@@ -56,7 +134,7 @@ struct EventCounts {
     u64 total = 0;
     for (unsigned c = 0; c < kContexts; ++c)
       if (contexts >> c & 1)
-        for (CountMask k = kinds; k; k &= k - 1) total += at[c][static_cast<unsigned>(__builtin_ctzll(k))];
+        for (CountMask k = kinds; k;) total += at[c][static_cast<unsigned>(take_lowest(k))];
     return total;
   }
 };

@@ -18,6 +18,14 @@ constexpr CountMask kBranches = mask_of(Count::CondTaken) | mask_of(Count::CondN
 // above eight has more and may carry a wrap past the horizon by its own excess.
 constexpr u64 kMostAccesses = 8;
 
+// Of the caches' and TLBs' kinds, where each access may cross a line, walk and bring in lines ahead; and the
+// cycles of its misses. Not a proven bound: more of them carry a wrap past the horizon by the excess.
+constexpr u64 kMostRequests = 64, kMostMissCycles = 4096;
+constexpr CountMask kMissCycles = mask_of(Count::L1dPendingCycles) | mask_of(Count::DtlbLoadWalkCycles) |
+                                  mask_of(Count::DtlbStoreWalkCycles) | mask_of(Count::ItlbWalkCycles);
+constexpr CountMask kMispredicts = mask_of(Count::MispCondTaken, Count::Resteers);
+constexpr CountMask kRequests = kIntervalCounts & ~kMissCycles & ~kMispredicts & ~kTopdownCounts;
+
 u64 ceil_div(u64 a, u64 b) {
   return (a + b - 1) / b;
 }
@@ -34,16 +42,20 @@ u64 most_per_instruction(CountMask kinds) {
   if (kinds & mask_of(Count::Loads)) most += kMostAccesses;
   if (kinds & mask_of(Count::Stores)) most += kMostAccesses;
   if (kinds & mask_of(Count::LockedLoads)) most += 1;
+  if (kinds & kMispredicts) most += 1;
+  if (kinds & kRequests) most += kMostRequests;
+  if (kinds & kMissCycles) most += kMostMissCycles;
   return most;
 }
 
 u64 fewest_cycles(const Model& model, CountMask kinds, u64 distance) {
-  const u64 classes = static_cast<u64>(__builtin_popcountll(kinds & kTimeCounts));
+  u64 classes = kinds & kTopdownCounts ? 1 : 0;  // all of them together are at most the slots
+  for (CountMask left = kinds & kTimeCounts; left; ++classes) take_lowest(left);
   const u64 share = ceil_div(distance, classes);
   u64 cycles = kNever;
   const auto take = [&cycles](u64 c) { cycles = c < cycles ? c : cycles; };
   if (kinds & mask_of(Count::Cycles)) take(share);
-  if (kinds & mask_of(Count::Slots)) take(ceil_div(share, model.width));
+  if (kinds & (mask_of(Count::Slots) | kTopdownCounts)) take(ceil_div(share, model.width));
   if (kinds & mask_of(Count::RefCycles)) take(cycles_for(share, model.tsc_num, model.tsc_den));
   if (kinds & mask_of(Count::BusCycles)) take(cycles_for(share, model.bus_num, model.bus_den));
   return cycles;
@@ -66,7 +78,7 @@ Horizon Pmu::horizon() const {
       cycles = distance;  // at most one per cycle
     } else {
       const u64 most = most_per_instruction(setup.kinds);
-      const bool timed = setup.kinds & kTimeCounts;
+      const bool timed = setup.kinds & (kTimeCounts | kTopdownCounts);
       const u64 share = most && timed ? ceil_div(distance, 2) : distance;
       if (most) instructions = ceil_div(share, most);
       if (timed) cycles = fewest_cycles(*model_, setup.kinds, share);

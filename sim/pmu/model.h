@@ -8,6 +8,7 @@
 
 #include "arch/count.h"
 #include "arch/cpuid.h"
+#include "core/timing/config.h"
 #include "pmu/registers.h"
 #include "pmu/rules.h"
 
@@ -95,7 +96,9 @@ struct Model {
   std::vector<EventInfo> events;
   std::vector<ScheduleConstraint> constraints;
   std::shared_ptr<const VendorRules> rules;
-  unsigned width = 4;            // pipeline slots per cycle
+  unsigned width = 4;     // pipeline slots per cycle
+  bool interval = false;  // loaded for interval timing: events of kIntervalCounts are counted
+  core::TimingConfig timing;
   u64 tsc_num = 1, tsc_den = 1;  // TSC ticks per core cycle
   u64 bus_num = 1, bus_den = 1;  // event 0x3c/0x01 ticks per core cycle
   u64 core_khz = 0, tsc_khz = 0;

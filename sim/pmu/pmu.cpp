@@ -189,8 +189,7 @@ void Pmu::on_cycle(unsigned context, const CountVector& delta, u64 repeat) {
     bool condition = false;
     if (setup.contexts >> context & 1) {
       u64 happenings = 0;
-      for (CountMask k = setup.kinds; k; k &= k - 1)
-        happenings += delta[static_cast<unsigned>(__builtin_ctzll(k))];
+      for (CountMask k = setup.kinds; k;) happenings += delta[static_cast<unsigned>(take_lowest(k))];
       condition = setup.inv ? happenings < setup.cmask : happenings >= setup.cmask;
     }
     if (condition) {

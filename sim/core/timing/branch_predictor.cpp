@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Targets, returns and what a prediction costs; the directions are in branch_direction.cpp.
+#include "core/timing/branch_predictor.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace pmusim::core {
+namespace {
+
+constexpr u32 kIndirectEntries = 2048;
+
+Count mispredict_kind(const DynamicBranch& branch) {
+  switch (branch.kind) {
+    case BranchKind::Conditional:
+      return branch.taken ? Count::MispCondTaken : Count::MispCondNotTaken;
+    case BranchKind::IndirectJump:
+      return Count::MispIndirectJump;
+    case BranchKind::IndirectCall:
+      return Count::MispIndirectCall;
+    case BranchKind::Return:
+      return Count::MispReturn;
+    default:
+      throw std::logic_error("a direct or far branch cannot mispredict");
+  }
+}
+
+}  // namespace
+
+Prediction BranchPredictor::predict(const DynamicBranch& branch, CountVector& counts) {
+  bool right = true, known = true;
+  switch (branch.kind) {
+    case BranchKind::Far:
+      return Prediction::Right;
+    case BranchKind::Conditional:
+      right = direction(branch.ip, branch.taken) == branch.taken;
+      known = !branch.taken || known_target(branch);
+      break;
+    case BranchKind::DirectJump:
+    case BranchKind::DirectCall:
+      known = known_target(branch);
+      break;
+    case BranchKind::IndirectJump:
+    case BranchKind::IndirectCall:
+      right = indirect_target(branch);
+      break;
+    case BranchKind::Return:
+      right = return_target(branch.target);
+      break;
+  }
+  if (branch.kind == BranchKind::DirectCall || branch.kind == BranchKind::IndirectCall) {
+    return_top_ = (return_top_ + 1) % config_.return_stack;
+    returns_[return_top_] = branch.next_ip;
+    return_count_ = std::min(return_count_ + 1, config_.return_stack);
+  }
+  push_history(branch);
+  if (!right) {
+    ++count_in(counts, mispredict_kind(branch));
+    return Prediction::Mispredicted;
+  }
+  if (known) return Prediction::Right;
+  ++count_in(counts, Count::Resteers);
+  return Prediction::Resteer;
+}
+
+bool BranchPredictor::known_target(const DynamicBranch& branch) {
+  const u32 sets = config_.btb_entries / config_.btb_ways;
+  Target* first = &btb_[(branch.ip ^ branch.ip >> 12) % sets * config_.btb_ways];
+  Target* last = first + config_.btb_ways;
+  Target* way = std::find_if(first, last, [&](const Target& t) { return t.key == branch.ip + 1; });
+  const bool right = way != last && way->target == branch.target;
+  if (way == last) --way;
+  std::rotate(first, way, way + 1);
+  *first = {branch.ip + 1, branch.target};
+  return right;
+}
+
+// Only a branch whose last target was wrong gets an entry by path.
+bool BranchPredictor::indirect_target(const DynamicBranch& branch) {
+  const u64 hash = (branch.ip ^ path_ * 0x9e3779b97f4a7c15u) + 1;
+  Target& by_path = indirect_[(hash ^ hash >> 40) % kIndirectEntries];
+  const bool found = by_path.key == hash, last = known_target(branch);
+  const bool right = found ? by_path.target == branch.target : last;
+  if (!right) by_path = {hash, branch.target};
+  return right;
+}
+
+bool BranchPredictor::return_target(u64 target) {
+  if (!return_count_) return false;
+  const u64 predicted = returns_[return_top_];
+  return_top_ = (return_top_ + config_.return_stack - 1) % config_.return_stack;
+  --return_count_;
+  return predicted == target;
+}
+
+void BranchPredictor::barrier() {
+  std::fill(btb_.begin(), btb_.end(), Target{});
+  std::fill(indirect_.begin(), indirect_.end(), Target{});
+  return_count_ = 0;
+}
+
+void BranchPredictor::visit(StateWords& words) {
+  for (s8& counter : bimodal_) words(counter);
+  for (unsigned t = 0; t < kTables; ++t) {
+    for (Tagged& entry : tagged_[t]) words(entry.tag, entry.counter, entry.useful);
+    words(index_fold_[t].value, tag_fold_[t].value);
+  }
+  for (std::vector<Target>* table : {&btb_, &indirect_})
+    for (Target& entry : *table) words(entry.key, entry.target);
+  for (u64& address : returns_) words(address);
+  for (u64& word : history_) words(word);
+  words(return_top_, return_count_, path_, learned_);
+}
+
+BranchPredictor::BranchPredictor(const PredictorConfig& config)
+    : config_(config),
+      bimodal_(std::size_t{1} << config.base_bits, -1),
+      btb_(config.btb_entries),
+      indirect_(kIndirectEntries),
+      returns_(config.return_stack) {
+  if (!config.btb_ways || config.btb_entries % config.btb_ways || !config.btb_entries || !config.return_stack)
+    throw std::logic_error("predictor tables of no size");
+  constexpr u32 kLengths[kTables] = {6, 18, 54, 130};
+  static_assert(kLengths[kTables - 1] < kHistoryWords * 64, "the history holds the longest");
+  for (unsigned t = 0; t < kTables; ++t) {
+    tagged_[t].resize(std::size_t{1} << config.tagged_bits);
+    index_fold_[t] = {0, kLengths[t], config.tagged_bits};
+    tag_fold_[t] = {0, kLengths[t], kTagBits};
+  }
+}
+
+}  // namespace pmusim::core

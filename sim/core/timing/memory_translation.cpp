@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLBs and page walks.
+#include <algorithm>
+
+#include "core/timing/memory_hierarchy.h"
+
+namespace pmusim::core {
+namespace {
+
+constexpr unsigned kTopLevel = 3;     // of four: PML4; level 0 is the page table
+constexpr unsigned kSecondStage = 4;  // added to a level: the second stage's leaf entry for that table
+constexpr unsigned kIndexBits = 9, kEntryShift = 3;
+
+Count after(Count first, unsigned by) {
+  return static_cast<Count>(static_cast<unsigned>(first) + by);
+}
+
+}  // namespace
+
+void MemoryHierarchy::set_space(u16 tag, bool second_stage) {
+  tag_ = tag;
+  second_stage_ = second_stage;
+}
+
+u64 MemoryHierarchy::translate(const MemoryAccess& access, Tlb& first, Count stlb_hit, CountVector& counts,
+                               bool& walked) {
+  const u64 key = Tlb::key(access.linear, access.page_shift, tag_);
+  if (first.use(key)) return access.cycle;
+  u64 done = access.cycle + config_.stlb_latency;
+  if (stlb_.use(key)) {
+    ++count_in(counts, stlb_hit);
+  } else {
+    const Buffers::Grant grant = walkers_.acquire(done);
+    done = walk(grant.start, access, counts);
+    walkers_.hold(grant, done);
+    ++count_in(counts, after(stlb_hit, 1));
+    count_in(counts, after(stlb_hit, 2)) += done - grant.start;
+    stlb_.insert(key, access.global);
+    walked = true;
+  }
+  first.insert(key, access.global);
+  return done;
+}
+
+// From the top, or from the table that the walk cache knows, down to the entry that maps the page.
+u64 MemoryHierarchy::walk(u64 cycle, const MemoryAccess& access, CountVector& counts) {
+  const unsigned leaf = (access.page_shift - 12u) / kIndexBits;
+  const u64 table = Tlb::key(access.linear, static_cast<u8>(access.page_shift + kIndexBits), tag_);
+  unsigned level = leaf;
+  if (!walk_cache_.use(table)) {
+    walk_cache_.insert(table, access.global);
+    level = kTopLevel;
+  }
+  const u64 page = (access.linear & 0xffffffffffff) >> 12;
+  cycle += config_.walk_overhead;
+  for (;; --level) {
+    const u64 index = page >> (kIndexBits * level);
+    if (second_stage_) cycle = read_table(cycle, kSecondStage + level, index >> kIndexBits, counts);
+    cycle = read_table(cycle, level, index, counts);
+    if (level == leaf) return cycle;
+  }
+}
+
+u64 MemoryHierarchy::read_table(u64 cycle, unsigned level, u64 index, CountVector& counts) {
+  const u64 address = u64{1} << 63 | u64{tag_} << 44 | u64{level} << 40 | index << kEntryShift;
+  return l1d_access(cycle, address >> kLineShift, false, Requester::Walk, counts).ready;
+}
+
+void MemoryHierarchy::flush_tlb() {
+  for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &walk_cache_}) tlb->flush();
+}
+
+void MemoryHierarchy::flush_tlb_tag(u16 tag, bool keep_global) {
+  for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &walk_cache_}) tlb->flush_tag(tag, keep_global);
+}
+
+void MemoryHierarchy::flush_tlb_page(u16 tag, u64 linear) {
+  for (const u8 shift : {u8{12}, u8{21}, u8{30}}) {
+    for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_}) tlb->flush_key(Tlb::key(linear, shift, tag));
+    walk_cache_.flush_key(Tlb::key(linear, static_cast<u8>(shift + kIndexBits), tag));
+  }
+}
+
+}  // namespace pmusim::core

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Learning strides and streams.
+#include "core/timing/prefetcher.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace pmusim::core {
+namespace {
+
+constexpr u32 kLinesPerPage = 64;
+constexpr u64 kPageMask = ~u64{0xfff};
+constexpr u8 kStrideSure = 1;  // times that a stride was seen again
+constexpr u8 kStreamSure = 2;  // steps in one direction
+
+}  // namespace
+
+u64 StridePrefetcher::train(u64 ip, u64 linear) {
+  if (!lookahead_) return 0;
+  Entry& e = table_[(ip ^ ip >> 6) % kEntries];
+  if (e.ip != ip) {
+    e = {ip, linear, 0, 0};
+    return 0;
+  }
+  const s64 stride = static_cast<s64>(linear - e.last);
+  e.last = linear;
+  if (stride != e.stride) {
+    e.stride = stride;
+    e.confidence = 0;
+    return 0;
+  }
+  if (e.confidence < kStrideSure) ++e.confidence;
+  if (e.confidence < kStrideSure || stride == 0) return 0;
+  s64 ahead = stride * static_cast<s64>(lookahead_);
+  if (std::abs(ahead) < 64) ahead = stride < 0 ? -64 : 64;
+  const u64 target = linear + static_cast<u64>(ahead);
+  return (target & kPageMask) == (linear & kPageMask) ? target : 0;
+}
+
+StreamPrefetcher::Request StreamPrefetcher::train(u64 line) {
+  if (!distance_) return {};
+  const u64 page = line / kLinesPerPage;
+  const s32 at = static_cast<s32>(line % kLinesPerPage);
+  Stream* stream = nullptr;
+  for (Stream& s : streams_)
+    if (s.page == page) stream = &s;
+  ++clock_;
+  if (!stream) {
+    stream = &*std::min_element(streams_.begin(), streams_.end(),
+                                [](const Stream& a, const Stream& b) { return a.used < b.used; });
+    *stream = {page, clock_, static_cast<u8>(at), 0, 0, static_cast<s16>(at)};
+    return {};
+  }
+  stream->used = clock_;
+  const s32 delta = at - stream->last;
+  if (delta == 0) return {};
+  const s32 step = delta > 0 ? 1 : -1;
+  if (step != stream->step) {
+    // A line behind one that was asked for already is the same stream out of order.
+    if (stream->confidence >= kStreamSure && std::abs(delta) <= 4) return {};
+    stream->step = static_cast<s8>(step);
+    stream->confidence = 1;
+    stream->head = static_cast<s16>(at);
+  } else if (stream->confidence < kStreamSure) {
+    ++stream->confidence;
+  }
+  stream->last = static_cast<u8>(at);
+  if ((stream->head - at) * step < 0) stream->head = static_cast<s16>(at);
+  if (stream->confidence < kStreamSure) return {};
+  const s32 distance = static_cast<s32>(distance_);
+  const s32 limit = std::clamp(at + step * distance, 0, static_cast<s32>(kLinesPerPage) - 1);
+  const s32 left = (limit - stream->head) * step;
+  if (left <= 0) return {};
+  Request request;
+  request.step = step;
+  request.count = std::min(static_cast<u32>(left), degree_);
+  request.first = page * kLinesPerPage + static_cast<u64>(stream->head + step);
+  stream->head = static_cast<s16>(stream->head + step * static_cast<s32>(request.count));
+  return request;
+}
+
+void StreamPrefetcher::visit(StateWords& words) {
+  words(clock_);
+  for (Stream& s : streams_) words(s.page, s.used, s.last, s.confidence, s.step, s.head);
+}
+
+}  // namespace pmusim::core

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the prefetchers ask for. Neither leaves a 4 KB page.
+#pragma once
+
+#include <vector>
+
+#include "core/timing/state_words.h"
+
+namespace pmusim::core {
+
+// L1D: constant strides by instruction. After the same stride twice in a row it asks for the address some
+// strides ahead, at least a line.
+class StridePrefetcher {
+ public:
+  explicit StridePrefetcher(u32 lookahead) : lookahead_(lookahead), table_(kEntries) {}
+
+  // Learns from an access; the linear address to bring in, or 0.
+  u64 train(u64 ip, u64 linear);
+  void visit(StateWords& words) {
+    for (Entry& e : table_) words(e.ip, e.last, e.stride, e.confidence);
+  }
+
+ private:
+  static constexpr u32 kEntries = 64;
+  struct Entry {
+    u64 ip = 0, last = 0;
+    s64 stride = 0;
+    u8 confidence = 0;
+  };
+  u32 lookahead_;  // strides; 0: off
+  std::vector<Entry> table_;
+};
+
+// L2: ascending and descending streams of lines, one per page. From the third line in a direction on, it asks
+// for the lines up to `distance` ahead of the stream, `degree` at most per access.
+class StreamPrefetcher {
+ public:
+  StreamPrefetcher(u32 distance, u32 degree) : distance_(distance), degree_(degree), streams_(kStreams) {}
+
+  struct Request {
+    u64 first = 0;  // line
+    s32 step = 1;   // to the next
+    u32 count = 0;
+  };
+  Request train(u64 line);
+  void visit(StateWords& words);
+
+ private:
+  static constexpr u32 kStreams = 32;
+  struct Stream {
+    u64 page = kNever, used = 0;
+    u8 last = 0, confidence = 0;  // line in the page
+    s8 step = 0;                  // direction
+    s16 head = 0;                 // furthest line asked for
+  };
+  u32 distance_, degree_;
+  u64 clock_ = 0;
+  std::vector<Stream> streams_;
+};
+
+}  // namespace pmusim::core

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limited resources in time: a number of buffers each held from one cycle to another, and a channel that
+// passes one item per interval. Requests come in program order with cycles that need not grow.
+#pragma once
+
+#include <vector>
+
+#include "core/timing/state_words.h"
+
+namespace pmusim::core {
+
+// A request that begins before all that is held of a buffer does not wait for it, and then holds nothing: the
+// buffer remembers one holding only.
+class Buffers {
+ public:
+  explicit Buffers(u32 count) : held_(count) {}
+
+  struct Grant {
+    u64 start;   // the request may begin
+    u32 buffer;  // to hold from then on; kNone: nothing to hold
+  };
+  static constexpr u32 kNone = ~0u;
+
+  Grant acquire(u64 cycle) const;
+  void hold(const Grant& grant, u64 until) {
+    if (grant.buffer != kNone) held_[grant.buffer] = {grant.start, until};
+  }
+  bool free_at(u64 cycle) const { return acquire(cycle).start == cycle; }
+  void visit(StateWords& words) {
+    for (Held& h : held_) words(h.from, h.until);
+  }
+
+ private:
+  struct Held {
+    u64 from = 0, until = 0;
+  };
+  std::vector<Held> held_;
+};
+
+// Time in buckets of some items each: within a bucket items pass at their interval, and a full bucket sends
+// the request on to the next. Requests older than the window of buckets pass at once.
+class Bandwidth {
+ public:
+  explicit Bandwidth(u32 interval) : interval_(interval), buckets_(kBuckets) {}
+
+  u64 pass(u64 cycle);  // the cycle at which it begins to pass
+  void visit(StateWords& words) {
+    for (Bucket& b : buckets_) words(b.number, b.items);
+  }
+
+ private:
+  static constexpr u32 kBuckets = 512, kItems = 4;
+  struct Bucket {
+    u64 number = 0;
+    u32 items = 0;
+  };
+  u64 interval_;
+  std::vector<Bucket> buckets_;
+};
+
+}  // namespace pmusim::core

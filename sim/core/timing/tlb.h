@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// One TLB (or paging-structure cache) of a timing model: which translations are cached, not what they are.
+// Set-associative by page number, true LRU, tagged by address space.
+#pragma once
+
+#include <vector>
+
+#include "core/timing/config.h"
+#include "core/timing/state_words.h"
+
+namespace pmusim::core {
+
+class Tlb {
+ public:
+  explicit Tlb(const TlbConfig& config);
+
+  // Page number, size and tag as one word; a global page survives flush_non_global.
+  static u64 key(u64 linear, u8 page_shift, u16 tag) {
+    return (linear & 0xffffffffffff) >> page_shift | u64{tag} << 36 | u64{page_shift} << 52;
+  }
+
+  bool use(u64 key);  // whether it is cached; then most recently used
+  void insert(u64 key, bool global);
+  void flush();
+  void flush_tag(u16 tag, bool keep_global);
+  void flush_key(u64 key);
+  void visit(StateWords& words) {
+    for (u64& entry : entries_) words(entry);
+  }
+
+ private:
+  static constexpr u64 kValid = u64{1} << 63, kGlobal = u64{1} << 62;
+  u64* set_of(u64 key) { return &entries_[(key & 0xfffffffff) % sets_ * ways_]; }
+  u64* find(u64 key);
+
+  u32 sets_, ways_;
+  std::vector<u64> entries_;  // sets in order of use, the most recent first; 0: empty
+};
+
+}  // namespace pmusim::core
