@@ -68,7 +68,7 @@ class Intercepts {
   virtual bool cr(unsigned cr, bool write, u64 value) const = 0;
   virtual bool external_interrupt() const = 0;  // asked by the CPU when it recognises an event
   virtual bool nmi() const = 0;
-  // SVM checks an RDPMC's or RDMSR's own faults before the intercept (APM Vol. 2, 15.9); VMX exits first.
+  // SVM checks RDPMC's counter number before the intercept (APM Vol. 2, 15.9), VMX after it.
   virtual bool faults_before_rdpmc_intercept() const = 0;
 };
 

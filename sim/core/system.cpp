@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Privileged and system instructions other than MSR and control-register moves (SDM Vol. 2, each
 // instruction). Order of checks: #UD and privilege faults, then the VM-exit, then everything else (SDM Vol.
-// 3, "Relative Priority of Faults and VM Exits"); RDPMC and the I/O bitmap are the exceptions, see there. Not
+// 3, "Relative Priority of Faults and VM Exits"); the I/O bitmap, and RDPMC on SVM, are the exceptions. Not
 // modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME, PVI).
 #include "base/bits.h"
 #include "core/exec.h"
@@ -71,16 +71,18 @@ void check_intercept(Exec& x, ExitKind kind, u64 qualification, u64 value) {
   throw request;
 }
 
-// VMX exits before any fault of the counter number or of CR4.PCE; SVM checks them first. (The SDM puts faults
-// based on privilege level before the exit; KVM's handler repeats the CR4.PCE check, so a guest sees the
-// same.)
+// VMX: CR4.PCE, the exit, the counter's number. The SDM puts "faults based on privilege level" before exits
+// and names no exception for RDPMC; KVM agrees: emulate.c checks CR4.PCE before the intercept (check_rdpmc),
+// and for its VMware back door vmx.c intercepts #GP to see RDPMC at CPL 3, although RDPMC exits as well.
+// (KVM's handler of the exit repeats the check; that decides nothing on hardware.) SVM: all faults, then the
+// exit (APM Vol. 2, 15.9).
 void rdpmc(Exec& x) {
   CpuState& s = *x.s;
   const u32 ecx = static_cast<u32>(s.gpr[RCX]);
   const bool allowed = s.cpl == 0 || s.cr4 & kCr4Pce || !s.protected_mode();
   const bool faults_first = x.intercepts && x.intercepts->faults_before_rdpmc_intercept();
-  if (!faults_first) check_intercept(x, ExitKind::Rdpmc, ecx);
   if (!allowed) raise_gp(0);
+  if (!faults_first) check_intercept(x, ExitKind::Rdpmc, ecx);
   x.synchronize();
   u64 value = 0;
   if (!x.env->rdpmc(ecx, value)) raise_gp(0);

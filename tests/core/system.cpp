@@ -174,13 +174,19 @@ TEST_CASE("RDPMC needs CPL 0, CR4.PCE, or real mode, a bad counter is #GP(0)") {
   CHECK_FALSE(fault_of([&] { rdpmc(real.x); }));
 }
 
-TEST_CASE("an intercepted RDPMC: VMX exits before its faults, SVM faults first") {
+TEST_CASE(
+    "an intercepted RDPMC: the privilege fault comes first, a bad counter number after VMX's exit, before "
+    "SVM's") {
   Cpu intel;
   intel.guest();
   intel.env.counters[0] = 1;
   CHECK(exit_kind([&] { intel.rdpmc(64); }) == ExitKind::Rdpmc);
   intel.user();
+  CHECK(gp([&] { intel.rdpmc(0); }));
+  CHECK(gp([&] { intel.rdpmc(64); }));
+  intel.s.cr4 |= kCr4Pce;
   CHECK(exit_kind([&] { intel.rdpmc(0); }) == ExitKind::Rdpmc);
+  CHECK(exit_kind([&] { intel.rdpmc(64); }) == ExitKind::Rdpmc);
   Cpu amd(true);
   amd.guest(true);
   amd.env.counters[0] = 1;
