@@ -39,7 +39,8 @@ class ControlBlockPmuFields {
  public:
   virtual ~ControlBlockPmuFields() = default;
   virtual bool can_load_global_ctrl() const = 0;  // VM-entry control 13 and VM-exit control 12; false on SVM
-  virtual bool can_save_global_ctrl() const = 0;  // VM-exit control 30; without it: set_auto_store()
+  virtual bool can_save_global_ctrl()
+      const = 0;  // VM-exit control 30; without it: the VM-exit MSR-store list
   // Enables "load at entry" and "load at exit", and with `save` storing the guest's value at exit (control
   // 30, or an entry in the VM-exit MSR-store list where the control does not exist).
   virtual void use_global_ctrl(bool load, bool save) = 0;

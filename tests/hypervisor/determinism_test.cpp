@@ -80,7 +80,7 @@ void check_same(const Run& a, const Run& b) {
 
 TEST_CASE("four contending vCPUs with PMIs end alike for any SystemC quantum, by blocks and by steps") {
   for (const char* model : {"spr", "zen4"})
-    for (const char* policy : {"emulated", "mediated"}) {
+    for (const char* policy : {"emulated", "mediated", "dedicated"}) {
       INFO(std::string(model) << " under " << std::string(policy));
       const bool steps = (model[0] == 's') == (policy[0] == 'e');  // slow: one policy of each vendor
       const Run first = run(model, policy, 1'000'000, false);
