@@ -41,13 +41,17 @@ u64 HardwareBacking::amd_mode_bits(unsigned counter) const {
   return stop ? kGuestOnly : 0;
 }
 
+// A selector that the hypervisor does not see stays as the guest wrote it.
+u64 HardwareBacking::wanted_selector(unsigned n) const {
+  const u64 guest = s_.regs.selector[n];
+  if (intel() || !known(Asset::EventSelectors)) return guest;
+  return (guest & ~(kGuestOnly | kHostOnly)) | amd_mode_bits(n);
+}
+
 void HardwareBacking::controls_written(const pmu::Registers& before) {
   for (unsigned n = 0; n < s_.caps.gp_count; ++n) {
-    const u64 now = s_.regs.selector[n];
-    if (now == before.selector[n]) continue;
-    // A selector that the hypervisor does not see stays as the guest wrote it.
-    selector_hw_[n] =
-        intel() || !known(Asset::EventSelectors) ? now : (now & ~(kGuestOnly | kHostOnly)) | amd_mode_bits(n);
+    if (s_.regs.selector[n] == before.selector[n]) continue;
+    selector_hw_[n] = wanted_selector(n);
   }
   const u64 changed = changed_counters(s_, before);
   if (s_.regs.fixed_ctrl != before.fixed_ctrl) {
@@ -110,7 +114,8 @@ void HardwareBacking::increment_hardware(PhysicalCpu& cpu, unsigned counter) {
   const u64 value = (cpu.rdpmc(rdpmc_index(counter)) + 1) & width;
   cpu.wrmsr(counter_msr(counter), value);
   if (value) return;
-  cpu.wrmsr(intel() ? msr::kGlobalStatusSet : msr::kAmdGlobalStatusSet, bit(counter));
+  if (has_global_registers())
+    cpu.wrmsr(intel() ? msr::kGlobalStatusSet : msr::kAmdGlobalStatusSet, bit(counter));
   if (s_.interrupts(counter)) s_.hooks->request_pmi();
 }
 
@@ -135,10 +140,12 @@ void HardwareBacking::learn_controls() {
   learnt_ |= wanted;
 }
 
-bool HardwareBacking::stops_by_write() const {
+HardwareBacking::StopBy HardwareBacking::stop_by() const {
   const SwitchAt at = s_.policy->switch_at;
-  return !intel() && s_.host->caps.version >= 2 && s_.policy->on_exit == OnExit::StopAll &&
-         (at == SwitchAt::VcpuLoadPut || at == SwitchAt::Never) && !known(Asset::EventSelectors);
+  const bool stays = at == SwitchAt::VcpuLoadPut || at == SwitchAt::Never;
+  if (intel() || !stays || s_.policy->on_exit != OnExit::StopAll || known(Asset::EventSelectors))
+    return StopBy::Nothing;
+  return has_global_registers() ? StopBy::GlobalCtl : StopBy::Selectors;
 }
 
 // Where the slow path finds the state in hardware too, it counts no better than the fast one.
@@ -195,7 +202,7 @@ void HardwareBacking::prepare_entry(PhysicalCpu& cpu, ControlBlockPmuFields& fie
   if (s_.policy->switch_at != SwitchAt::RunLoop && !loaded()) load_context(cpu);
   if (loaded() && wanted_lvtpc() != lvtpc_written_) write_lvtpc(cpu);
   learnt_ = 0;
-  if (loaded() && stops_by_write()) cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
+  if (loaded()) start_counters(cpu);
   if (!fields.can_load_global_ctrl()) return;
   const bool load = stops_at_exit(), save = load && global_ctrl_direct();
   const bool fresh = fields_ != &fields;
@@ -224,7 +231,7 @@ void HardwareBacking::save_global_ctrl(PhysicalCpu& cpu, ControlBlockPmuFields& 
 
 void HardwareBacking::after_exit(PhysicalCpu& cpu, ControlBlockPmuFields& fields) {
   save_global_ctrl(cpu, fields);
-  if (stops_by_write()) cpu.wrmsr(msr::kAmdGlobalCtl, 0);
+  stop_counters(cpu);
   if (s_.policy->switch_at == SwitchAt::VmEntryExit) put_context(cpu);
 }
 

@@ -42,8 +42,6 @@ class HardwareBacking : public VpmuBacking {
   void sched_in(PhysicalCpu& cpu) override;
   void sched_out(PhysicalCpu& cpu) override;
 
-  u64 selector_hw(unsigned n) const { return selector_hw_[n]; }
-  u64 fixed_ctrl_hw() const { return fixed_ctrl_hw_; }
   bool loaded() const { return loaded_on_ != nullptr; }
 
  protected:
@@ -64,11 +62,19 @@ class HardwareBacking : public VpmuBacking {
   bool global_ctrl_direct() const;
   // At exits the hardware stops the counters by itself (Intel's exit field).
   bool stops_at_exit() const { return intel() && s_.policy->on_exit != OnExit::LeaveRunning; }
-  // ... or, on AMD where selectors without GuestOnly may count in the host, by two writes of GLOBAL_CTL.
-  bool stops_by_write() const;
+  // ... or, on AMD where selectors without GuestOnly may count in the host, the hypervisor stops them after
+  // each exit and starts them before each entry: by GLOBAL_CTL, or without one selector by selector, as perf
+  // does (x86_pmu_disable_all). Between those writes and the guest the counters run.
+  enum class StopBy : u8 { Nothing, GlobalCtl, Selectors };
+  StopBy stop_by() const;
+  void start_counters(PhysicalCpu& cpu);
+  void stop_counters(PhysicalCpu& cpu);
+  u64 stopped_selector(unsigned n) const;  // what hardware holds from a stop to the next start
+  bool has_global_registers() const { return intel() || s_.host->caps.version >= 2; }
   void increment_hardware(PhysicalCpu& cpu, unsigned counter);
   u64 global_ctrl_after_exit() const;
   u64 amd_mode_bits(unsigned counter) const;
+  u64 wanted_selector(unsigned n) const;
   u32 counter_msr(unsigned counter) const;
   u32 selector_msr(unsigned n) const;
   u32 rdpmc_index(unsigned counter) const;

@@ -9,6 +9,10 @@ namespace pmusim::hv {
 
 using pmu::kFixedBase;
 
+namespace {
+constexpr u64 kEn = bit(22);
+}
+
 u32 HardwareBacking::counter_msr(unsigned counter) const {
   if (counter >= kFixedBase) return msr::kFixedCtr0 + (counter - kFixedBase);
   if (intel()) return (s_.host->caps.full_width_writes() ? msr::kAPmc0 : msr::kPerfCtr0) + counter;
@@ -31,10 +35,7 @@ void HardwareBacking::write_lvtpc(PhysicalCpu& cpu) {
 
 void HardwareBacking::load_context(PhysicalCpu& cpu) {
   s_.perf->load_guest_context(cpu);
-  if (intel())
-    cpu.wrmsr(msr::kGlobalCtrl, 0);
-  else if (s_.host->caps.version >= 2)
-    cpu.wrmsr(msr::kAmdGlobalCtl, 0);
+  if (has_global_registers()) cpu.wrmsr(intel() ? msr::kGlobalCtrl : msr::kAmdGlobalCtl, 0);
   write_lvtpc(cpu);
   load_registers(cpu);
   loaded_on_ = &cpu;
@@ -52,7 +53,7 @@ void HardwareBacking::load_registers(PhysicalCpu& cpu) {
     const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
     const u64 value = s_.stored(counter);
     if (!elide_ || cpu.rdpmc(rdpmc_index(counter)) != value) cpu.wrmsr(counter_msr(counter), value);
-    if (counter < kFixedBase) cpu.wrmsr(selector_msr(counter), selector_hw_[counter]);
+    if (counter < kFixedBase) cpu.wrmsr(selector_msr(counter), stopped_selector(counter));
   }
   load_vendor(cpu);
 }
@@ -66,11 +67,11 @@ void HardwareBacking::load_vendor(PhysicalCpu& cpu) {
     if (guest & ~status) cpu.wrmsr(msr::kGlobalStatusSet, guest & ~status);
     if (s_.caps.version > 1) cpu.wrmsr(msr::kFixedCtrCtrl, fixed_ctrl_hw_);
     if (!stops_at_exit()) cpu.wrmsr(msr::kGlobalCtrl, s_.regs.global_ctrl);  // no VM-entry will load it
-  } else if (s_.host->caps.version >= 2) {
+  } else if (has_global_registers()) {
     cpu.rdmsr(msr::kAmdGlobalStatus, status);
     if (status) cpu.wrmsr(msr::kAmdGlobalStatusClr, status);
     cpu.wrmsr(msr::kAmdGlobalStatusSet, guest);
-    if (!stops_by_write()) cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
+    if (stop_by() != StopBy::GlobalCtl) cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
   }
 }
 
@@ -90,7 +91,7 @@ void HardwareBacking::put_vendor(PhysicalCpu& cpu) {
       }
       if (fixed_ctrl_hw_) cpu.wrmsr(msr::kFixedCtrCtrl, 0);
     }
-  } else if (s_.host->caps.version >= 2) {
+  } else if (has_global_registers()) {
     cpu.wrmsr(msr::kAmdGlobalCtl, 0);
     cpu.rdmsr(msr::kAmdGlobalStatus, status);
     if (status) cpu.wrmsr(msr::kAmdGlobalStatusClr, status);
@@ -105,13 +106,39 @@ void HardwareBacking::put_registers(PhysicalCpu& cpu) {
     u64& value = s_.stored(counter);
     value = cpu.rdpmc(rdpmc_index(counter));
     const bool selector = counter < kFixedBase;
-    if (selector && !known(Asset::EventSelectors)) {  // no shadow: read it back
+    // No shadow: read it back, unless the latest exit did.
+    if (selector && !known(Asset::EventSelectors) && stop_by() != StopBy::Selectors) {
       cpu.rdmsr(selector_msr(counter), selector_hw_[counter]);
       s_.regs.selector[counter] = selector_hw_[counter];
     }
     if (value) cpu.wrmsr(counter_msr(counter), 0);
     if (selector && selector_hw_[counter]) cpu.wrmsr(selector_msr(counter), 0);
   }
+}
+
+u64 HardwareBacking::stopped_selector(unsigned n) const {
+  return selector_hw_[n] & ~(stop_by() == StopBy::Selectors ? kEn : 0);
+}
+
+void HardwareBacking::start_counters(PhysicalCpu& cpu) {
+  const StopBy by = stop_by();
+  if (by == StopBy::GlobalCtl) cpu.wrmsr(msr::kAmdGlobalCtl, s_.regs.global_ctrl);
+  if (by != StopBy::Selectors) return;
+  for (unsigned n = 0; n < s_.caps.gp_count; ++n)
+    if (selector_hw_[n] & kEn) cpu.wrmsr(selector_msr(n), selector_hw_[n]);
+}
+
+// Only the selectors themselves tell what the guest has programmed.
+void HardwareBacking::stop_counters(PhysicalCpu& cpu) {
+  const StopBy by = stop_by();
+  if (by == StopBy::GlobalCtl) cpu.wrmsr(msr::kAmdGlobalCtl, 0);
+  if (by != StopBy::Selectors) return;
+  for (unsigned n = 0; n < s_.caps.gp_count; ++n) {
+    cpu.rdmsr(selector_msr(n), selector_hw_[n]);
+    s_.regs.selector[n] = selector_hw_[n];
+    if (selector_hw_[n] & kEn) cpu.wrmsr(selector_msr(n), stopped_selector(n));
+  }
+  learnt_ = s_.counters();
 }
 
 }  // namespace pmusim::hv

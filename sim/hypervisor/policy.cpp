@@ -206,12 +206,15 @@ std::string unmet(const Policy& policy, const pmu::Model& host) {
   if (caps.version == 0 || caps.gp_count == 0) return "the CPU has no architectural PMU";
   if (caps.vendor == pmu::Vendor::Amd && caps.gp_count < 4) return "KVM needs at least 4 counters";
   if (!policy.counters_in_hardware()) return "";
-  // perf marks a PMU as capable of a mediated vPMU, and KVM agrees, on these conditions (kvm-vpmu 3.1);
-  // overflow status must be restorable by software, whoever switches.
+  // perf marks AMD's PMUs as capable of a mediated vPMU on this condition (kvm-vpmu 3.1). Without PerfMonV2
+  // there is no overflow status that would have to be restored, so who does without perf's support can switch
+  // such a PMU too.
   if (caps.vendor == pmu::Vendor::Amd)
-    return caps.version >= 2
+    return caps.version >= 2 || policy.host_perf != HostPerfUse::ExcludeGuestOnly
                ? ""
-               : "needs PerfMonV2 (GlobalStatusSet and GlobalStatusClr); " + host.name + " has none";
+               : "needs PerfMonV2 (GlobalStatusSet and GlobalStatusClr) for perf's mediated vPMU; " +
+                     host.name + " has none";
+  // KVM's conditions on Intel; whoever switches must be able to restore overflow status and whole counters.
   if (caps.version < 4)
     return "needs architectural performance monitoring version 4 (GLOBAL_STATUS_SET); " + host.name +
            " has version " + std::to_string(caps.version);

@@ -350,6 +350,7 @@ int Vpmu::set_filter(std::shared_ptr<const EventFilter> filter) {
     if (!s.policy->lockdown_on_erratum) return -EOPNOTSUPP;
     impl_->backing->begin_access();
     s.locked_down = true;
+    impl_->backing->controls_written({});  // as if the guest had written them now, seen by the hypervisor
     impl_->backing->end_access();
     s.hooks->request_recalc_intercepts();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The physical register accesses of one mediated round trip, against golden files written by hand from KVM's
-// sequences (golden/*.txt).
+// The physical register accesses of one mediated round trip, and of a dedicated vCPU on a CPU without
+// GLOBAL_CTL, against golden files written by hand from KVM's and perf's sequences (golden/*.txt).
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -22,6 +22,14 @@ std::vector<std::string> golden(const std::string& name) {
   for (std::string line; std::getline(in, line);)
     if (!line.empty() && line[0] != '#') lines.push_back(line);
   return lines;
+}
+
+void compare(const std::vector<std::string>& log, const std::string& file) {
+  const std::vector<std::string> expected = golden(file);
+  for (std::size_t i = 0; i < std::max(log.size(), expected.size()); ++i) {
+    CAPTURE(i);
+    CHECK((i < log.size() ? log[i] : "") == (i < expected.size() ? expected[i] : ""));
+  }
 }
 
 void round_trip(const pmu::Model& model, bool elide, const std::string& file) {
@@ -63,11 +71,7 @@ void round_trip(const pmu::Model& model, bool elide, const std::string& file) {
   g.vpmu->after_exit(g.cpu, fields);
   g.vpmu->put(g.cpu);
 
-  const std::vector<std::string> log = g.cpu.log, expected = golden(file);
-  for (std::size_t i = 0; i < std::max(log.size(), expected.size()); ++i) {
-    CAPTURE(i);
-    CHECK((i < log.size() ? log[i] : "") == (i < expected.size() ? expected[i] : ""));
-  }
+  compare(g.cpu.log, file);
   CHECK(g.read(intel ? msr::kPerfCtr0 : msr::kAmdPerfCtr0) == 0x1234);
   CHECK(g.read(intel ? msr::kGlobalStatus : msr::kAmdGlobalStatus) == 3);
 }
@@ -84,6 +88,22 @@ TEST_CASE("Without write elision a mediated round trip writes every counter, sel
   round_trip(spr(), false, "mediated-spr-no-elision");
   round_trip(skx(), false, "mediated-skx-no-elision");
   round_trip(zen4(), false, "mediated-zen4-no-elision");
+}
+
+TEST_CASE("A dedicated vCPU on a CPU without GLOBAL_CTL is stopped and started through its selectors") {
+  Guest g(zen3(), "dedicated");
+  FakeFields fields(g.cpu, false, false);
+  g.vpmu->prepare_entry(g.cpu, fields);
+  g.cpu.selector(0) = 0x4300c0;  // by the guest
+  g.cpu.selector(2) = 0x0300c2;
+  g.vpmu->after_exit(g.cpu, fields);
+  g.vpmu->prepare_entry(g.cpu, fields);
+  g.cpu.counter(0) = 0x1234;
+  g.vpmu->after_exit(g.cpu, fields);
+  g.vpmu->sched_out(g.cpu);
+  g.vpmu->sched_in(g.cpu);
+  g.vpmu->prepare_entry(g.cpu, fields);
+  compare(g.cpu.log, "dedicated-zen3");
 }
 
 // kvm-vpmu 3.5: idle guest PMU, all host counters already zero.

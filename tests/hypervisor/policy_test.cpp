@@ -136,3 +136,17 @@ TEST_CASE("The mediated policy is refused on hosts that KVM refuses, with KVM's 
   CHECK(unmet(mediated, spr(), KernelRelease::V7_0) == "");
   CHECK(unmet(emulated, spr(), KernelRelease::V6_12) == "");
 }
+
+// kvm-vpmu 3.1: PerfMonV2 is perf's condition for its mediated support; a policy that denies host perf the
+// PMU does without that support.
+TEST_CASE("PerfMonV2 is asked of an AMD host only by policies that need perf's mediated support") {
+  CHECK(unmet(shipped_policy("dedicated"), zen3()) == "");
+  for (const char* id : {"mediated", "mediated-rfc-v1", "freeze-guest", "freeze-hybrid", "freeze-vcpu"})
+    CHECK(contains(unmet(shipped_policy(id), zen3()), "PerfMonV2"));
+  pmu::Model three = zen3();
+  three.caps.gp_count = 3;
+  CHECK(contains(unmet(shipped_policy("dedicated"), three), "4 counters"));
+  pmu::Model v3 = skx();
+  v3.caps.version = 3;
+  CHECK(contains(unmet(shipped_policy("dedicated"), v3), "version 4"));
+}

@@ -172,6 +172,47 @@ TEST_CASE("On AMD selectors that the guest owns are stopped by GLOBAL_CTL, aroun
   CHECK(g.cpu.global() == 1);
 }
 
+TEST_CASE(
+    "Without GLOBAL_CTL the hypervisor sees and counts what the guest programmed although it is stopped") {
+  Guest g(zen3(), "dedicated");
+  FakeFields fields(g.cpu, false, false);
+  g.vpmu->prepare_entry(g.cpu, fields);
+  g.cpu.selector(0) = 0x5300c0;  // by the guest
+  g.cpu.counter(0) = mask(48);
+  g.vpmu->after_exit(g.cpu, fields);
+  CHECK(g.cpu.selector(0) == 0x1300c0);
+  CHECK(g.read(msr::kAmdPerfCtl0) == 0x5300c0);
+  CHECK(g.cpu.selector(0) == 0x1300c0);
+  g.cpu.log.clear();
+  g.vpmu->instruction_emulated(false, false);
+  CHECK(g.cpu.counter(0) == 0);
+  CHECK(g.hooks.pmi_requested);
+  for (const std::string& line : g.cpu.log) CHECK(line.find("c00003") == std::string::npos);  // no such MSR
+  g.vpmu->prepare_entry(g.cpu, fields);
+  CHECK(g.cpu.selector(0) == 0x5300c0);
+}
+
+TEST_CASE("Locked down on AMD, selectors that the guest had written count in the guest only") {
+  for (const pmu::Model& model : {zen3(), zen4()}) {
+    CAPTURE(model.id);
+    Guest g(model, "dedicated");
+    FakeFields fields(g.cpu, false, false);
+    g.vpmu->prepare_entry(g.cpu, fields);
+    g.cpu.selector(0) = 0x4300c0;  // by the guest
+    g.cpu.selector(1) = 0x4300c2;
+    g.vpmu->after_exit(g.cpu, fields);
+    CHECK(g.vpmu->set_filter(deny(pmu::Vendor::Amd, {0xc2})) == 0);
+    g.requests();
+    CHECK(g.cpu.selector(0) == 0x100004300c0);
+    CHECK(g.cpu.selector(1) == 0x100000300c2);
+    g.cpu.log.clear();
+    g.vpmu->prepare_entry(g.cpu, fields);
+    g.vpmu->after_exit(g.cpu, fields);
+    CHECK(g.cpu.selector(0) == 0x100004300c0);  // GuestOnly does it from now on
+    for (const std::string& line : g.cpu.log) CHECK(line.rfind("wrmsr", 0) != 0);
+  }
+}
+
 TEST_CASE("The fast path is closed while a counter of instructions is enabled, filtered or not") {
   Guest g(spr(), "mediated");
   CHECK(g.vpmu->fastpath_allowed());
