@@ -55,6 +55,8 @@ class Translator {
   }
   u8 number(unsigned n) const { return static_cast<u8>(ZydisRegisterGetId(o_[n].reg.value)); }
 
+  u8 vector_register(unsigned n) const;  // of any class
+
   void memory(unsigned n, unsigned loads, unsigned stores);
   void implicit(unsigned loads, unsigned stores) {
     op_.loads = static_cast<u8>(op_.loads + loads);

@@ -13,6 +13,14 @@ void reset(CpuState& state) {
   state.tr.access = 0x8b;
   state.rip = 0xfff0;
   state.cr0 = kCr0Cd | kCr0Nw | kCr0Et;
+  state.fpu.control = kFcwReset;
+  state.fpu.tags = 0xff;  // FTW 5555H: all registers hold +0.0
+}
+
+void init(CpuState& state) {
+  const FpuState fpu = state.fpu;
+  reset(state);
+  state.fpu = fpu;
 }
 
 }  // namespace pmusim::core

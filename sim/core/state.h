@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Architectural state of one logical processor: plain data, copied on VM-entry, save and restore.
-// Not modelled: x87, SSE and later registers, shadow stacks, protection keys, SMM.
+// Not modelled: AVX and later registers, shadow stacks, protection keys, SMM.
 #pragma once
 
 #include "arch/vector.h"
 #include "base/types.h"
+#include "core/fpu.h"
 
 namespace pmusim::core {
 
@@ -46,7 +47,8 @@ inline constexpr u64 kCr0Pe = 1, kCr0Mp = 1 << 1, kCr0Em = 1 << 2, kCr0Ts = 1 <<
                      kCr0Pg = u64{1} << 31;
 inline constexpr u64 kCr4Tsd = 1 << 2, kCr4De = 1 << 3, kCr4Pse = 1 << 4, kCr4Pae = 1 << 5, kCr4Mce = 1 << 6,
                      kCr4Pge = 1 << 7, kCr4Pce = 1 << 8, kCr4Osfxsr = 1 << 9, kCr4Osxmmexcpt = 1 << 10,
-                     kCr4Umip = 1 << 11, kCr4Fsgsbase = 1 << 16, kCr4Smep = 1 << 20, kCr4Smap = 1 << 21;
+                     kCr4Umip = 1 << 11, kCr4Fsgsbase = 1 << 16, kCr4Osxsave = 1 << 18, kCr4Smep = 1 << 20,
+                     kCr4Smap = 1 << 21;
 inline constexpr u64 kEferSce = 1, kEferLme = 1 << 8, kEferLma = 1 << 10, kEferNxe = 1 << 11,
                      kEferSvme = 1 << 12;
 
@@ -66,6 +68,7 @@ struct CpuState {
   bool interrupt_shadow = false;  // STI, MOV SS, POP SS: one more instruction before an interrupt
   bool nmi_blocked = false;       // from NMI delivery to IRET
   Activity activity = Activity::Running;
+  FpuState fpu;
 
   bool long_mode() const { return efer & kEferLma; }
   bool code64() const { return long_mode() && seg[CS].long_mode(); }
@@ -73,7 +76,9 @@ struct CpuState {
   bool paging() const { return cr0 & kCr0Pg; }
 };
 
-// State after INIT or RESET (SDM Vol. 3, "Processor State After Reset"); CS:IP = F000:FFF0.
+// State after RESET or INIT (SDM Vol. 3, "Processor State After Reset"); CS:IP = F000:FFF0. INIT keeps x87
+// and SSE state.
 void reset(CpuState& state);
+void init(CpuState& state);
 
 }  // namespace pmusim::core

@@ -42,12 +42,15 @@ enum OpAddress : u8 {
   kAddrFlat = 4,  // 64-bit code, 64-bit address, no segment base: disp + base + index is the linear address
 };
 
+inline constexpr u8 kXmm = 128, kMmx = 144;  // in dst and src, beyond the general registers
+
 struct MicroOp {
   Handler run = nullptr;
   u64 imm = 0;             // immediate, branch target, far offset
   u64 disp = 0;            // displacement; RIP-relative already resolved
   u64 next_rip = 0;        // address after the instruction
-  u8 dst = 0, src = 0;     // registers as byte offsets into CpuState::gpr (AH is 1), or segment/CR/DR numbers
+  u8 dst = 0, src = 0;     // registers as byte offsets into CpuState::gpr (AH is 1), kXmm + n, kMmx + n, or
+                           // segment/CR/DR numbers
   u8 base = 0, index = 0;  // register numbers
   u8 scale = 0;            // shift
   u8 seg = DS;

@@ -201,7 +201,7 @@ void Cpu::take_due() {
 bool Cpu::start_up() {
   if (apic_.init_pending()) {
     apic_.init();
-    core::reset(state_);
+    core::init(state_);
     core_->set_state(&state_);
     state_.activity = Activity::WaitForSipi;
   }

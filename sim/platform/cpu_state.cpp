@@ -12,6 +12,12 @@ void visit(Archive& a, core::Segment& s) {
   a(s.base, s.limit, s.access, s.selector);
 }
 
+void visit(Archive& a, core::FpuState& f) {
+  a(f.xmm);
+  for (core::X87Register& r : f.r) a(r.significand, r.exponent);
+  a(f.instruction, f.operand, f.xcr0, f.mxcsr, f.control, f.status, f.opcode, f.tags);
+}
+
 void visit(Archive& a, core::CpuState& s) {
   a(s.gpr, s.rip, s.rflags);
   for (core::Segment& seg : s.seg) visit(a, seg);
@@ -21,6 +27,7 @@ void visit(Archive& a, core::CpuState& s) {
   a(s.cr0, s.cr2, s.cr3, s.cr4, s.efer, s.dr);
   a(s.star, s.lstar, s.cstar, s.sfmask, s.kernel_gs_base, s.tsc_aux, s.sysenter_cs, s.sysenter_esp,
     s.sysenter_eip, s.pat, s.cpl, s.interrupt_shadow, s.nmi_blocked, s.activity);
+  visit(a, s.fpu);
 }
 
 // Registers are 64-bit values only, so their bytes are their state.

@@ -115,6 +115,7 @@ void place_image(const Image& image, const BootOptions& options, u64 memory, con
   if (!ok) throw std::logic_error("image placed outside the memory it was checked against");
 
   core::reset(entry);
+  entry.fpu = {};  // firmware has executed FNINIT
   entry.cr0 = core::kCr0Pe | core::kCr0Et;
   entry.rflags = core::kFixed1;
   entry.rip = image.entry;
