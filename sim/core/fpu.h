@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// x87, MMX and SSE registers of one logical processor (SDM Vol. 1, "x87 FPU Execution Environment", "SSE Programming
-// Environment"). x87 registers are held in physical order, R0 to R7: ST(i) is R[(TOP + i) mod 8], MMi is the
-// significand of Ri. The tag word is the abridged one of FXSAVE (bit i set: Ri is not empty).
+// x87, MMX and SSE registers of one logical processor (SDM Vol. 1, "x87 FPU Execution Environment", "SSE
+// Programming Environment"). x87 registers are held in physical order, R0 to R7: ST(i) is R[(TOP + i) mod 8],
+// MMi is the significand of Ri. The tag word is the abridged one of FXSAVE (bit i set: Ri is not empty).
 #pragma once
 
 #include "base/types.h"

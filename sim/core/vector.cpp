@@ -11,10 +11,12 @@ void sse_unavailable(const CpuState& s) {
 
 namespace {
 
-// CR0.NE clear: the error is reported through FERR# and an external interrupt, which this machine does not have.
+// CR0.NE clear: the error is reported through FERR# and an external interrupt, which this machine does not
+// have.
 void check_pending(const Executor& x) {
   if (!(x.s->fpu.status & kFswSummary)) return;
-  if (!(x.s->cr0 & kCr0Ne)) throw Unimplemented(x.op->rip(), "x87 error reported through FERR# (CR0.NE is clear)");
+  if (!(x.s->cr0 & kCr0Ne))
+    throw Unimplemented(x.op->rip(), "x87 error reported through FERR# (CR0.NE is clear)");
   raise(kMF);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What handlers of vector instructions share: availability checks, operands, memory of up to 16 bytes, and the
-// table rows by which the decoder finds them. Arithmetic is executed by the host's own SSE2 and x87 units under
-// the guest's MXCSR and FCW, so that results, NaN payloads, denormals and flags are those of silicon. This
-// needs an x86-64 host; there is no software implementation beside it.
+// What handlers of vector instructions share: availability checks, operands, memory of up to 16 bytes, and
+// the table rows by which the decoder finds them. Arithmetic is executed by the host's own SSE2 and x87 units
+// under the guest's MXCSR and FCW, so that results, NaN payloads, denormals and flags are those of silicon.
+// This needs an x86-64 host; there is no software implementation beside it.
 #pragma once
 
 #if !defined(__x86_64__) || !defined(__SSE2__)
@@ -99,20 +99,7 @@ struct FromMemory {  // the rest is zero
 };
 
 // --- Decoding: a row for each instruction and form.
-enum class OperandKind : u8 {
-  None,
-  Xmm,
-  Mmx,
-  R32,
-  R64,
-  Imm,
-  Mem8,
-  Mem16,
-  Mem32,
-  Mem64,
-  Mem128,
-  Other
-};
+enum class OperandKind : u8 { None, Xmm, Mmx, R32, R64, Imm, Mem8, Mem16, Mem32, Mem64, Mem128, Other };
 enum class MemoryUse : u8 { Load, Store, None };
 struct VectorRow {
   u16 mnemonic;  // ZydisMnemonic

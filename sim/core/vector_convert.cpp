@@ -18,16 +18,16 @@ PMUSIM_FLOAT_OPERATION(cvtpd2ps, u32, 2); PMUSIM_FLOAT_OPERATION(cvtsd2ss, u32, 
 // clang-format on
 
 // --- From a general register or memory: the low lane; the rest stays.
-#define FROM_INTEGER(name)                                                                              \
-  struct name##_op {                                                                                    \
-    template <class T>                                                                                  \
-    static u32 apply(Vec& a, T b, u32 mxcsr) {                                                          \
-      u32 flags;                                                                                        \
-      asm volatile("ldmxcsr %[in]\n\t" #name " %[b], %[a]\n\tstmxcsr %[out]\n\tldmxcsr %[host]"         \
-                   : [a] "+x"(a), [out] "=m"(flags)                                                     \
-                   : [b] "r"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr));                              \
-      return flags;                                                                                     \
-    }                                                                                                   \
+#define FROM_INTEGER(name)                                                                      \
+  struct name##_op {                                                                            \
+    template <class T>                                                                          \
+    static u32 apply(Vec& a, T b, u32 mxcsr) {                                                  \
+      u32 flags;                                                                                \
+      asm volatile("ldmxcsr %[in]\n\t" #name " %[b], %[a]\n\tstmxcsr %[out]\n\tldmxcsr %[host]" \
+                   : [a] "+x"(a), [out] "=m"(flags)                                             \
+                   : [b] "r"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr));                      \
+      return flags;                                                                             \
+    }                                                                                           \
   }
 FROM_INTEGER(cvtsi2ss);
 FROM_INTEGER(cvtsi2sd);
@@ -41,16 +41,16 @@ void from_integer(Executor& x, const MicroOp& op) {
 }
 
 // --- To a general register.
-#define TO_INTEGER(name)                                                                                \
-  struct name##_op {                                                                                    \
-    template <class T>                                                                                  \
-    static u32 apply(T& a, Vec b, u32 mxcsr) {                                                          \
-      u32 flags;                                                                                        \
-      asm volatile("ldmxcsr %[in]\n\t" #name " %[b], %[a]\n\tstmxcsr %[out]\n\tldmxcsr %[host]"         \
-                   : [a] "=r"(a), [out] "=m"(flags)                                                     \
-                   : [b] "x"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr));                              \
-      return flags;                                                                                     \
-    }                                                                                                   \
+#define TO_INTEGER(name)                                                                        \
+  struct name##_op {                                                                            \
+    template <class T>                                                                          \
+    static u32 apply(T& a, Vec b, u32 mxcsr) {                                                  \
+      u32 flags;                                                                                \
+      asm volatile("ldmxcsr %[in]\n\t" #name " %[b], %[a]\n\tstmxcsr %[out]\n\tldmxcsr %[host]" \
+                   : [a] "=r"(a), [out] "=m"(flags)                                             \
+                   : [b] "x"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr));                      \
+      return flags;                                                                             \
+    }                                                                                           \
   }
 TO_INTEGER(cvtss2si);
 TO_INTEGER(cvttss2si);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SSE and SSE2 arithmetic and comparisons; approximations.
-// RCP and RSQRT are not the host's, because vendors' tables differ: the result here is the exact value rounded to 12
-// significant bits, within the relative error of 1.5 x 2^-12 that the SDM allows.
+// RCP and RSQRT are not the host's, because vendors' tables differ: the result here is the exact value
+// rounded to 12 significant bits, within the relative error of 1.5 x 2^-12 that the SDM allows.
 #include <Zydis/Mnemonic.h>
 
 #include <cmath>
@@ -36,15 +36,15 @@ PMUSIM_FLOAT_OPERATION_NEVER_TINY(sqrtss); PMUSIM_FLOAT_OPERATION_NEVER_TINY(sqr
 COMPARE(eq); COMPARE(lt); COMPARE(le); COMPARE(unord); COMPARE(neq); COMPARE(nlt); COMPARE(nle); COMPARE(ord);
 // clang-format on
 
-#define COMPARE_HANDLER(suffix)                                                                             \
-  template <class Source>                                                                                   \
-  void compare_##suffix(Executor& x, const MicroOp& op) {                                                   \
-    static constexpr Handler kByPredicate[] = {                                                             \
-        floating<cmpeq##suffix##_op, Source>,  floating<cmplt##suffix##_op, Source>,                        \
-        floating<cmple##suffix##_op, Source>,  floating<cmpunord##suffix##_op, Source>,                     \
-        floating<cmpneq##suffix##_op, Source>, floating<cmpnlt##suffix##_op, Source>,                       \
-        floating<cmpnle##suffix##_op, Source>, floating<cmpord##suffix##_op, Source>};                      \
-    kByPredicate[op.imm & 7](x, op);                                                                        \
+#define COMPARE_HANDLER(suffix)                                                         \
+  template <class Source>                                                               \
+  void compare_##suffix(Executor& x, const MicroOp& op) {                               \
+    static constexpr Handler kByPredicate[] = {                                         \
+        floating<cmpeq##suffix##_op, Source>,  floating<cmplt##suffix##_op, Source>,    \
+        floating<cmple##suffix##_op, Source>,  floating<cmpunord##suffix##_op, Source>, \
+        floating<cmpneq##suffix##_op, Source>, floating<cmpnlt##suffix##_op, Source>,   \
+        floating<cmpnle##suffix##_op, Source>, floating<cmpord##suffix##_op, Source>};  \
+    kByPredicate[op.imm & 7](x, op);                                                    \
   }
 COMPARE_HANDLER(ps)
 COMPARE_HANDLER(pd)
@@ -52,20 +52,20 @@ COMPARE_HANDLER(ss)
 COMPARE_HANDLER(sd)
 
 // COMIS, UCOMIS: ZF, PF and CF tell; the other arithmetic flags are cleared.
-#define COMPARE_FLAGS(name)                                                                                  \
-  template <class Source>                                                                                    \
-  void name(Executor& x, const MicroOp& op) {                                                                \
-    check_sse(x);                                                                                            \
-    const Vec b = Source::get(x, op), a = xmm(x, op.dst);                                                    \
-    const u32 mxcsr = operating_mxcsr(x);                                                                    \
-    u32 flags;                                                                                               \
-    bool zero, parity, carry;                                                                                \
-    asm volatile("ldmxcsr %[in]\n\t" #name " %[b], %[a]\n\tstmxcsr %[out]\n\tldmxcsr %[host]"                \
-                 : [out] "=m"(flags), "=@ccz"(zero), "=@ccp"(parity), "=@ccc"(carry)                         \
-                 : [a] "x"(a), [b] "x"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr));                         \
-    report(x, flags);                                                                                        \
-    alu::replace(x.s->rflags, kArithmeticFlags,                                                              \
-                 (zero ? kZF : 0) | (parity ? kPFlag : 0) | (carry ? kCF : 0));                              \
+#define COMPARE_FLAGS(name)                                                                   \
+  template <class Source>                                                                     \
+  void name(Executor& x, const MicroOp& op) {                                                 \
+    check_sse(x);                                                                             \
+    const Vec b = Source::get(x, op), a = xmm(x, op.dst);                                     \
+    const u32 mxcsr = operating_mxcsr(x);                                                     \
+    u32 flags;                                                                                \
+    bool zero, parity, carry;                                                                 \
+    asm volatile("ldmxcsr %[in]\n\t" #name " %[b], %[a]\n\tstmxcsr %[out]\n\tldmxcsr %[host]" \
+                 : [out] "=m"(flags), "=@ccz"(zero), "=@ccp"(parity), "=@ccc"(carry)          \
+                 : [a] "x"(a), [b] "x"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr));          \
+    report(x, flags);                                                                         \
+    alu::replace(x.s->rflags, kArithmeticFlags,                                               \
+                 (zero ? kZF : 0) | (parity ? kPFlag : 0) | (carry ? kCF : 0));               \
   }
 COMPARE_FLAGS(comiss)
 COMPARE_FLAGS(comisd)

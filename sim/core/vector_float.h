@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIMD floating-point execution under the guest's MXCSR (SDM Vol. 1, "SSE and SSE2 SIMD Floating-Point Exceptions").
-// The host executes with every exception masked; its flags tell what happened. If an exception is unmasked, flags
-// are recorded and the instruction faults before its destination changes; an unmasked pre-computation exception
-// (IE, DE, ZE) hides the post-computation ones of all lanes.
-// Limit: beside an unmasked OE or UE, PE is reported as for the masked response (silicon asks whether the result
-// would be inexact with an unbounded exponent).
+// SIMD floating-point execution under the guest's MXCSR (SDM Vol. 1, "SSE and SSE2 SIMD Floating-Point
+// Exceptions"). The host executes with every exception masked; its flags tell what happened. If an exception
+// is unmasked, flags are recorded and the instruction faults before its destination changes; an unmasked
+// pre-computation exception (IE, DE, ZE) hides the post-computation ones of all lanes. Limit: beside an
+// unmasked OE or UE, PE is reported as for the masked response (silicon asks whether the result would be
+// inexact with an unbounded exponent).
 #pragma once
 
 #include "core/vector.h"
@@ -51,29 +51,29 @@ inline u32 tiny(Vec v) {
 }
 
 // `insn` with operands a (read and written) and b; flags afterwards.
-#define PMUSIM_UNDER_MXCSR(insn, a, b, mxcsr, flags)                                              \
-  asm volatile("ldmxcsr %[in]\n\t" insn " %[src], %[dst]\n\tstmxcsr %[out]\n\tldmxcsr %[host]"    \
-               : [dst] "+x"(a), [out] "=m"(flags)                                                 \
+#define PMUSIM_UNDER_MXCSR(insn, a, b, mxcsr, flags)                                           \
+  asm volatile("ldmxcsr %[in]\n\t" insn " %[src], %[dst]\n\tstmxcsr %[out]\n\tldmxcsr %[host]" \
+               : [dst] "+x"(a), [out] "=m"(flags)                                              \
                : [src] "x"(b), [in] "m"(mxcsr), [host] "m"(kHostMxcsr))
 
 // Operation whose result cannot underflow (Lane = void) or can.
-#define PMUSIM_FLOAT_OPERATION(name, lane, lanes)                     \
-  struct name##_op {                                                  \
-    static u32 apply(Vec& a, Vec b, u32 mxcsr) {                      \
-      u32 flags;                                                      \
-      PMUSIM_UNDER_MXCSR(#name, a, b, mxcsr, flags);                  \
-      return flags;                                                   \
-    }                                                                 \
-    static u32 tiny_result(Vec r) { return tiny<lane, lanes>(r); }    \
+#define PMUSIM_FLOAT_OPERATION(name, lane, lanes)                  \
+  struct name##_op {                                               \
+    static u32 apply(Vec& a, Vec b, u32 mxcsr) {                   \
+      u32 flags;                                                   \
+      PMUSIM_UNDER_MXCSR(#name, a, b, mxcsr, flags);               \
+      return flags;                                                \
+    }                                                              \
+    static u32 tiny_result(Vec r) { return tiny<lane, lanes>(r); } \
   }
-#define PMUSIM_FLOAT_OPERATION_NEVER_TINY(name)                       \
-  struct name##_op {                                                  \
-    static u32 apply(Vec& a, Vec b, u32 mxcsr) {                      \
-      u32 flags;                                                      \
-      PMUSIM_UNDER_MXCSR(#name, a, b, mxcsr, flags);                  \
-      return flags;                                                   \
-    }                                                                 \
-    static u32 tiny_result(Vec) { return 0; }                         \
+#define PMUSIM_FLOAT_OPERATION_NEVER_TINY(name)      \
+  struct name##_op {                                 \
+    static u32 apply(Vec& a, Vec b, u32 mxcsr) {     \
+      u32 flags;                                     \
+      PMUSIM_UNDER_MXCSR(#name, a, b, mxcsr, flags); \
+      return flags;                                  \
+    }                                                \
+    static u32 tiny_result(Vec) { return 0; }        \
   }
 
 template <class Op, class Source>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed integers and bitwise logic, in 128 bits (SSE2, and SSE's bitwise instructions) and 64 bits (MMX). Each is the
-// host's instruction of the same name.
+// Packed integers and bitwise logic, in 128 bits (SSE2, and SSE's bitwise instructions) and 64 bits (MMX).
+// Each is the host's instruction of the same name.
 #include <Zydis/Mnemonic.h>
 
 #include <iterator>
@@ -10,12 +10,12 @@
 namespace pmusim::core {
 namespace {
 
-#define OPERATION(name)                                      \
-  struct name##_op {                                         \
-    static Vec apply(Vec a, Vec b) {                         \
-      asm(#name " %[b], %[a]" : [a] "+x"(a) : [b] "x"(b));   \
-      return a;                                              \
-    }                                                        \
+#define OPERATION(name)                                    \
+  struct name##_op {                                       \
+    static Vec apply(Vec a, Vec b) {                       \
+      asm(#name " %[b], %[a]" : [a] "+x"(a) : [b] "x"(b)); \
+      return a;                                            \
+    }                                                      \
   }
 // clang-format off
 OPERATION(paddb); OPERATION(paddw); OPERATION(paddd); OPERATION(paddq);
@@ -85,8 +85,8 @@ void packed_mmx_imm(Executor& x, const MicroOp& op) {
   set_mmx(x, op.dst, Lanes<Op>::apply(mmx(x, op.dst), op.imm & 0xff));
 }
 
-constexpr auto Xmm = OperandKind::Xmm, Mmx = OperandKind::Mmx, Imm = OperandKind::Imm, M32 = OperandKind::Mem32,
-               M64 = OperandKind::Mem64, M128 = OperandKind::Mem128;
+constexpr auto Xmm = OperandKind::Xmm, Mmx = OperandKind::Mmx, Imm = OperandKind::Imm,
+               M32 = OperandKind::Mem32, M64 = OperandKind::Mem64, M128 = OperandKind::Mem128;
 
 // clang-format off
 #define M(name) ZYDIS_MNEMONIC_##name

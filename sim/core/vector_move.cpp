@@ -157,9 +157,9 @@ void stmxcsr(Executor& x, const MicroOp& op) {
   x.mmu->write<u32>(effective_address(x, op), x.s->fpu.mxcsr);
 }
 
-constexpr auto None = OperandKind::None, Xmm = OperandKind::Xmm, Mmx = OperandKind::Mmx, R32 = OperandKind::R32,
-               R64 = OperandKind::R64, M32 = OperandKind::Mem32, M64 = OperandKind::Mem64,
-               M128 = OperandKind::Mem128;
+constexpr auto None = OperandKind::None, Xmm = OperandKind::Xmm, Mmx = OperandKind::Mmx,
+               R32 = OperandKind::R32, R64 = OperandKind::R64, M32 = OperandKind::Mem32,
+               M64 = OperandKind::Mem64, M128 = OperandKind::Mem128;
 constexpr auto Store = MemoryUse::Store;
 
 // clang-format off
