@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/interrupt.h"
 #include "conformance/case.h"
 #include "conformance/runner.h"
 
@@ -76,11 +77,16 @@ BugReport check_bugs(const std::vector<std::string>& ids, const RunPlan& plan, c
     }
     progress(++done, total);
   }
+  std::size_t judged = 0;
   for (BugVerdict& verdict : report.verdicts) {
     const Where where = where_of(verdict.bug);
-    judge(verdict, run(plan, where, verdict.bug.cases, verdict.bug.id), passing[where]);
+    const std::vector<CaseResult> results = run(plan, where, verdict.bug.cases, verdict.bug.id);
+    if (interrupt_signal()) break;
+    judge(verdict, results, passing[where]);
+    ++judged;
     progress(++done, total);
   }
+  report.verdicts.resize(judged);
   return report;
 }
 

@@ -85,7 +85,7 @@ class Suite {
     return result;
   }
 
-  // In a worker.
+  // In a worker. "": the user ended it.
   std::string work(std::size_t job) {
     CaseResult result = blank(job);
     const Column& column = column_of(job);
@@ -113,7 +113,9 @@ class Suite {
       result.verdict = Verdict::Skip;
       result.reason = reason;
     } else {
-      judge(c, column.point, target_->run(run), result);
+      const Observation seen = target_->run(run);
+      if (seen.interrupted) return "";
+      judge(c, column.point, seen, result);
       explain(c, result);
     }
     return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -197,11 +199,13 @@ std::vector<CaseResult> run_conformance(const RunPlan& plan,
     result.reason = reason;
     return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   };
+  progress(0, suite.size());
   const std::vector<std::string> lines = run_jobs(
       suite.size(), settings, [&](std::size_t job) { return suite.work(job); }, died,
       [&](std::size_t done) { progress(done, suite.size()); });
   std::vector<CaseResult> results;
-  for (const std::string& line : lines) results.push_back(result_from_json(nlohmann::json::parse(line)));
+  for (const std::string& line : lines)
+    if (!line.empty()) results.push_back(result_from_json(nlohmann::json::parse(line)));
   return results;
 }
 

@@ -29,8 +29,9 @@ struct RunPlan {
   bool step = false;
 };
 
-// progress: called after each case with the numbers done and total. Throws InputError for wrong names and
-// files before anything runs.
+// progress: called first and after each case with the numbers done and total. Throws InputError for wrong
+// names and files before anything runs. When the user interrupts (base/interrupt.h), only what was finished
+// is returned.
 std::vector<CaseResult> run_conformance(const RunPlan& plan,
                                         const std::function<void(std::size_t, std::size_t)>& progress);
 

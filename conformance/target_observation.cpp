@@ -27,6 +27,7 @@ json to_json(const Observation& o) {
           {"exited", o.exited},
           {"exit_status", o.exit_status},
           {"stopped", o.stopped},
+          {"interrupted", o.interrupted},
           {"report", o.report},
           {"host_side", o.host_side},
           {"exits", o.exits},
@@ -45,6 +46,7 @@ Observation observation_from_json(const json& v) {
   o.exited = v.at("exited");
   o.exit_status = v.at("exit_status");
   o.stopped = v.at("stopped");
+  o.interrupted = v.at("interrupted");
   o.report = v.at("report");
   o.host_side = v.at("host_side");
   o.exits = v.at("exits").get<std::map<std::string, u64>>();

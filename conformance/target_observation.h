@@ -36,11 +36,12 @@ struct CounterAudit {
 
 struct Observation {
   std::string serial;
-  bool exited = false;     // through the debug exit port
-  u32 exit_status = 0;     // 2 x value + 1
-  std::string stopped;     // why it ended otherwise: a limit, a triple fault, an internal error
-  std::string report;      // several lines about the CPUs at that moment; "" if there is nothing to say
-  bool host_side = false;  // `exits` is known
+  bool exited = false;       // through the debug exit port
+  u32 exit_status = 0;       // 2 x value + 1
+  std::string stopped;       // why it ended otherwise: a limit, a triple fault, an internal error
+  bool interrupted = false;  // the user ended it
+  std::string report;        // several lines about the CPUs at that moment; "" if there is nothing to say
+  bool host_side = false;    // `exits` is known
   std::map<std::string, u64> exits;  // VM-exits by reason name
   u64 instructions = 0, cycles = 0;  // of the guest; of CPU 0
   u64 host_cycles = 0;               // between VM-exits and VM-entries

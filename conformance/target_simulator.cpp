@@ -54,10 +54,17 @@ void Simulator::describe(const platform::StopReport& stop, Observation& seen) {
   seen.exited = stop.kind == platform::StopKind::Exit;
   seen.exit_status = stop.status;
   if (!seen.exited) {
-    seen.stopped = fmt::format("{}: {}", platform::stop_name(stop.kind), stop.message);
-    seen.report = stop.text();
+    seen.stopped = stopped_text(stop);
+    seen.interrupted = stop.kind == platform::StopKind::Interrupted;
+    seen.report = stop.cpus_text();
   }
   for (const std::string& access : stop.unclaimed) seen.gaps.push_back("no device answers: " + access);
+}
+
+std::string Simulator::stopped_text(const platform::StopReport& stop) {
+  std::string text = fmt::format("{}: {}", platform::stop_name(stop.kind), stop.message);
+  text.erase(text.find_last_not_of(" \n") + 1);
+  return text;
 }
 
 // What was programmed on a counter and counts nothing here, by name where the model knows it.

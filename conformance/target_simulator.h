@@ -29,6 +29,7 @@ class Simulator final : public Target {
   Observation run_bare_metal(const TargetRun& run);
   Observation run_vm(const TargetRun& run);  // target_vm.cpp
   platform::Machine& machine();              // elaborated at first use
+  static std::string stopped_text(const platform::StopReport& stop);
   static void describe(const platform::StopReport& stop, Observation& seen);
   static void add_audit(unsigned cpu, unsigned counter, const std::string& programmed,
                         const hv::AuditLine& line, Observation& seen);

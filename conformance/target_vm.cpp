@@ -111,23 +111,22 @@ Observation Simulator::run_vm(const TargetRun& run) {
   return seen;
 }
 
-// What each vCPU was doing; the machine's own report where the machine stopped (a limit, a stall, an
-// instruction that is not implemented), which has the physical CPUs.
+// What each vCPU was doing, each CPU once. A vCPU that is in the guest has its state in the CPU.
 void Simulator::report_stop(Observation& seen) {
   const platform::StopReport& stop = session_.kvm->last_stop();
-  if (stop.kind == platform::StopKind::Unimplemented)
-    seen.stopped = fmt::format("{}: {}", platform::stop_name(stop.kind), stop.message);
+  if (stop.kind == platform::StopKind::Unimplemented) seen.stopped = stopped_text(stop);
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id) {
     hv::Vcpu& vcpu = hv::SimulatedKvm::simulated(session_.vmm->vcpu(id));
-    seen.report += fmt::format("vCPU {} on CPU {}: {}\n{}", id, vcpu.placed_on(), vcpu.waits_for(),
-                               platform::describe_registers(vcpu.state()));
-    const auto branches = machine().cpu(vcpu.placed_on()).core().last_branches();
-    if (stop.cpus.empty() && session_.vmm->vcpus() == 1 && !branches.empty()) {
-      seen.report += "last branches, newest last:\n";
-      for (const auto& b : branches) seen.report += fmt::format("  {:#x} -> {:#x}\n", b.from, b.to);
+    core::Core& core = machine().cpu(vcpu.placed_on()).core();
+    platform::CpuReport report = platform::describe_core(core);
+    if (core.world() == World::Host) {
+      report.registers = platform::describe_registers(vcpu.state());
+      report.disassembly.clear();
     }
+    seen.report += fmt::format("vCPU {} on CPU {} at cycle {}: {}\n", id, vcpu.placed_on(),
+                               machine().cpu(vcpu.placed_on()).cycle(), vcpu.waits_for());
+    seen.report += report.state_text();
   }
-  if (!stop.cpus.empty()) seen.report += stop.text();
 }
 
 void Simulator::end_session() {

@@ -68,6 +68,7 @@ void describe(const hv::VmmResult& result, Observation& seen) {
   seen.serial = result.serial;
   seen.exited = result.end == hv::VmmEnd::Exit;
   seen.exit_status = result.status;
+  seen.interrupted = result.end == hv::VmmEnd::Interrupted;
   if (!seen.exited) seen.stopped = fmt::format("{}: {}", hv::vmm_end_name(result.end), result.detail);
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
+
+#include "base/interrupt.h"
 
 namespace pmusim::conformance {
 namespace {
@@ -33,6 +36,8 @@ void write_all(int fd, const std::string& text) {
 }
 
 [[noreturn]] void serve(int in, int out, const std::function<std::string(std::size_t)>& work) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  handle_interrupts(false);
   std::FILE* jobs = ::fdopen(in, "r");
   unsigned long index = 0;
   while (jobs && std::fscanf(jobs, "%lu", &index) == 1) {
@@ -73,10 +78,11 @@ class Pool {
     ignore.sa_handler = SIG_IGN;
     struct sigaction before {};
     ::sigaction(SIGPIPE, &ignore, &before);
-    while (finished_ < results_.size()) {
+    while (finished_ < results_.size() && !interrupt_signal()) {
       for (Worker& worker : workers_) give_job(worker);
       collect();
     }
+    if (interrupt_signal()) interrupt();
     for (Worker& worker : workers_) end(worker);
     ::sigaction(SIGPIPE, &before, nullptr);
     return std::move(results_);
@@ -147,6 +153,19 @@ class Pool {
       else if (Clock::now() - of[i]->since > std::chrono::seconds(settings_.hung_after_seconds))
         kill_hung(*of[i]);
     }
+  }
+
+  // Workers end their jobs early and answer; those that do not are killed.
+  void interrupt() {
+    constexpr std::chrono::seconds kGrace(10);
+    const auto busy = [this] {
+      return std::any_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.busy; });
+    };
+    for (Worker& worker : workers_)
+      if (worker.busy) ::kill(worker.pid, SIGTERM);
+    for (const Clock::time_point since = Clock::now(); busy() && Clock::now() - since < kGrace;) collect();
+    for (Worker& worker : workers_)
+      if (worker.busy) ::kill(worker.pid, SIGKILL);
   }
 
   void kill_hung(Worker& worker) {

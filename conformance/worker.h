@@ -23,6 +23,8 @@ struct PoolSettings {
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is
 // passed to `died` as its message. died: the result of a job whose worker died, with the reason. done: called
 // in the parent after each job with the number of jobs finished.
+// When the user interrupts (base/interrupt.h), no job is begun any more, the workers are told, and get some
+// time to answer; the result of a job that was not finished is "".
 std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,
                                   const std::function<std::string(std::size_t)>& work,
                                   const std::function<std::string(std::size_t, const std::string&)>& died,

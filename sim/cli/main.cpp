@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pmusim command: parses the command line, runs one verb and maps errors to exit statuses.
 //   0 good   1 a check failed   2 wrong use or wrong input   3 an internal error
+//   130, 143: ended by SIGINT (Ctrl-C), SIGTERM
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace pmusim::cli {
 namespace {
@@ -110,7 +111,7 @@ Progress::~Progress() {
 
 void Progress::operator()(std::size_t done, std::size_t total) {
   const double time = now();
-  if (!on_ || (time - last_ < 0.1 && done != total)) return;
+  if (!on_ || !done || (time - last_ < 0.1 && done != total)) return;
   last_ = time;
   const double rate = static_cast<double>(done) / std::max(time - start_, 1e-3);
   fmt::print(stderr, "\r\033[K{}/{} {}, {:.0f}/s, {:.0f} s left", done, total, what_, rate,
@@ -137,6 +138,10 @@ u64 parse_size(const std::string& option, const std::string& text) {
     throw wrong();
   if (value > ~u64{0} >> shift) throw wrong();
   return value << shift;
+}
+
+int interrupted_status() {
+  return 128 + interrupt_signal();
 }
 
 void make_folder(const std::string& path) {

@@ -63,6 +63,9 @@ class Progress {
 // "512M", "2G", "65536": bytes.
 u64 parse_size(const std::string& option, const std::string& text);
 
+// Exit status of what a signal of the user ended: 128 + signal, as a shell shows it.
+int interrupted_status();
+
 // Creates the folder. write_file: whole contents; both throw InputError with the system's reason.
 void make_folder(const std::string& path);
 void write_file(const std::string& path, const std::string& text);

@@ -170,6 +170,14 @@ std::string comparison_table(const std::vector<PolicyResult>& results, bool colo
   return text;
 }
 
+std::string totals_line(const Observation& seen) {
+  std::string line = fmt::format("guest instructions {}, cycles {}", seen.instructions, seen.cycles);
+  u64 exits = 0;
+  for (const auto& [reason, count] : seen.exits) exits += count;
+  if (seen.host_side) line += fmt::format(", VM-exits {}", exits);
+  return line;
+}
+
 std::string stats_json(const std::string& model, const std::vector<PolicyResult>& results) {
   nlohmann::ordered_json stats = {{"model", model}};
   for (const PolicyResult& r : results) {

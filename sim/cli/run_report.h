@@ -20,6 +20,9 @@ struct PolicyResult {
 // color: headings stand out.
 std::string comparison_table(const std::vector<PolicyResult>& results, bool color);
 
+// Guest instructions, cycles and VM-exits in one line, for a run that did not end by itself.
+std::string totals_line(const conformance::Observation& seen);
+
 // Dotted names with units, for each policy; assumed values of the model; what was used and is not modelled.
 std::string stats_json(const std::string& model, const std::vector<PolicyResult>& results);
 

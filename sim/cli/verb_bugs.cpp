@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/interrupt.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conformance/bug_check.h"
@@ -40,6 +41,7 @@ void print_row(const BugVerdict& v, std::size_t bug_width, std::size_t case_widt
 
 int check(const BugsOptions& o) {
   check_common(o.common);
+  handle_interrupts();
   RunPlan plan;
   plan.overrides = suite_overrides(o.common);
   plan.seed = o.common.seed;
@@ -60,6 +62,10 @@ int check(const BugsOptions& o) {
   const auto caught = std::count_if(report.verdicts.begin(), report.verdicts.end(),
                                     [](const BugVerdict& v) { return v.ok(); });
   fmt::print("{} of {} defects caught\n", caught, report.verdicts.size());
+  if (interrupt_signal()) {
+    fmt::print(stderr, "pmusim: interrupted; only these defects were tried\n");
+    return interrupted_status();
+  }
   return report.ok() ? 0 : 1;
 }
 

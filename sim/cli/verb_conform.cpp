@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/interrupt.h"
 #include "cli/conform_config.h"
 #include "cli/verbs.h"
 #include "conformance/report_formats.h"
@@ -17,20 +18,27 @@ using namespace conformance;
 
 int conform(const ConformOptions& o) {
   const RunPlan plan = plan_of(o);
+  handle_interrupts();
   if (!o.out.empty()) make_folder(o.out);
   std::vector<CaseResult> results;
+  std::size_t size = 0;
   {
     Progress progress(o.common, "case runs");
-    results = run_conformance(plan, [&](std::size_t done, std::size_t total) { progress(done, total); });
+    results =
+        run_conformance(plan, [&](std::size_t done, std::size_t total) { progress(done, size = total); });
   }
   const Totals totals = totals_of(results);
+  const std::string cut = interrupt_signal() ? fmt::format("interrupted: {} of {} case runs were finished\n",
+                                                           results.size(), size)
+                                             : "";
+  const std::string last_lines = cut + totals.line() + "\n";
   const TextStyle style{use_color(o.common), o.explain};
   if (!o.out.empty()) {
     write_file(o.out + "/config.json", to_json(o, plan));
     write_file(o.out + "/results.json", report_json(results, plan.target));
     write_file(o.out + "/junit.xml", report_junit(results));
     write_file(o.out + "/results.ktap", report_ktap(results));
-    write_file(o.out + "/report.txt", report_text(results, {false, o.explain}) + totals.line() + "\n");
+    write_file(o.out + "/report.txt", report_text(results, {false, o.explain}) + last_lines);
   }
   std::string report;
   if (o.format == "json")
@@ -42,8 +50,8 @@ int conform(const ConformOptions& o) {
   else
     report = report_text(results, style);
   fmt::print("{}", report);
-  fmt::print(o.format == "text" ? stdout : stderr, "{}\n", totals.line());
-  return totals.failed ? 1 : 0;
+  fmt::print(o.format == "text" ? stdout : stderr, "{}", last_lines);
+  return interrupt_signal() ? interrupted_status() : totals.failed ? 1 : 0;
 }
 
 }  // namespace

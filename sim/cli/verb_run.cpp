@@ -2,12 +2,14 @@
 // pmusim run IMAGE: boots an image on bare metal or in a VM under one or several policies. The guest's serial
 // line goes to standard output. With several policies each runs in a process of its own, and a table compares
 // them. Exit status: 0 if the guest wrote 0 (good) or 38 (everything skipped) to the debug exit port under
-// every policy, 1 if it wrote anything else or did not end by itself, 2 if no policy can run on the model.
+// every policy, 1 if it wrote anything else or did not end by itself, 2 if no policy can run on the model,
+// 128 + signal if the user ended it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "cli/run_config.h"
 #include "cli/run_report.h"
@@ -173,6 +175,10 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   const std::vector<std::string> lines = run_jobs(p.policies.size(), settings, work, died,
                                                   [&](std::size_t n) { progress(n, p.policies.size()); });
   for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].empty()) {  // the user ended it all
+      results.push_back({p.policies[i], "interrupted", {}});
+      continue;
+    }
     const nlohmann::json line = nlohmann::json::parse(lines[i]);
     results.push_back({p.policies[i], line.at("unmet"), observation_from_json(line.at("seen"))});
   }
@@ -202,7 +208,8 @@ int status_of(const std::vector<PolicyResult>& results) {
     if (!r.unmet.empty()) continue;
     ran = true;
     if (!r.seen.exited) {
-      fmt::print(stderr, "pmusim: {}: {}\n{}", r.policy, r.seen.stopped, r.seen.report);
+      fmt::print(stderr, "pmusim: {}: {}\n{}{}\n", r.policy, r.seen.stopped, r.seen.report,
+                 totals_line(r.seen));
       status = 1;
     } else if (r.seen.exit_status != kGood && r.seen.exit_status != kSkipped) {
       fmt::print(stderr, "pmusim: {}: the guest ended with status {}\n", r.policy, r.seen.exit_status);
@@ -210,6 +217,7 @@ int status_of(const std::vector<PolicyResult>& results) {
     }
     for (const std::string& gap : r.seen.gaps) fmt::print(stderr, "pmusim: {}: {}\n", r.policy, gap);
   }
+  if (interrupt_signal()) return interrupted_status();
   if (!ran) throw InputError("--policy", "", results.at(0).unmet, "a policy that can run on this model");
   return status;
 }
@@ -217,6 +225,7 @@ int status_of(const std::vector<PolicyResult>& results) {
 int run(const RunConfig& c) {
   const Prepared p = prepare(c);
   if (!c.out.empty()) make_folder(c.out);
+  handle_interrupts();
   const std::vector<PolicyResult> results = run_all(c, p);
   if (results.size() > 1) {
     print_serial(results);

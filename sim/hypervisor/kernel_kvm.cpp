@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstddef>
@@ -20,6 +21,7 @@
 
 #include "arch/msr.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace pmusim::hv {
 
@@ -305,10 +307,12 @@ class KernelVm final : public kvm::Vm {
         }
       return false;
     };
-    if (limit.wall_milliseconds == kNever) {
-      completions_.changed.wait(lock, look);
-    } else {
-      completions_.changed.wait_for(lock, std::chrono::milliseconds(limit.wall_milliseconds), look);
+    constexpr u64 kLook = 100;  // milliseconds: a user's interrupt wakes nobody
+    for (u64 left = limit.wall_milliseconds;;) {
+      const u64 step = std::min(left, kLook);
+      if (completions_.changed.wait_for(lock, std::chrono::milliseconds(step), look)) break;
+      if (left != kNever) left -= step;
+      if (left == 0 || interrupt_signal()) break;
     }
     if (done) done->take();
     return done;

@@ -42,8 +42,10 @@ void MachineDriver::pause(unsigned cpu) {
   machine_.cpu(cpu).pause();
 }
 
-bool MachineDriver::drive(const std::function<bool()>& condition, const kvm::TimeLimit& limit) {
+bool MachineDriver::drive(const std::function<bool()>& condition, const kvm::TimeLimit& limit,
+                          bool interruptible) {
   platform::RunLimits limits;
+  limits.interruptible = interruptible;
   if (limit.cycles != kNever) limits.max_cycles = machine_.cycle() + limit.cycles;
   if (limit.wall_milliseconds != kNever) limits.max_seconds = (limit.wall_milliseconds + 999) / 1000;
   while (!condition()) {
@@ -62,7 +64,7 @@ void MachineDriver::on_cpu(unsigned cpu, const std::function<void()>& action) {
     pause(cpu);
   });
   wake(cpu);
-  if (!drive([&] { return done; }, {}))
+  if (!drive([&] { return done; }, {}, false))
     throw std::logic_error("host-kernel work did not complete: " + last_stop_.message);
 }
 

@@ -26,7 +26,7 @@ class MachineDriver {
   void wake(unsigned cpu);
   void pause(unsigned cpu);  // from the CPU's own thread: drive() looks at its condition
   // Advances until the condition holds, the limit or a stop; false if the condition does not hold.
-  bool drive(const std::function<bool()>& condition, const kvm::TimeLimit& limit);
+  bool drive(const std::function<bool()>& condition, const kvm::TimeLimit& limit, bool interruptible = true);
   const platform::StopReport& last_stop() const { return last_stop_; }
   u64 cycles() const { return machine_.cycle(); }
   int check_extension(u32 cap) const;

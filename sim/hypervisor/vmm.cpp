@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "hypervisor/kvm_state.h"
 #include "platform/multiboot.h"
 
@@ -26,6 +27,8 @@ const char* vmm_end_name(VmmEnd end) {
       return "stall";
     case VmmEnd::TimeLimit:
       return "time limit";
+    case VmmEnd::Interrupted:
+      return "interrupted";
     case VmmEnd::Refused:
       break;
   }
@@ -225,9 +228,14 @@ VmmResult Vmm::run() {
   if (!ended_)
     for (kvm::Vcpu* vcpu : vcpus_) vcpu->post_run();
   while (!ended_) {
+    if (interrupt_signal()) {
+      finish(VmmEnd::Interrupted, "the user ended the run");
+      break;
+    }
     kvm::TimeLimit left;
     const bool late = !time_left(begin_cycle, begin, left);
     kvm::Vcpu* vcpu = late ? nullptr : vm_->wait(left);
+    if (!vcpu && interrupt_signal()) continue;
     if (!vcpu) {
       const bool stalled = !late && vm_->stalled();
       finish(stalled ? VmmEnd::Stall : VmmEnd::TimeLimit,

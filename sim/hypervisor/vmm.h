@@ -46,7 +46,8 @@ enum class VmmEnd : u8 {
   InternalError,
   Stall,  // no vCPU will ever run again
   TimeLimit,
-  Refused,  // an ioctl failed while the VM was set up; detail says which, error is the errno
+  Interrupted,  // by the user
+  Refused,      // an ioctl failed while the VM was set up; detail says which, error is the errno
 };
 const char* vmm_end_name(VmmEnd end);
 

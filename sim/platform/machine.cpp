@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "platform/sanitizer.h"
 
 namespace pmusim::platform {
@@ -192,7 +193,8 @@ StopReport Machine::run_until(const std::function<bool()>& predicate, const RunL
 
 void Machine::poll() {
   if (pending_ != StopKind::None) return;
-  if (interrupted_.exchange(false)) return stop(StopKind::Interrupted, current_ ? current_->id() : 0);
+  if (interrupted_.exchange(false) || (limits_.interruptible && interrupt_signal()))
+    return stop(StopKind::Interrupted, current_ ? current_->id() : 0);
   if (predicate_ && (*predicate_)()) return stop(StopKind::Predicate, current_ ? current_->id() : 0);
   if (deadline_ns_ != kNever && steady_ns() >= deadline_ns_)
     stop(StopKind::MaxSeconds, current_ ? current_->id() : 0);

@@ -37,8 +37,9 @@ struct MachineConfig {
 };
 
 struct RunLimits {
-  u64 max_cycles = kNever;   // since reset
-  u64 max_seconds = kNever;  // wall clock; decides only when to give up, never a result
+  u64 max_cycles = kNever;    // since reset
+  u64 max_seconds = kNever;   // wall clock; decides only when to give up, never a result
+  bool interruptible = true;  // by the user (base/interrupt.h), besides Machine::interrupt()
 };
 
 class Machine final : public sc_core::sc_module, private CpuFabric {

@@ -62,15 +62,23 @@ CpuReport describe_core(core::Core& core) {
   return r;
 }
 
+std::string CpuReport::state_text() const {
+  std::string out = registers + disassembly;
+  if (!disassembly.empty() && disassembly.back() != '\n') out += '\n';
+  if (!last_branches.empty()) out += "last branches, newest last:\n";
+  for (const std::string& b : last_branches) out += "  " + b + "\n";
+  return out;
+}
+
+std::string StopReport::cpus_text() const {
+  std::string out;
+  for (const CpuReport& c : cpus)
+    out += fmt::format("CPU {} at cycle {}: {}\n{}", c.id, c.cycle, c.waits_for, c.state_text());
+  return out;
+}
+
 std::string StopReport::text() const {
-  std::string out = fmt::format("{}: {}\n", stop_name(kind), message);
-  for (const CpuReport& c : cpus) {
-    out +=
-        fmt::format("CPU {} at cycle {}: {}\n{}{}", c.id, c.cycle, c.waits_for, c.registers, c.disassembly);
-    if (!c.disassembly.empty() && c.disassembly.back() != '\n') out += '\n';
-    if (!c.last_branches.empty()) out += "last branches, newest last:\n";
-    for (const std::string& b : c.last_branches) out += "  " + b + "\n";
-  }
+  std::string out = fmt::format("{}: {}\n{}", stop_name(kind), message, cpus_text());
   for (const std::string& u : unclaimed) out += "no device at " + u + "\n";
   return out;
 }

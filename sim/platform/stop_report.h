@@ -36,6 +36,8 @@ struct CpuReport {
   std::string registers;                   // several lines
   std::string disassembly;                 // around RIP, the instruction marked
   std::vector<std::string> last_branches;  // newest last
+
+  std::string state_text() const;  // registers, disassembly, branches
 };
 
 struct StopReport {
@@ -47,7 +49,8 @@ struct StopReport {
   std::vector<CpuReport> cpus;         // not for Exit, Predicate, Requested and Finished
   std::vector<std::string> unclaimed;  // accesses that no device answered, with counts
 
-  std::string text() const;  // for people
+  std::string text() const;       // for people
+  std::string cpus_text() const;  // ... of the CPUs only
 };
 
 CpuReport describe_core(core::Core& core);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/types.h"
 #include "tests/cli/program.h"
 
@@ -35,8 +36,24 @@ std::string image(const std::string& folder, const std::string& name, const std:
   return path;
 }
 
+// A case that runs a loop.
+void long_case(const std::string& folder, const std::string& id, const std::string& loops) {
+  std::ofstream(folder + "/" + id + ".json")
+      << R"({"id": ")" << id << R"(", "title": "A case of a test", "area": "version and CPUID",
+    "sources": ["none"], "requires": {"pmu": "any"},
+    "programs": {"work": [{"loop": )"
+      << loops << R"(, "body": [{"nop": 1}]}]},
+    "steps": [{"measure": "work", "counters": []}, {"check": "version >= 0", "title": "the check"}]})";
+}
+
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+unsigned count(const std::string& text, const std::string& part) {
+  unsigned n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
 }
 
 }  // namespace
@@ -79,7 +96,9 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
       CHECK(has(o.err, policy[0] == 'b' ? end.bare : end.vm));
       CHECK(has(o.err, "rbx=0000000012345678"));
       CHECK(has(o.err, end.rip));
-      CHECK(has(o.err, "last branches, newest last:"));
+      CHECK(count(o.err, "rax=") == 1);
+      CHECK(count(o.err, "last branches, newest last:") == 1);
+      CHECK(has(o.err, "\nguest instructions "));
       CHECK((has(o.err, "0x100005 -> 0x100008") || std::string(end.name) == "endless"));
     }
   }
@@ -97,23 +116,71 @@ TEST_CASE("a stall says what every processor waits for") {
   CHECK(has(bare.err, "CPU 2 at cycle 0: waits for a start-up IPI"));
   const Output vm = pmusim_command("run " + file + " --cpus 3 --model zen4 --policy mediated");
   CHECK(vm.status == 1);
-  CHECK(has(vm.err, "vCPU 0 on CPU 0: halted with interrupts disabled"));
-  CHECK(has(vm.err, "vCPU 2 on CPU 2: waits for a start-up IPI"));
+  CHECK(has(vm.err, "vCPU 0 on CPU 0 at cycle "));
+  CHECK(has(vm.err, ": halted with interrupts disabled\n"));
+  CHECK(has(vm.err, ": waits for a start-up IPI\n"));
+  CHECK(count(vm.err, "rax=") == 3);  // each once
+}
+
+// Starts the command, sends the signal once it has run for a moment, and waits for it.
+static Output interrupted(const std::string& arguments, const char* signal) {
+  return shell("exec 3>&1; (" + std::string(PMUSIM_PROGRAM) + " " + arguments +
+               " >&3 & P=$!; sleep 1; kill -" + signal + " $P; wait $P)");
+}
+
+TEST_CASE(
+    "a signal ends a run with its registers and totals, a recording that is whole, and status 128 + signal") {
+  const std::string folder = fresh_folder("interrupted");
+  const std::string file = image(folder, "endless", {0xeb, 0xfe});
+  for (const char* policy : {"bare-metal", "mediated"}) {
+    for (const auto& [signal, status] : {std::pair<const char*, int>{"INT", 130}, {"TERM", 143}}) {
+      CAPTURE(policy);
+      CAPTURE(signal);
+      const std::string record = folder + "/" + policy + signal + ".jsonl";
+      const Output o = interrupted("run " + file + " --model spr --policy " + policy + " --record " + record +
+                                       " --out " + folder + "/" + policy,
+                                   signal);
+      CAPTURE(o.err);
+      CHECK(o.status == status);
+      CHECK(has(o.err, "interrupted"));
+      CHECK(has(o.err, "rip=0000000000100000"));
+      CHECK(has(o.err, "\nguest instructions "));
+      CHECK(has(o.err, ", cycles "));
+      CHECK(has(o.err, "VM-exits") == (policy[0] == 'm'));
+      CHECK(pmusim_command("trace validate " + record).status == 0);
+      CHECK(nlohmann::json::parse(read_file(folder + "/" + policy + "/stats.json")).contains("policies"));
+    }
+  }
+}
+
+TEST_CASE("a signal ends a comparison of policies with the table of what there is, and whole recordings") {
+  const std::string folder = fresh_folder("interrupted_all");
+  const std::string file = image(folder, "endless", {0xeb, 0xfe});
+  const Output o = interrupted(
+      "run " + file + " --model spr --policy bare-metal,emulated --record " + folder + "/r.jsonl", "TERM");
+  CAPTURE(o.err);
+  CHECK(o.status == 143);
+  CHECK(has(o.out, "guest instructions"));
+  CHECK(pmusim_command("trace validate " + folder + "/r.bare-metal.jsonl").status == 0);
+}
+
+TEST_CASE("a signal ends the suite with the matrix of the runs that were finished, and says how many") {
+  const std::string folder = fresh_folder("interrupted_suite");
+  long_case(folder, "z-long", "2000000000");
+  long_case(folder, "a-short", "10");
+  const Output o = interrupted(
+      "conform " + folder + " --model spr --policy bare-metal --jobs 1 --max-cycles 999999999999", "INT");
+  CAPTURE(o.out);
+  CHECK(o.status == 130);
+  CHECK(has(o.out, "interrupted: 1 of 2 case runs were finished\n"));
+  CHECK(o.last_line() == "1 passed, 0 failed, 0 skipped");
 }
 
 // The first case runs for minutes; its worker is killed from outside as a crash would.
 TEST_CASE("a worker of the suite that dies costs its one case an error, and the suite completes") {
   const std::string folder = fresh_folder("killed");
-  const auto write = [&](const std::string& id, const std::string& loops) {
-    std::ofstream(folder + "/" + id + ".json")
-        << R"({"id": ")" << id << R"(", "title": "A case of a test", "area": "version and CPUID",
-    "sources": ["none"], "requires": {"pmu": "any"},
-    "programs": {"work": [{"loop": )"
-        << loops << R"(, "body": [{"nop": 1}]}]},
-    "steps": [{"measure": "work", "counters": []}, {"check": "version >= 0", "title": "the check"}]})";
-  };
-  write("a-long", "2000000000");
-  write("b-short", "10");
+  long_case(folder, "a-long", "2000000000");
+  long_case(folder, "b-short", "10");
   const Output o = shell(std::string(PMUSIM_PROGRAM) + " conform " + folder +
                          " --model spr --policy bare-metal --jobs 1 --format json & P=$!; "
                          "for i in $(seq 100); do W=$(cat /proc/$P/task/$P/children); "
