@@ -16,10 +16,40 @@ OperandKind kind_of_register(ZydisRegister r) {
       return OperandKind::Xmm;
     case ZYDIS_REGCLASS_MMX:
       return OperandKind::Mmx;
+    case ZYDIS_REGCLASS_X87:
+      return OperandKind::St;
+    case ZYDIS_REGCLASS_GPR16:
+      return OperandKind::R16;
     case ZYDIS_REGCLASS_GPR32:
       return OperandKind::R32;
     case ZYDIS_REGCLASS_GPR64:
       return OperandKind::R64;
+    default:
+      return OperandKind::Other;
+  }
+}
+OperandKind kind_of_memory(unsigned bytes) {
+  switch (bytes) {
+    case 2:
+      return OperandKind::Mem16;
+    case 4:
+      return OperandKind::Mem32;
+    case 8:
+      return OperandKind::Mem64;
+    case 10:
+      return OperandKind::Mem80;
+    case 14:
+      return OperandKind::Mem14Bytes;
+    case 16:
+      return OperandKind::Mem128;
+    case 28:
+      return OperandKind::Mem28Bytes;
+    case 94:
+      return OperandKind::Mem94Bytes;
+    case 108:
+      return OperandKind::Mem108Bytes;
+    case 512:
+      return OperandKind::Mem512Bytes;
     default:
       return OperandKind::Other;
   }
@@ -31,34 +61,22 @@ OperandKind kind_of(const ZydisDecodedOperand& o) {
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
       return OperandKind::Imm;
     case ZYDIS_OPERAND_TYPE_MEMORY:
-      switch (o.size) {
-        case 8:
-          return OperandKind::Mem8;
-        case 16:
-          return OperandKind::Mem16;
-        case 32:
-          return OperandKind::Mem32;
-        case 64:
-          return OperandKind::Mem64;
-        case 128:
-          return OperandKind::Mem128;
-        default:
-          return OperandKind::Other;
-      }
+      return kind_of_memory(o.size / 8);
     default:
       return OperandKind::Other;
   }
 }
 
 u32 key(unsigned mnemonic, OperandKind first, OperandKind second) {
-  return mnemonic << 8 | static_cast<u32>(first) << 4 | static_cast<u32>(second);
+  return mnemonic << 10 | static_cast<u32>(first) << 5 | static_cast<u32>(second);
 }
 
 const VectorRow* find_row(u32 wanted) {
   static const auto rows = [] {
     std::unordered_map<u32, const VectorRow*> map;
-    for (const VectorRows& table : {vector_move_rows(), vector_integer_rows(), vector_shuffle_rows(),
-                                    vector_float_rows(), vector_convert_rows()})
+    for (const VectorRows& table :
+         {vector_move_rows(), vector_integer_rows(), vector_shuffle_rows(), vector_float_rows(),
+          vector_convert_rows(), x87_rows(), x87_control_rows(), fpu_save_rows()})
       for (const VectorRow* row = table.begin; row != table.end; ++row)
         map.emplace(key(row->mnemonic, row->first, row->second), row);
     return map;
@@ -107,6 +125,9 @@ void Translator::vector_table() {
     else if (n < 2 && is_reg(n))
       *registers[n] = vector_register(n);
   }
+  if (i_.meta.isa_ext == ZYDIS_ISA_EXT_X87)  // FOP: the low bits of the escape byte, and ModRM
+    op_.imm = static_cast<u64>(i_.opcode & 7) << 8 | static_cast<u64>(i_.raw.modrm.mod) << 6 |
+              static_cast<u64>(i_.raw.modrm.reg) << 3 | i_.raw.modrm.rm;
   exact(row->run);
 }
 
@@ -116,6 +137,8 @@ u8 Translator::vector_register(unsigned n) const {
       return static_cast<u8>(kXmm + number(n));
     case OperandKind::Mmx:
       return static_cast<u8>(kMmx + number(n));
+    case OperandKind::St:
+      return 0;  // the opcode names it
     default:
       return reg(o_[n]);
   }

@@ -26,6 +26,7 @@ inline void check_sse(const Executor& x) {
 }
 // x87 instructions that wait: #NM, then #MF for a pending unmasked exception. MMX: #UD first.
 void check_x87(const Executor& x);
+void check_x87_pending(const Executor& x);
 void check_mmx(const Executor& x);
 
 // --- Registers. dst and src of a micro-op are kXmm + n or kMmx + n.
@@ -77,6 +78,9 @@ inline void store_unaligned(Executor& x, u64 linear, Vec value) {
   x.mmu->write<u64>(linear, low_half(value));
   x.mmu->write<u64>(linear + 8, low_half(_mm_unpackhi_epi64(value, value)));
 }
+// Any number of bytes, up to two pages; faults before the first is written.
+void read_bytes(Executor& x, u64 linear, u8* to, unsigned size);
+void write_bytes(Executor& x, u64 linear, const u8* from, unsigned size);
 inline u64 aligned_address(Executor& x, const MicroOp& op) {
   const u64 linear = effective_address(x, op);
   if (linear & 15) raise_gp();
@@ -99,7 +103,27 @@ struct FromMemory {  // the rest is zero
 };
 
 // --- Decoding: a row for each instruction and form.
-enum class OperandKind : u8 { None, Xmm, Mmx, R32, R64, Imm, Mem8, Mem16, Mem32, Mem64, Mem128, Other };
+enum class OperandKind : u8 {
+  None,
+  Xmm,
+  Mmx,
+  St,
+  R16,
+  R32,
+  R64,
+  Imm,
+  Mem16,
+  Mem32,
+  Mem64,
+  Mem80,
+  Mem128,
+  Mem14Bytes,
+  Mem28Bytes,
+  Mem94Bytes,
+  Mem108Bytes,
+  Mem512Bytes,
+  Other
+};
 enum class MemoryUse : u8 { Load, Store, None };
 struct VectorRow {
   u16 mnemonic;  // ZydisMnemonic
@@ -116,5 +140,8 @@ VectorRows vector_integer_rows();
 VectorRows vector_shuffle_rows();
 VectorRows vector_float_rows();
 VectorRows vector_convert_rows();
+VectorRows x87_rows();
+VectorRows x87_control_rows();
+VectorRows fpu_save_rows();
 
 }  // namespace pmusim::core

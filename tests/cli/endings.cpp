@@ -78,7 +78,7 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
        "rip=000000000010000a"},
       {"endless", {0xeb, 0xfe}, "cycle limit", "time limit", "rip=0000000000100008"},
       {"unimplemented",
-       {0xdb, 0xe3},
+       {0xd9, 0xfe},
        "unimplemented instruction",
        "unimplemented instruction",
        "rip=0000000000100008"},
@@ -104,8 +104,8 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
   }
   // The bytes and the instruction, where it is not implemented.
   const Output o = pmusim_command("run " + folder + "/unimplemented.elf --model zen4 --policy emulated");
-  CHECK(has(o.err, "bytes db e3"));
-  CHECK(has(o.err, "fninit"));
+  CHECK(has(o.err, "bytes d9 fe"));
+  CHECK(has(o.err, "fsin"));
 }
 
 TEST_CASE("a stall says what every processor waits for") {

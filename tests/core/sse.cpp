@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SSE, SSE2 and MMX. Expectations: SDM Vol. 2, each instruction and "Exception Conditions of Legacy SSE
-// Instructions"; Vol. 1, "SSE and SSE2 SIMD Floating-Point Exceptions", "Operating on SNaNs and QNaNs"; Vol. 3, "MMX
-// State and MMX Register Aliasing".
+// Instructions"; Vol. 1, "SSE and SSE2 SIMD Floating-Point Exceptions", "Operating on SNaNs and QNaNs"; Vol.
+// 3, "MMX State and MMX Register Aliasing".
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -14,25 +14,26 @@ using namespace pmusim::core::test;
 
 namespace {
 
-constexpr u64 kOne = 0x3f800000, kTwo = 0x40000000, kThree = 0x40400000, kHuge = 0x7f000000;  // single precision
+constexpr u64 kOne = 0x3f800000, kTwo = 0x40000000, kThree = 0x40400000,
+              kHuge = 0x7f000000;  // single precision
 constexpr u64 kTinyNormal = 0x00800000, kDenormal = 0x00000001, kSnan = 0x7f800001, kQnan = 0x7fc00000;
 constexpr u32 kUnmask(u32 exception) {
   return kMxcsrReset & ~(exception << kMxcsrMaskShift);
 }
 
-const std::vector<u8> kMovapsLoad{0x0f, 0x28, 0x07};     // movaps xmm0, [rdi]
-const std::vector<u8> kMovapsStore{0x0f, 0x29, 0x07};    // movaps [rdi], xmm0
-const std::vector<u8> kMovupsLoad{0x0f, 0x10, 0x07};     // movups xmm0, [rdi]
-const std::vector<u8> kMovupsStore{0x0f, 0x11, 0x07};    // movups [rdi], xmm0
+const std::vector<u8> kMovapsLoad{0x0f, 0x28, 0x07};       // movaps xmm0, [rdi]
+const std::vector<u8> kMovapsStore{0x0f, 0x29, 0x07};      // movaps [rdi], xmm0
+const std::vector<u8> kMovupsLoad{0x0f, 0x10, 0x07};       // movups xmm0, [rdi]
+const std::vector<u8> kMovupsStore{0x0f, 0x11, 0x07};      // movups [rdi], xmm0
 const std::vector<u8> kPadddLoad{0x66, 0x0f, 0xfe, 0x07};  // paddd xmm0, [rdi]
-const std::vector<u8> kAddps{0x0f, 0x58, 0xc1};          // addps xmm0, xmm1
-const std::vector<u8> kAddss{0xf3, 0x0f, 0x58, 0xc1};    // addss xmm0, xmm1
-const std::vector<u8> kMulss{0xf3, 0x0f, 0x59, 0xc1};    // mulss xmm0, xmm1
-const std::vector<u8> kDivss{0xf3, 0x0f, 0x5e, 0xc1};    // divss xmm0, xmm1
-const std::vector<u8> kDivps{0x0f, 0x5e, 0xc1};          // divps xmm0, xmm1
-const std::vector<u8> kPaddbMmx{0x0f, 0xfc, 0xc1};       // paddb mm0, mm1
-const std::vector<u8> kLdmxcsr{0x0f, 0xae, 0x17};        // ldmxcsr [rdi]
-const std::vector<u8> kStmxcsr{0x0f, 0xae, 0x1f};        // stmxcsr [rdi]
+const std::vector<u8> kAddps{0x0f, 0x58, 0xc1};            // addps xmm0, xmm1
+const std::vector<u8> kAddss{0xf3, 0x0f, 0x58, 0xc1};      // addss xmm0, xmm1
+const std::vector<u8> kMulss{0xf3, 0x0f, 0x59, 0xc1};      // mulss xmm0, xmm1
+const std::vector<u8> kDivss{0xf3, 0x0f, 0x5e, 0xc1};      // divss xmm0, xmm1
+const std::vector<u8> kDivps{0x0f, 0x5e, 0xc1};            // divps xmm0, xmm1
+const std::vector<u8> kPaddbMmx{0x0f, 0xfc, 0xc1};         // paddb mm0, mm1
+const std::vector<u8> kLdmxcsr{0x0f, 0xae, 0x17};          // ldmxcsr [rdi]
+const std::vector<u8> kStmxcsr{0x0f, 0xae, 0x1f};          // stmxcsr [rdi]
 
 u64 single(float value) {
   u32 bits;
@@ -244,7 +245,8 @@ TEST_CASE("an unmasked pre-computation exception of one lane hides post-computat
   CHECK((m.s.fpu.mxcsr & kFpExceptions) == (kFpInvalid | kFpPrecision));
 }
 
-TEST_CASE("underflow is reported for an exact tiny result only while it is unmasked, and then nothing is flushed") {
+TEST_CASE(
+    "underflow is reported for an exact tiny result only while it is unmasked, and then nothing is flushed") {
   VectorProgram m;
   m.set_xmm(0, kTinyNormal, 0);
   m.set_xmm(1, 0x3f000000, 0);  // 0.5
@@ -360,7 +362,8 @@ TEST_CASE("MASKMOVDQU writes the selected bytes at RDI and touches no page witho
   CHECK(m.get(page - 8) == 0);
 }
 
-TEST_CASE("an MMX instruction sets TOP to 0, all tags valid and the exponent of what it writes, EMMS empties") {
+TEST_CASE(
+    "an MMX instruction sets TOP to 0, all tags valid and the exponent of what it writes, EMMS empties") {
   VectorProgram m;
   m.s.fpu.set_top(5);
   m.s.fpu.r[0] = {0x0102030405060708, 0x1234};
@@ -402,7 +405,8 @@ TEST_CASE("64-bit forms of packs and unpacks work on the operands' own halves") 
   CHECK(m.s.fpu.r[0].significand == 0x1404130312021101);
 }
 
-TEST_CASE("reciprocals are within 1.5 x 2^-12 of the exact value, and special operands give what the manual says") {
+TEST_CASE(
+    "reciprocals are within 1.5 x 2^-12 of the exact value, and special operands give what the manual says") {
   const std::vector<u8> rcpss{0xf3, 0x0f, 0x53, 0xc1}, rsqrtss{0xf3, 0x0f, 0x52, 0xc1};
   VectorProgram m;
   const auto of = [&](const std::vector<u8>& bytes, u64 operand) {
