@@ -11,6 +11,8 @@ class Rng {
  public:
   explicit Rng(u64 seed) : state_(seed) {}
 
+  u64 state() const { return state_; }  // Rng(state()) goes on alike
+
   u64 next() {
     u64 z = (state_ += 0x9e3779b97f4a7c15u);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/fault.h"
+
 namespace pmusim::core {
 namespace {
 
@@ -20,10 +22,11 @@ BlockCache::BlockCache(Ram& ram, Mmu& mmu, EventCounts& counts)
   dirty_.reserve(1024);
 }
 
-void BlockCache::enter(unsigned mode, unsigned context, u16 tag, u64 cs_base) {
-  if (mmu_.flushes != seen_flushes_ || cs_base != cs_base_) {
+void BlockCache::enter(unsigned mode, unsigned context, u16 tag, u64 cs_base, u64 cs_limit) {
+  if (mmu_.flushes != seen_flushes_ || cs_base != cs_base_ || cs_limit != cs_limit_) {
     seen_flushes_ = mmu_.flushes;
     cs_base_ = cs_base;
+    cs_limit_ = cs_limit;
     ++epoch_;
   }
   mode_ = static_cast<u8>(mode);
@@ -32,14 +35,17 @@ void BlockCache::enter(unsigned mode, unsigned context, u16 tag, u64 cs_base) {
 }
 
 Block* BlockCache::find_slow(u64 rip) {
+  if (rip > cs_limit_) raise_gp();
   const u64 linear = mode_ == 8 ? rip : static_cast<u32>(cs_base_ + rip);
   const Mmu::Code code = mmu_.fetch(linear);
   if (!code.host) throw Unimplemented(rip, "execution outside RAM");
   const BlockKey key{code.physical, rip, mode_, context_};
   auto found = blocks_.find(key);
-  if (found != blocks_.end() && found->second->second_page != kNever) {
+  if (found != blocks_.end()) {
+    const Block& block = *found->second;
     const u64 next = (linear & ~kPageMask) + kPageSize;
-    if ((mmu_.fetch(next).physical & ~kPageMask) != found->second->second_page) {
+    if (block.end_rip - 1 > cs_limit_ ||
+        (block.second_page != kNever && (mmu_.fetch(next).physical & ~kPageMask) != block.second_page)) {
       bury(std::move(found->second));
       blocks_.erase(found);
       found = blocks_.end();
@@ -70,18 +76,22 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
   DecodedInstruction d;
   const unsigned limit = longest(pages_[key.physical & ~kPageMask].rewrites);
   while (left && block->ops.size() < limit) {
-    if (!decode(host, left, rip, mode_, options_, d)) {
+    if (!decode(host, left, rip, mode_, features_, d)) {
       if (!block->ops.empty()) break;  // a straddling instruction is a block of its own
       u8 bytes[kMaxInstructionBytes];
       std::copy(host, host + left, bytes);
       const Mmu::Code next = mmu_.fetch((linear & ~kPageMask) + kPageSize);
       if (!next.host) throw Unimplemented(rip, "execution outside RAM");
       std::copy(next.host, next.host + (kMaxInstructionBytes - left), bytes + left);
-      decode(bytes, kMaxInstructionBytes, rip, mode_, options_, d);
+      decode(bytes, kMaxInstructionBytes, rip, mode_, features_, d);
       block->second_page = next.physical & ~kPageMask;
       left = d.op.length;
     }
     if ((d.op.flags & kOpRepeat) && !block->ops.empty()) break;
+    if (rip - 1 + d.op.length > cs_limit_) {
+      if (block->ops.empty()) raise_gp();
+      break;
+    }
     block->ops.push_back(d.op);
     fast.push_back(d.fast);
     host += d.op.length;

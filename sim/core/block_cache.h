@@ -18,10 +18,11 @@ class BlockCache {
  public:
   BlockCache(Ram& ram, Mmu& mmu, EventCounts& counts);
 
-  void set_options(const DecodeOptions& options) { options_ = options; }
+  void set_features(const Features& features) { features_ = features; }
 
-  // What blocks are looked up for from now on: code mode (2, 4, 8), context, address-space tag, CS base.
-  void enter(unsigned mode, unsigned context, u16 tag, u64 cs_base);
+  // What blocks are looked up for from now on: code mode (2, 4, 8), context, address-space tag, CS base and
+  // limit.
+  void enter(unsigned mode, unsigned context, u16 tag, u64 cs_base, u64 cs_limit);
 
   Block* find(u64 rip) {
     const Slot& slot = slots_[index(rip)];
@@ -61,9 +62,9 @@ class BlockCache {
   Ram& ram_;
   Mmu& mmu_;
   EventCounts& counts_;
-  DecodeOptions options_;
+  Features features_;
   u8 mode_ = 8, context_ = 0;
-  u64 cs_base_ = 0, seen_flushes_ = 0;
+  u64 cs_base_ = 0, cs_limit_ = kNever, seen_flushes_ = 0;
   u64 epoch_ = 0, space_ = 0;
   std::vector<Slot> slots_;
   std::unordered_map<BlockKey, std::unique_ptr<Block>, BlockKeyHash> blocks_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // MOV to and from control and debug registers, CLTS, LMSW (SDM Vol. 2, those instructions; Vol. 3, "Control
-// Registers", "Activating IA-32e Mode", "Debug Registers"). Not modelled: PCIDs, PDPTE registers (a CR3 load
-// does not check PAE's PDPTEs), DR7.GD (an access while it is set is reported as Unimplemented).
+// Registers", "Activating IA-32e Mode", "Debug Registers"). Not modelled: PDPTE registers (a CR3 load does
+// not check PAE's PDPTEs).
 #include "base/bits.h"
 #include "core/exec.h"
 
@@ -10,10 +10,18 @@ namespace {
 
 constexpr u64 kCr0Writable =
     kCr0Pe | kCr0Mp | kCr0Em | kCr0Ts | kCr0Ne | kCr0Wp | kCr0Am | kCr0Nw | kCr0Cd | kCr0Pg;
-constexpr u64 kCr4Supported = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce |
-                              kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Umip | kCr4Fsgsbase;
 constexpr u64 kDr6Fixed = 0xffff0ff0, kDr6Writable = 0xe00f, kDr7Fixed = 0x400, kDr7Writable = 0xffff23ff;
-constexpr u64 kDr7Gd = 1 << 13;
+constexpr u64 kDr6Bd = 1 << 13, kDr7Gd = 1 << 13;
+
+u64 cr4_supported(const Features& f) {
+  u64 bits = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
+  if (f.has(Feature::Umip)) bits |= kCr4Umip;
+  if (f.has(Feature::Fsgsbase)) bits |= kCr4Fsgsbase;
+  if (f.has(Feature::Pcid)) bits |= kCr4Pcide;
+  if (f.has(Feature::Smep)) bits |= kCr4Smep;
+  if (f.has(Feature::Smap)) bits |= kCr4Smap;
+  return bits;
+}
 
 void write_cr0(Exec& x, u64 value) {
   CpuState& s = *x.s;
@@ -25,7 +33,7 @@ void write_cr0(Exec& x, u64 value) {
     if (!(s.cr4 & kCr4Pae) || s.seg[CS].long_mode()) raise_gp(0);
     efer |= kEferLma;
   } else if (!(value & kCr0Pg) && s.paging()) {
-    if (s.code64()) raise_gp(0);
+    if (s.code64() || s.cr4 & kCr4Pcide) raise_gp(0);
     efer &= ~kEferLma;
   }
   const u64 next = (value & kCr0Writable) | kCr0Et;  // reserved bits of the low half are ignored
@@ -33,10 +41,13 @@ void write_cr0(Exec& x, u64 value) {
   s.cr0 = next;
   s.efer = efer;
   if (flush) x.mmu->flush_current();
+  x.mmu->access_changed();
 }
 
+// With PCIDs bit 63 asks not to flush; that is a permission (mmu.h).
 void write_cr3(Exec& x, u64 value) {
   CpuState& s = *x.s;
+  if (s.cr4 & kCr4Pcide) value &= ~bit(63);
   if (s.long_mode() && value & ~mask(x.mmu->physical_bits())) raise_gp(0);
   s.cr3 = value;
   x.mmu->flush_non_global();
@@ -44,16 +55,18 @@ void write_cr3(Exec& x, u64 value) {
 
 void write_cr4(Exec& x, u64 value) {
   CpuState& s = *x.s;
-  if (value & ~kCr4Supported) raise_gp(0);
+  if (value & ~cr4_supported(x.config->features)) raise_gp(0);
   if (s.long_mode() && !(value & kCr4Pae)) raise_gp(0);
-  const bool flush = (value ^ s.cr4) & (kCr4Pae | kCr4Pse | kCr4Pge);
+  if (value & ~s.cr4 & kCr4Pcide && (!s.long_mode() || s.cr3 & mask(12))) raise_gp(0);
+  const bool flush = (value ^ s.cr4) & (kCr4Pae | kCr4Pse | kCr4Pge | kCr4Pcide | kCr4Smep | kCr4Smap);
   s.cr4 = value;
   if (flush) x.mmu->flush_current();
+  x.mmu->access_changed();
 }
 
 // DR4 and DR5 are DR6 and DR7 unless debug extensions are on. Then come privilege, VM-exit, general detect.
 unsigned check_dr(Exec& x, unsigned dr, bool write) {
-  const CpuState& s = *x.s;
+  CpuState& s = *x.s;
   if (dr > 7) raise(kUD);
   if (dr == 4 || dr == 5) {
     if (s.cr4 & kCr4De) raise(kUD);
@@ -61,7 +74,10 @@ unsigned check_dr(Exec& x, unsigned dr, bool write) {
   }
   if (s.cpl != 0) raise_gp(0);
   check_intercept(x, ExitKind::DrAccess, dr | u64{write} << 8);
-  if (s.dr[7] & kDr7Gd) throw Unimplemented(s.rip, "debug-register access with general detect (DR7.GD)");
+  if (s.dr[7] & kDr7Gd) {
+    s.dr[6] |= kDr6Bd;
+    raise(kDB);
+  }
   return dr;
 }
 
@@ -142,6 +158,7 @@ void mov_to_dr(Exec& x, unsigned dr, u64 value) {
   if (dr == 6) value = (value & kDr6Writable) | kDr6Fixed;
   if (dr == 7) value = (value & kDr7Writable) | kDr7Fixed;
   s.dr[dr] = value;
+  if (dr == 7) x.mmu->access_changed();
 }
 
 }  // namespace pmusim::core

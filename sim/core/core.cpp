@@ -20,8 +20,8 @@ Core::~Core() {
 void Core::configure(const CoreConfig& config) {
   impl_->config = config;
   impl_->mmu.set_physical_bits(config.physical_bits);
-  impl_->mmu.set_gigabyte_pages(config.has_1g_pages);
-  impl_->cache.set_options({config.has_bmi1, config.has_lzcnt});
+  impl_->mmu.set_features(config.features);
+  impl_->cache.set_features(config.features);
   impl_->cache.drop_all();
 }
 

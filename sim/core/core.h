@@ -11,6 +11,7 @@
 
 #include "arch/count.h"
 #include "core/env.h"
+#include "core/features.h"
 #include "core/intercepts.h"
 #include "core/observer.h"
 #include "core/ram.h"
@@ -45,10 +46,7 @@ struct CoreConfig {
   CostTable costs;
   unsigned physical_bits = 46;
   bool amd = false;  // vendor differences: SYSCALL in compatibility mode, RDPMC fault order, ...
-  bool has_1g_pages = true;
-  bool has_rdtscp = true;
-  bool has_bmi1 = false;   // else TZCNT's encoding executes as BSF
-  bool has_lzcnt = false;  // else LZCNT's encoding executes as BSR
+  Features features = Features::all();
 };
 
 class Core final : public CodeWatcher {

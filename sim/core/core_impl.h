@@ -77,6 +77,8 @@ struct Core::Impl {
   u64 execute_some(Block& block, u64 allowed);
   u64 execute_repeat(Block& block, u64 allowed);
   u64 execute_single(u64 allowed, Stop& stop, bool& stopped);
+  Stop debug_exception(u64 conditions);
+  u64 instruction_breakpoints() const;
   void retire_after(Block& block, unsigned executed);
   void report_block(const Block& block, unsigned executed);
   void abandon();

@@ -7,7 +7,7 @@
 namespace pmusim::core {
 namespace {
 
-const ZydisDecoder& decoder(unsigned mode, const DecodeOptions& o) {
+const ZydisDecoder& decoder(unsigned mode, const Features& f) {
   struct Set {
     ZydisDecoder of[3][4];
     Set() {
@@ -23,21 +23,21 @@ const ZydisDecoder& decoder(unsigned mode, const DecodeOptions& o) {
     }
   };
   static const Set set;
-  return set.of[mode == 8 ? 2 : mode == 4 ? 1 : 0][o.bmi1 + 2 * o.lzcnt];
+  return set.of[mode == 8 ? 2 : mode == 4 ? 1 : 0][f.has(Feature::Bmi1) + 2 * f.has(Feature::Lzcnt)];
 }
 
 }  // namespace
 
-bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const DecodeOptions& options,
+bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Features& features,
             DecodedInstruction& to) {
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   to = {};
   const unsigned length = available < kMaxInstructionBytes ? available : kMaxInstructionBytes;
   const ZyanStatus status =
-      ZydisDecoderDecodeFull(&decoder(mode, options), bytes, length, &instruction, operands);
+      ZydisDecoderDecodeFull(&decoder(mode, features), bytes, length, &instruction, operands);
   if (ZYAN_SUCCESS(status)) {
-    Translator(instruction, operands, rip, mode, to).integer_table();
+    Translator(instruction, operands, rip, mode, features, to).integer_table();
     return true;
   }
   const bool truncated = status == ZYDIS_STATUS_NO_MORE_DATA;

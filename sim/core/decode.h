@@ -14,13 +14,8 @@ struct DecodedInstruction {
   Handler fast = nullptr;  // may be used while the flags it writes are dead
 };
 
-struct DecodeOptions {
-  bool bmi1 = false;   // else TZCNT's encoding is BSF
-  bool lzcnt = false;  // else LZCNT's encoding is BSR
-};
-
 // mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code). False: more bytes are needed.
-bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const DecodeOptions& options,
+bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Features& features,
             DecodedInstruction& to);
 
 }  // namespace pmusim::core

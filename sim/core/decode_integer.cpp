@@ -45,7 +45,25 @@ void Translator::integer_table() {
     case ZYDIS_MNEMONIC_BSR: return scan(Scan::Bsr);
     case ZYDIS_MNEMONIC_TZCNT: return scan(Scan::Tzcnt);
     case ZYDIS_MNEMONIC_LZCNT: return scan(Scan::Lzcnt);
-    case ZYDIS_MNEMONIC_POPCNT: return scan(Scan::Popcnt);
+    case ZYDIS_MNEMONIC_POPCNT: if (lacks(Feature::Popcnt)) return; return scan(Scan::Popcnt);
+    case ZYDIS_MNEMONIC_ANDN: return bmi(Bmi::Andn, Feature::Bmi1);
+    case ZYDIS_MNEMONIC_BEXTR: return bmi(Bmi::Bextr, Feature::Bmi1);
+    case ZYDIS_MNEMONIC_BLSI: return lowest_bit(LowestBit::Isolate);
+    case ZYDIS_MNEMONIC_BLSMSK: return lowest_bit(LowestBit::Mask);
+    case ZYDIS_MNEMONIC_BLSR: return lowest_bit(LowestBit::Reset);
+    case ZYDIS_MNEMONIC_BZHI: return bmi(Bmi::Bzhi, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_PDEP: return bmi(Bmi::Pdep, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_PEXT: return bmi(Bmi::Pext, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_SARX: return bmi(Bmi::Sarx, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_SHLX: return bmi(Bmi::Shlx, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_SHRX: return bmi(Bmi::Shrx, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_RORX: return bmi(Bmi::Rorx, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_MULX: return bmi(Bmi::Mulx, Feature::Bmi2);
+    case ZYDIS_MNEMONIC_ADCX: case ZYDIS_MNEMONIC_ADOX:
+      if (lacks(Feature::Adx)) return;
+      register_source(1);
+      mark(kOpReadsFlags);
+      return use(select_add_flag(i_.mnemonic == ZYDIS_MNEMONIC_ADOX, is_mem(1), op_.size));
     case ZYDIS_MNEMONIC_MUL: return multiply(Multiply::Mul);
     case ZYDIS_MNEMONIC_IMUL: return multiply(Multiply::Imul);
     case ZYDIS_MNEMONIC_DIV: return multiply(Multiply::Div);
@@ -56,6 +74,12 @@ void Translator::integer_table() {
     case ZYDIS_MNEMONIC_MOVSX: case ZYDIS_MNEMONIC_MOVSXD:
       if (bytes(0) == bytes(1)) return move();  // MOVSXD with a 16- or 32-bit destination
       return extend(true);
+    case ZYDIS_MNEMONIC_MOVBE:
+      if (lacks(Feature::Movbe)) return;
+      op_.size = static_cast<u8>(bytes(0));
+      if (is_mem(0)) op_.src = reg(o_[1]); else op_.dst = reg(o_[0]);
+      if (is_mem(0)) memory(0, 0, 1); else memory(1, 1, 0);
+      return use(select_movbe(is_mem(0), op_.size));
     case ZYDIS_MNEMONIC_LEA:
       op_.size = static_cast<u8>(bytes(0));
       op_.dst = reg(o_[0]);
@@ -81,7 +105,7 @@ void Translator::integer_table() {
                                                     : select_cmpxchg(is_mem(0), op_.size));
     }
     case ZYDIS_MNEMONIC_CMPXCHG8B: memory(0, 1, 1); return use(op::cmpxchg8b);
-    case ZYDIS_MNEMONIC_CMPXCHG16B: memory(0, 1, 1); return use(op::cmpxchg16b);
+    case ZYDIS_MNEMONIC_CMPXCHG16B: if (lacks(Feature::Cx16)) return; memory(0, 1, 1); return use(op::cmpxchg16b);
     case ZYDIS_MNEMONIC_BSWAP: op_.dst = reg(o_[0]); op_.size = static_cast<u8>(bytes(0)); return use(op::bswap);
     case ZYDIS_MNEMONIC_XLAT:
       implicit(1, 0);
@@ -120,7 +144,7 @@ void Translator::integer_table() {
       op_.aux = static_cast<u8>(condition_code(i_));
       mark(kOpReadsFlags);
       relative();
-      return branch(OpBranch::Conditional, op::jcc);
+      return branch(OpBranch::Conditional, mode_ == 8 ? op::jcc : op::jcc_limited);
     case ZYDIS_MNEMONIC_LOOPNE: case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOP:
       op_.aux = i_.mnemonic == ZYDIS_MNEMONIC_LOOP ? 2 : i_.mnemonic == ZYDIS_MNEMONIC_LOOPE ? 1 : 0;
       relative();
@@ -151,6 +175,13 @@ void Translator::integer_table() {
     case ZYDIS_MNEMONIC_INT3: mark(kOpSoftInterrupt); implicit(0, mode_ == 8 ? 5 : 3); return far_branch(op::int3);
     case ZYDIS_MNEMONIC_INT1: mark(kOpSoftInterrupt); implicit(0, mode_ == 8 ? 5 : 3); return far_branch(op::int1);
     case ZYDIS_MNEMONIC_INTO: mark(kOpReadsFlags | kOpSetsRip); return system(op::into);
+    case ZYDIS_MNEMONIC_BOUND:
+      op_.size = static_cast<u8>(bytes(0));
+      op_.dst = reg(o_[0]);
+      memory(1, 2, 0);
+      return use(op::bound);
+    case ZYDIS_MNEMONIC_SYSENTER: if (lacks(Feature::Sep)) return; return far_branch(op::sysenter);
+    case ZYDIS_MNEMONIC_SYSEXIT: if (lacks(Feature::Sep)) return; return far_branch(op::sysexit);
     case ZYDIS_MNEMONIC_SYSCALL: return far_branch(op::syscall);
     case ZYDIS_MNEMONIC_SYSRET: return far_branch(op::sysret);
 
@@ -183,8 +214,8 @@ void Translator::integer_table() {
     case ZYDIS_MNEMONIC_CWD: op_.size = 2; return use(op::convert_double);
     case ZYDIS_MNEMONIC_CDQ: op_.size = 4; return use(op::convert_double);
     case ZYDIS_MNEMONIC_CQO: op_.size = 8; return use(op::convert_double);
-    case ZYDIS_MNEMONIC_LAHF: mark(kOpReadsFlags); return use(op::lahf);
-    case ZYDIS_MNEMONIC_SAHF: return use(op::sahf);
+    case ZYDIS_MNEMONIC_LAHF: if (mode_ == 8 && lacks(Feature::Lahf64)) return; mark(kOpReadsFlags); return use(op::lahf);
+    case ZYDIS_MNEMONIC_SAHF: if (mode_ == 8 && lacks(Feature::Lahf64)) return; return use(op::sahf);
     case ZYDIS_MNEMONIC_CLC: return use(op::clc);
     case ZYDIS_MNEMONIC_STC: return use(op::stc);
     case ZYDIS_MNEMONIC_CMC: mark(kOpReadsFlags); return use(op::cmc);

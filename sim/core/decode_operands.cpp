@@ -21,6 +21,10 @@ void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
   op_.seg =
       m.segment == ZYDIS_REGISTER_NONE ? static_cast<u8>(DS) : static_cast<u8>(ZydisRegisterGetId(m.segment));
   if (mode_ == 8 && op_.address_size == 8 && op_.seg < FS) op_.address |= kAddrFlat;
+  if (stores) op_.address |= kAddrStore;
+  if (loads + stores)
+    for (unsigned i = 0; i < 16; ++i)
+      if (kOperandBytes[i] == bytes(n)) op_.address |= static_cast<u8>(i << kAddrSizeShift);
   if (loads + stores) implicit(loads, stores);
   if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.locked = 1;
 }
@@ -104,23 +108,44 @@ void Translator::bit(BitOp b) {
 }
 
 void Translator::scan(Scan s) {
+  register_source(1);
+  use(select_scan(s, is_mem(1), op_.size));
+}
+
+// dst and a source that is a register or memory.
+void Translator::register_source(unsigned n) {
   op_.size = static_cast<u8>(bytes(0));
   op_.dst = reg(o_[0]);
-  if (is_mem(1))
-    memory(1, 1, 0);
+  if (is_mem(n))
+    memory(n, 1, 0);
   else
-    op_.src = reg(o_[1]);
-  use(select_scan(s, is_mem(1), op_.size));
+    op_.src = reg(o_[n]);
+}
+
+void Translator::bmi(Bmi b, Feature f) {
+  if (lacks(f)) return;
+  const bool source_last =  // the others have it second
+      b == Bmi::Andn || b == Bmi::Pdep || b == Bmi::Pext || b == Bmi::Mulx;
+  const unsigned source = source_last ? 2 : 1;
+  register_source(source);
+  if (b == Bmi::Rorx)
+    immediate(2);
+  else
+    op_.aux = reg(o_[3 - source]);
+  use(select_bmi(b, is_mem(source), op_.size));
+  if (b <= Bmi::Bzhi) mark(kOpWritesAll);
+}
+
+void Translator::lowest_bit(LowestBit b) {
+  if (lacks(Feature::Bmi1)) return;
+  register_source(1);
+  use(select_lowest_bit(b, is_mem(1), op_.size));
+  mark(kOpWritesAll);
 }
 
 void Translator::multiply(Multiply m) {
   if (m == Multiply::Imul && i_.operand_count_visible >= 2) {
-    op_.size = static_cast<u8>(bytes(0));
-    op_.dst = reg(o_[0]);
-    if (is_mem(1))
-      memory(1, 1, 0);
-    else
-      op_.src = reg(o_[1]);
+    register_source(1);
     if (is_imm(2)) immediate(2);
     use(select_imul(is_mem(1), is_imm(2), op_.size));
   } else {
@@ -256,7 +281,9 @@ void Translator::jump_or_call(bool is_call) {
   if (is_call) implicit(0, 1);
   if (is_imm(0)) {
     relative();
-    return branch(is_call ? OpBranch::DirectCall : OpBranch::DirectJump, is_call ? op::call : op::jmp);
+    return branch(is_call ? OpBranch::DirectCall : OpBranch::DirectJump, is_call      ? op::call
+                                                                         : mode_ == 8 ? op::jmp
+                                                                                      : op::jmp_limited);
   }
   const OpBranch kind = is_call ? OpBranch::IndirectCall : OpBranch::IndirectJump;
   if (is_mem(0)) {

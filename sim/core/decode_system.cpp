@@ -10,17 +10,20 @@ void Translator::system_table() {
     case ZYDIS_MNEMONIC_NOP: case ZYDIS_MNEMONIC_ENDBR64: case ZYDIS_MNEMONIC_ENDBR32:
     case ZYDIS_MNEMONIC_PREFETCH: case ZYDIS_MNEMONIC_PREFETCHNTA: case ZYDIS_MNEMONIC_PREFETCHT0:
     case ZYDIS_MNEMONIC_PREFETCHT1: case ZYDIS_MNEMONIC_PREFETCHT2: case ZYDIS_MNEMONIC_PREFETCHW:
+    case ZYDIS_MNEMONIC_CLDEMOTE:
       return use(op::nop);
     case ZYDIS_MNEMONIC_PAUSE: return exact(op::pause);
     case ZYDIS_MNEMONIC_MFENCE: case ZYDIS_MNEMONIC_LFENCE: case ZYDIS_MNEMONIC_SFENCE: return system(op::fence);
-    case ZYDIS_MNEMONIC_CLFLUSH: case ZYDIS_MNEMONIC_CLFLUSHOPT: memory(0, 0, 0); return system(op::clflush);
+    case ZYDIS_MNEMONIC_CLFLUSH: if (lacks(Feature::Clflush)) return; memory(0, 0, 0); return system(op::clflush);
+    case ZYDIS_MNEMONIC_CLFLUSHOPT: if (lacks(Feature::Clflushopt)) return; memory(0, 0, 0); return system(op::clflush);
+    case ZYDIS_MNEMONIC_CLWB: if (lacks(Feature::Clwb)) return; memory(0, 0, 0); return system(op::clflush);
     case ZYDIS_MNEMONIC_UD0: case ZYDIS_MNEMONIC_UD1: case ZYDIS_MNEMONIC_UD2: return system(op::undefined);
 
     case ZYDIS_MNEMONIC_RDMSR: return system(op::rdmsr);
     case ZYDIS_MNEMONIC_WRMSR: return system(op::wrmsr);
     case ZYDIS_MNEMONIC_RDPMC: return system(op::rdpmc);
     case ZYDIS_MNEMONIC_RDTSC: return system(op::rdtsc);
-    case ZYDIS_MNEMONIC_RDTSCP: return system(op::rdtscp);
+    case ZYDIS_MNEMONIC_RDTSCP: if (lacks(Feature::Rdtscp)) return; return system(op::rdtscp);
     case ZYDIS_MNEMONIC_CPUID: return system(op::cpuid);
     case ZYDIS_MNEMONIC_HLT: return system(op::hlt);
     case ZYDIS_MNEMONIC_CLI: return system(op::cli);
@@ -62,9 +65,46 @@ void Translator::system_table() {
       return system(in ? op::in : op::out);
     }
     case ZYDIS_MNEMONIC_SWAPGS: return system(op::swapgs);
+    case ZYDIS_MNEMONIC_RDFSBASE: case ZYDIS_MNEMONIC_RDGSBASE: case ZYDIS_MNEMONIC_WRFSBASE:
+    case ZYDIS_MNEMONIC_WRGSBASE: {
+      if (lacks(Feature::Fsgsbase)) return;
+      const bool fs = i_.mnemonic == ZYDIS_MNEMONIC_RDFSBASE || i_.mnemonic == ZYDIS_MNEMONIC_WRFSBASE;
+      const bool writes = i_.mnemonic == ZYDIS_MNEMONIC_WRFSBASE || i_.mnemonic == ZYDIS_MNEMONIC_WRGSBASE;
+      op_.size = static_cast<u8>(bytes(0));
+      op_.dst = reg(o_[0]);
+      op_.seg = fs ? FS : GS;
+      return exact(writes ? op::write_segment_base : op::read_segment_base);
+    }
+    case ZYDIS_MNEMONIC_STAC: case ZYDIS_MNEMONIC_CLAC:
+      if (lacks(Feature::Smap)) return;
+      op_.aux = i_.mnemonic == ZYDIS_MNEMONIC_STAC;
+      return exact(op::change_ac);
+    case ZYDIS_MNEMONIC_INVPCID:
+      if (lacks(Feature::Invpcid)) return;
+      op_.dst = reg(o_[0]);
+      memory(1, 1, 0);
+      op_.size = mode_ == 8 ? 8 : 4;
+      return system(op::invpcid);
+    case ZYDIS_MNEMONIC_RDRAND: case ZYDIS_MNEMONIC_RDSEED:
+      if (lacks(i_.mnemonic == ZYDIS_MNEMONIC_RDRAND ? Feature::Rdrand : Feature::Rdseed)) return;
+      op_.dst = reg(o_[0]);
+      op_.size = static_cast<u8>(bytes(0));
+      return exact(op::random);
+    case ZYDIS_MNEMONIC_LAR: case ZYDIS_MNEMONIC_LSL:
+      op_.aux = i_.mnemonic == ZYDIS_MNEMONIC_LSL;
+      op_.size = static_cast<u8>(bytes(0));
+      op_.dst = reg(o_[0]);
+      if (is_mem(1)) memory(1, 1, 0); else op_.src = reg(o_[1]);
+      return exact(is_mem(1) ? op::load_access_rights_mem : op::load_access_rights_reg);
+    case ZYDIS_MNEMONIC_VERR: case ZYDIS_MNEMONIC_VERW:
+      op_.aux = i_.mnemonic == ZYDIS_MNEMONIC_VERW;
+      return either(op::verify_segment_reg, op::verify_segment_mem, 1, 0, false);
+    case ZYDIS_MNEMONIC_ARPL:
+      op_.src = reg(o_[1]);
+      return either(op::adjust_rpl_reg, op::adjust_rpl_mem, 1, 1, false);
     case ZYDIS_MNEMONIC_VMCALL: return system(op::vmcall);
     case ZYDIS_MNEMONIC_VMMCALL: op_.aux = 1; return system(op::vmcall);
-    case ZYDIS_MNEMONIC_RDPID: op_.dst = reg(o_[0]); return system(op::rdpid);
+    case ZYDIS_MNEMONIC_RDPID: if (lacks(Feature::Rdpid)) return; op_.dst = reg(o_[0]); return system(op::rdpid);
     case ZYDIS_MNEMONIC_MONITOR: case ZYDIS_MNEMONIC_MWAIT: return system(op::undefined);  // not enumerated
     // Features that no CPU model here enumerates: undefined on such CPUs.
     case ZYDIS_MNEMONIC_VMXON: case ZYDIS_MNEMONIC_VMXOFF: case ZYDIS_MNEMONIC_VMCLEAR: case ZYDIS_MNEMONIC_VMPTRLD:
@@ -72,11 +112,8 @@ void Translator::system_table() {
     case ZYDIS_MNEMONIC_VMLAUNCH: case ZYDIS_MNEMONIC_VMRESUME: case ZYDIS_MNEMONIC_VMFUNC:
     case ZYDIS_MNEMONIC_INVEPT: case ZYDIS_MNEMONIC_INVVPID: case ZYDIS_MNEMONIC_VMRUN: case ZYDIS_MNEMONIC_VMLOAD:
     case ZYDIS_MNEMONIC_VMSAVE: case ZYDIS_MNEMONIC_STGI: case ZYDIS_MNEMONIC_CLGI: case ZYDIS_MNEMONIC_SKINIT:
-    case ZYDIS_MNEMONIC_INVLPGA: case ZYDIS_MNEMONIC_INVPCID: case ZYDIS_MNEMONIC_STAC: case ZYDIS_MNEMONIC_CLAC:
-    case ZYDIS_MNEMONIC_RDRAND: case ZYDIS_MNEMONIC_RDSEED: case ZYDIS_MNEMONIC_XBEGIN: case ZYDIS_MNEMONIC_XEND:
-    case ZYDIS_MNEMONIC_XABORT: case ZYDIS_MNEMONIC_XTEST: case ZYDIS_MNEMONIC_RDPKRU: case ZYDIS_MNEMONIC_WRPKRU:
-    case ZYDIS_MNEMONIC_RDFSBASE: case ZYDIS_MNEMONIC_RDGSBASE: case ZYDIS_MNEMONIC_WRFSBASE:
-    case ZYDIS_MNEMONIC_WRGSBASE:
+    case ZYDIS_MNEMONIC_INVLPGA: case ZYDIS_MNEMONIC_XBEGIN: case ZYDIS_MNEMONIC_XEND: case ZYDIS_MNEMONIC_XABORT:
+    case ZYDIS_MNEMONIC_XTEST: case ZYDIS_MNEMONIC_RDPKRU: case ZYDIS_MNEMONIC_WRPKRU:
       return system(op::undefined);
     default: break;
   }

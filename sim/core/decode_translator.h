@@ -15,8 +15,8 @@ namespace pmusim::core {
 class Translator {
  public:
   Translator(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* operands, u64 rip, unsigned mode,
-             DecodedInstruction& to)
-      : i_(i), o_(operands), to_(to), op_(to.op), mode_(mode) {
+             const Features& features, DecodedInstruction& to)
+      : i_(i), o_(operands), features_(features), to_(to), op_(to.op), mode_(mode) {
     op_.next_rip = rip + i.length;
     if (mode != 8) op_.next_rip &= 0xffffffff;
     op_.length = i.length;
@@ -80,6 +80,13 @@ class Translator {
   }
   void mark(unsigned flags) { op_.flags = static_cast<u8>(op_.flags | flags); }
 
+  // For instructions that need a feature: without it they are undefined.
+  bool lacks(Feature f) {
+    if (features_.has(f)) return false;
+    system(op::undefined);
+    return true;
+  }
+
   void binary(Binary b);
   void unary(Unary u);
   void shift(Shift s);
@@ -87,6 +94,9 @@ class Translator {
   void bit(BitOp b);
   void scan(Scan s);
   void multiply(Multiply m);
+  void bmi(Bmi b, Feature f);
+  void lowest_bit(LowestBit b);
+  void register_source(unsigned n);
   void move();
   void extend(bool sign);
   void push();
@@ -101,6 +111,7 @@ class Translator {
 
   const ZydisDecodedInstruction& i_;
   const ZydisDecodedOperand* o_;
+  const Features& features_;
   DecodedInstruction& to_;
   MicroOp& op_;
   unsigned mode_;

@@ -19,14 +19,17 @@ Segment decode_descriptor(u64 raw, u16 selector) {
   return s;
 }
 
+bool in_table(const CpuState& s, u16 selector, unsigned size) {
+  const bool local = selector & 4;
+  const u64 limit = local ? s.ldtr.limit : s.gdtr.limit;
+  return !(local && s.ldtr.unusable()) && (selector & 0xfff8u) + size - 1 <= limit;
+}
+
 Descriptor read_descriptor(Exec& x, u16 selector, u8 vector, u32 ext, unsigned size) {
   const CpuState& s = *x.s;
-  const bool local = selector & 4;
-  const u64 offset = selector & 0xfff8;
-  const u64 limit = local ? s.ldtr.limit : s.gdtr.limit;
-  if ((local && s.ldtr.unusable()) || offset + size - 1 > limit) raise(vector, selector_error(selector, ext));
+  if (!in_table(s, selector, size)) raise(vector, selector_error(selector, ext));
   Descriptor d;
-  d.linear = (local ? s.ldtr.base : s.gdtr.base) + offset;
+  d.linear = (selector & 4 ? s.ldtr.base : s.gdtr.base) + (selector & 0xfff8);
   d.raw = x.mmu->read_system(d.linear, 8);
   d.segment = decode_descriptor(d.raw, selector);
   if (size == 16) {
@@ -56,11 +59,30 @@ void commit_rip(Exec& x, u64 rip) {
 
 void set_cpl(Exec& x, u8 cpl) {
   x.s->cpl = cpl;
-  x.mmu->cpl_changed();
+  x.mmu->access_changed();
 }
 
 void check_code_limits(Exec& x, const Segment& cs, u64 rip, u32 error) {
   if (x.s->long_mode() && cs.long_mode() ? !canonical(rip) : rip > cs.limit) raise_gp(error);
+}
+
+bool inside_limit(const Segment& g, u64 first, unsigned size) {
+  const u64 last = first + size - 1;
+  const bool expand_down = (g.access & (kCodeOrData | kCode | kExpandDown)) == (kCodeOrData | kExpandDown);
+  return expand_down ? first > g.limit && last <= (g.big() ? 0xffffffff : 0xffff) : last <= g.limit;
+}
+
+// SDM Vol. 3, "Limit Checking", "Type Checking". In real-address mode only the limit counts.
+u64 data_linear(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store) {
+  const Segment& g = s.seg[seg];
+  offset = static_cast<u32>(offset);
+  if (size) {
+    const bool code = g.access & kCode;
+    const bool type = !s.protected_mode() ||
+                      (!g.unusable() && (store ? !code && g.access & kSegWritable : !code || g.access & 2));
+    if (!type || !inside_limit(g, offset, size)) raise(seg == SS ? kSS : kGP, 0);
+  }
+  return static_cast<u32>(g.base + offset);
 }
 
 u64 StackCursor::linear(u64 offset, unsigned size) const {
@@ -69,11 +91,7 @@ u64 StackCursor::linear(u64 offset, unsigned size) const {
     return offset;
   }
   offset &= width_mask();
-  const u64 last = offset + size - 1;
-  const bool expand_down = (ss_.access & (kCodeOrData | kCode | kExpandDown)) == (kCodeOrData | kExpandDown);
-  const bool inside =
-      expand_down ? offset > ss_.limit && last <= (ss_.big() ? 0xffffffff : 0xffff) : last <= ss_.limit;
-  if (ss_.unusable() || !inside) raise(kSS, error_);
+  if (ss_.unusable() || !inside_limit(ss_, offset, size)) raise(kSS, error_);
   return (ss_.base + offset) & 0xffffffff;
 }
 

@@ -21,6 +21,7 @@ class CoreEnv {
   virtual bool rdpmc(u32 ecx, u64& value) = 0;
 
   virtual u64 rdtsc() = 0;
+  virtual u64 random() = 0;                            // of RDRAND and RDSEED
   virtual CpuidRegs cpuid(u32 leaf, u32 subleaf) = 0;  // dynamic bits (OSXSAVE, APIC) included
 
   virtual u64 io_read(u16 port, unsigned size) = 0;

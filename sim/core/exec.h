@@ -31,8 +31,13 @@ struct Exec {
 void check_intercept(Exec& x, ExitKind kind, u64 qualification = 0, u64 value = 0);
 
 // --- segments.cpp: descriptor loads and far transfers (SDM Vol. 3, "Protected-Mode Memory Management").
+// Linear address of a data access outside 64-bit code; #GP(0) or #SS(0) where the segment does not allow it.
+u64 data_linear(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store);
 void load_segment(Exec& x, Seg seg,
                   u16 selector);  // the caller sets the interrupt shadow of MOV SS and POP SS
+// What LAR, LSL, VERR and VERW learn of a descriptor; false: nothing may be learnt (ZF is cleared).
+enum class Examine : u8 { Rights, Limit, Readable, Writable };
+bool examine_segment(Exec& x, Examine what, u16 selector, u64& value);
 void load_ldtr(Exec& x, u16 selector);
 void load_tr(Exec& x, u16 selector);
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size);
@@ -75,11 +80,14 @@ void load_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned o
 void store_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned operand_size);
 void invlpg(Exec& x, u64 linear);
 void invalidate_caches(Exec& x, bool write_back);  // WBINVD, INVD
+void invpcid(Exec& x, u64 type, u64 linear);
 void clflush(Exec& x, u64 linear);
 u64 in(Exec& x, u16 port, unsigned size);
 void out(Exec& x, u16 port, u64 value, unsigned size);
 void swapgs(Exec& x);
 void syscall(Exec& x);
+void sysenter(Exec& x);
+void sysexit(Exec& x, unsigned operand_size);
 void sysret(Exec& x, unsigned operand_size);
 void vmcall(Exec& x, bool amd_encoding);  // VMCALL / VMMCALL; #UD outside guest mode
 u64 rdpid(Exec& x);

@@ -68,15 +68,16 @@ inline u64 effective_offset(const Executor& x, const MicroOp& op) {
   a += (x.s->gpr[op.index] & -static_cast<u64>((op.address & kAddrIndex) >> 1)) << op.scale;
   return a;
 }
-// Adds a segment's base. In 64-bit code only FS and GS have one.
-inline u64 segmented(const Executor& x, u8 seg, u64 offset) {
+// Adds a segment's base. In 64-bit code only FS and GS have one, and there are no limits.
+inline u64 segmented(const Executor& x, u8 seg, u64 offset, unsigned size, bool store) {
   if (x.code64) return seg >= FS ? offset + x.s->seg[seg].base : offset;
-  return static_cast<u32>(offset + x.s->seg[seg].base);
+  return data_linear(*x.s, seg, offset, size, store);
 }
 inline u64 effective_address(const Executor& x, const MicroOp& op) {
   const u64 a = effective_offset(x, op);
   if (__builtin_expect(op.address & kAddrFlat, 1)) return a;
-  return segmented(x, op.seg, low_bytes(a, op.address_size));
+  return segmented(x, op.seg, low_bytes(a, op.address_size), kOperandBytes[op.address >> kAddrSizeShift],
+                   op.address & kAddrStore);
 }
 template <class T>
 inline T load(Executor& x, const MicroOp& op) {
@@ -90,8 +91,8 @@ void write_sized(Executor& x, u64 linear, u64 value, unsigned size);
 inline u64 stack_mask(const Executor& x) {
   return x.code64 ? ~u64{0} : x.s->seg[SS].big() ? 0xffffffffu : 0xffffu;
 }
-inline u64 stack_linear(const Executor& x, u64 sp) {
-  return x.code64 ? sp : static_cast<u32>(x.s->seg[SS].base + sp);
+inline u64 stack_linear(const Executor& x, u64 sp, unsigned size, bool store) {
+  return x.code64 ? sp : data_linear(*x.s, SS, sp, size, store);
 }
 inline void set_sp(Executor& x, u64 mask, u64 sp) {
   x.s->gpr[RSP] = mask == 0xffff ? (x.s->gpr[RSP] & ~mask) | (sp & mask) : sp & mask;
@@ -99,21 +100,24 @@ inline void set_sp(Executor& x, u64 mask, u64 sp) {
 template <class T>
 inline void push(Executor& x, T value) {
   const u64 mask = stack_mask(x), sp = (x.s->gpr[RSP] - sizeof(T)) & mask;
-  x.mmu->write<T>(stack_linear(x, sp), value);
+  x.mmu->write<T>(stack_linear(x, sp, sizeof(T), true), value);
   set_sp(x, mask, sp);
 }
 template <class T>
 inline T top(Executor& x, u64 offset = 0) {
-  return x.mmu->read<T>(stack_linear(x, (x.s->gpr[RSP] + offset) & stack_mask(x)));
+  return x.mmu->read<T>(stack_linear(x, (x.s->gpr[RSP] + offset) & stack_mask(x), sizeof(T), false));
 }
 inline void drop(Executor& x, u64 bytes) {
   const u64 mask = stack_mask(x);
   set_sp(x, mask, x.s->gpr[RSP] + bytes);
 }
 
-// Near branch to a computed target: #GP(0) if it is not canonical; the branch has then not happened.
+// Near branch: #GP(0) if the target is not canonical or beyond the limit of CS; the branch has then not
+// happened.
 inline void check_target(const Executor& x, u64 target) {
-  if (x.code64 && static_cast<u64>(static_cast<s64>(target << 16) >> 16) != target) raise_gp();
+  if (x.code64 ? static_cast<u64>(static_cast<s64>(target << 16) >> 16) != target
+               : target > x.s->seg[CS].limit)
+    raise_gp();
 }
 
 // Before a system instruction: earlier instructions retire, RIP and next_rip are set for the functions of
@@ -137,6 +141,9 @@ enum class Shift : u8 { Rol, Ror, Rcl, Rcr, Shl, Shr, Sar };
 enum class BitOp : u8 { Test, Set, Reset, Complement };
 enum class Scan : u8 { Bsf, Bsr, Tzcnt, Lzcnt, Popcnt };
 enum class Multiply : u8 { Mul, Imul, Div, Idiv };  // of the accumulator
+// The first three write flags.
+enum class Bmi : u8 { Andn, Bextr, Bzhi, Pdep, Pext, Sarx, Shlx, Shrx, Rorx, Mulx };
+enum class LowestBit : u8 { Isolate, Mask, Reset };  // BLSI, BLSMSK, BLSR
 
 Handlers select_binary(Binary op, Form form, unsigned size);
 Handlers select_unary(Unary op, bool memory, unsigned size);
@@ -148,6 +155,10 @@ Handler select_multiply(Multiply op, bool memory, unsigned size);
 Handler select_imul(bool memory, bool immediate, unsigned size);  // two and three operands
 Handler select_cmpxchg(bool memory, unsigned size);
 Handler select_xadd(bool memory, unsigned size);
+Handler select_bmi(Bmi op, bool memory, unsigned size);
+Handler select_lowest_bit(LowestBit op, bool memory, unsigned size);
+Handler select_add_flag(bool overflow, bool memory, unsigned size);  // ADOX, ADCX
+Handler select_movbe(bool store, unsigned size);
 
 Handler select_move(Form form, unsigned size);
 Handler select_extend(bool sign, bool memory, unsigned from, unsigned to);
@@ -187,6 +198,8 @@ PMUSIM_HANDLER(leave);
 // execute_branch.cpp
 PMUSIM_HANDLER(jcc);
 PMUSIM_HANDLER(jmp);
+PMUSIM_HANDLER(jcc_limited);  // outside 64-bit code
+PMUSIM_HANDLER(jmp_limited);
 PMUSIM_HANDLER(jmp_reg);
 PMUSIM_HANDLER(jmp_mem);
 PMUSIM_HANDLER(call);
@@ -205,6 +218,7 @@ PMUSIM_HANDLER(int_n);
 PMUSIM_HANDLER(int3);
 PMUSIM_HANDLER(int1);
 PMUSIM_HANDLER(into);
+PMUSIM_HANDLER(bound);
 // execute_wide.cpp
 PMUSIM_HANDLER(cmpxchg8b);
 PMUSIM_HANDLER(cmpxchg16b);
@@ -249,6 +263,19 @@ PMUSIM_HANDLER(pause);
 PMUSIM_HANDLER(in);
 PMUSIM_HANDLER(out);
 PMUSIM_HANDLER(swapgs);
+PMUSIM_HANDLER(read_segment_base);  // RDFSBASE, RDGSBASE
+PMUSIM_HANDLER(write_segment_base);
+PMUSIM_HANDLER(change_ac);  // STAC, CLAC
+PMUSIM_HANDLER(invpcid);
+PMUSIM_HANDLER(random);                  // RDRAND, RDSEED
+PMUSIM_HANDLER(load_access_rights_reg);  // LAR, LSL
+PMUSIM_HANDLER(load_access_rights_mem);
+PMUSIM_HANDLER(verify_segment_reg);  // VERR, VERW
+PMUSIM_HANDLER(verify_segment_mem);
+PMUSIM_HANDLER(adjust_rpl_reg);  // ARPL
+PMUSIM_HANDLER(adjust_rpl_mem);
+PMUSIM_HANDLER(sysenter);
+PMUSIM_HANDLER(sysexit);
 PMUSIM_HANDLER(syscall);
 PMUSIM_HANDLER(sysret);
 PMUSIM_HANDLER(vmcall);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Branches. Near targets are truncated to the operand size outside 64-bit code; far transfers and software
 // interrupts are functions of exec.h and set RIP themselves.
+#include "base/bits.h"
 #include "core/alu.h"
 #include "core/execute.h"
 
@@ -43,9 +44,18 @@ void jcc(Executor& x, const MicroOp& op) {
   x.taken = alu::condition(op.aux, x.s->rflags);
   x.s->rip = x.taken ? op.imm : op.next_rip;
 }
+void jcc_limited(Executor& x, const MicroOp& op) {
+  const bool taken = alu::condition(op.aux, x.s->rflags);
+  if (taken) check_target(x, op.imm);
+  x.taken = taken;
+  x.s->rip = taken ? op.imm : op.next_rip;
+}
 
 void jmp(Executor& x, const MicroOp& op) {
   x.s->rip = op.imm;
+}
+void jmp_limited(Executor& x, const MicroOp& op) {
+  jump(x, op.imm);
 }
 void jmp_reg(Executor& x, const MicroOp& op) {
   jump(x, low_bytes(get<u64>(x, op.dst), op.size));
@@ -74,14 +84,18 @@ void ret(Executor& x, const MicroOp& op) {
 // aux: 0 LOOPNE, 1 LOOPE, 2 LOOP.
 void loop(Executor& x, const MicroOp& op) {
   const u64 count = low_bytes(count_register(x, op) - 1, op.address_size);
-  put_sized(x, RCX * 8, count, op.address_size);
   const bool zero = x.s->rflags & kZF;
-  x.taken = count != 0 && (op.aux == 2 || zero == (op.aux == 1));
+  const bool taken = count != 0 && (op.aux == 2 || zero == (op.aux == 1));
+  if (taken) check_target(x, op.imm);
+  put_sized(x, RCX * 8, count, op.address_size);
+  x.taken = taken;
   x.s->rip = x.taken ? op.imm : op.next_rip;
 }
 
 void jrcxz(Executor& x, const MicroOp& op) {
-  x.taken = count_register(x, op) == 0;
+  const bool taken = count_register(x, op) == 0;
+  if (taken) check_target(x, op.imm);
+  x.taken = taken;
   x.s->rip = x.taken ? op.imm : op.next_rip;
 }
 
@@ -130,6 +144,25 @@ void into(Executor& x, const MicroOp& op) {
     software_interrupt(x, kOF, EventType::SoftwareException);
   else
     x.s->rip = op.next_rip;
+}
+
+// Both bounds are signed values of the operand size.
+void bound(Executor& x, const MicroOp& op) {
+  const u64 address = effective_address(x, op);
+  const auto value = [&](u64 raw) { return static_cast<s64>(sign_extend(raw, op.size * 8)); };
+  const s64 lower = value(read_sized(x, address, op.size));
+  const s64 upper = value(read_sized(x, address + op.size, op.size));
+  const s64 index = value(get<u64>(x, op.dst));
+  if (index < lower || index > upper) raise(kBR);
+}
+
+void sysenter(Executor& x, const MicroOp& op) {
+  begin_system(x, op);
+  core::sysenter(x);
+}
+void sysexit(Executor& x, const MicroOp& op) {
+  begin_system(x, op);
+  core::sysexit(x, op.size);
 }
 
 }  // namespace pmusim::core::op

@@ -183,7 +183,7 @@ void bswap(Executor& x, const MicroOp& op) {
 
 void xlat(Executor& x, const MicroOp& op) {
   const u64 offset = low_bytes(x.s->gpr[RBX] + (x.s->gpr[RAX] & 0xff), op.address_size);
-  put<u8>(x, 0, x.mmu->read<u8>(segmented(x, op.seg, offset)));
+  put<u8>(x, 0, x.mmu->read<u8>(segmented(x, op.seg, offset, 1, false)));
 }
 
 inline constexpr u64 kAhFlags = kSF | kZF | kAF | kPFlag | kCF;

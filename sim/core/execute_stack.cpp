@@ -78,6 +78,7 @@ void pop_segment(Executor& x, const MicroOp& op) {
   const u64 mask = stack_mask(x);
   load_segment(x, static_cast<Seg>(op.dst), selector);
   set_sp(x, mask, x.s->gpr[RSP] + op.size);
+  if (op.dst == SS) x.s->interrupt_shadow = x.s->debug_shadow = true;
 }
 
 void pushf(Executor& x, const MicroOp& op) {
@@ -94,7 +95,7 @@ void popf(Executor& x, const MicroOp& op) {
 void pusha(Executor& x, const MicroOp& op) {
   const u64 mask = stack_mask(x), old = x.s->gpr[RSP];
   for (unsigned r = 0; r < 8; ++r) {
-    const u64 linear = stack_linear(x, (old - (r + 1) * op.size) & mask);
+    const u64 linear = stack_linear(x, (old - (r + 1) * op.size) & mask, op.size, true);
     write_sized(x, linear, x.s->gpr[r], op.size);
   }
   set_sp(x, mask, old - 8 * op.size);
@@ -113,16 +114,17 @@ void enter(Executor& x, const MicroOp& op) {
   const u64 mask = stack_mask(x), old = x.s->gpr[RSP];
   const unsigned level = op.aux & 31;
   u64 sp = (old - op.size) & mask;
-  write_sized(x, stack_linear(x, sp), x.s->gpr[RBP], op.size);
+  write_sized(x, stack_linear(x, sp, op.size, true), x.s->gpr[RBP], op.size);
   const u64 frame = sp;
   for (unsigned i = 1; i < level; ++i) {
-    const u64 link = read_sized(x, stack_linear(x, (x.s->gpr[RBP] - i * op.size) & mask), op.size);
+    const u64 link =
+        read_sized(x, stack_linear(x, (x.s->gpr[RBP] - i * op.size) & mask, op.size, false), op.size);
     sp = (sp - op.size) & mask;
-    write_sized(x, stack_linear(x, sp), link, op.size);
+    write_sized(x, stack_linear(x, sp, op.size, true), link, op.size);
   }
   if (level) {
     sp = (sp - op.size) & mask;
-    write_sized(x, stack_linear(x, sp), frame, op.size);
+    write_sized(x, stack_linear(x, sp, op.size, true), frame, op.size);
   }
   sp -= op.imm;
   set_sp(x, mask, sp);
@@ -131,7 +133,7 @@ void enter(Executor& x, const MicroOp& op) {
 
 void leave(Executor& x, const MicroOp& op) {
   const u64 mask = stack_mask(x), frame = x.s->gpr[RBP] & mask;
-  const u64 value = read_sized(x, stack_linear(x, frame), op.size);
+  const u64 value = read_sized(x, stack_linear(x, frame, op.size, false), op.size);
   set_sp(x, mask, frame + op.size);
   put_sized(x, RBP * 8, value, op.size);
 }

@@ -2,6 +2,7 @@
 // System instructions: operand plumbing around the functions of exec.h. Each first retires the instructions
 // before it, so that what they ask sees counts and time as of this instruction's start.
 #include "base/bits.h"
+#include "core/alu.h"
 #include "core/execute.h"
 
 namespace pmusim::core::op {
@@ -18,6 +19,7 @@ void load_system_segment(Executor& x, const MicroOp& op, u16 selector) {
 }
 void load_data_segment(Executor& x, const MicroOp& op, u16 selector) {
   load_segment(x, static_cast<Seg>(op.dst), selector);
+  if (op.dst == SS) x.s->interrupt_shadow = x.s->debug_shadow = true;
 }
 void check_umip(const Executor& x) {
   if ((x.s->cr4 & kCr4Umip) && x.s->cpl > 0) raise_gp();
@@ -78,7 +80,6 @@ void rdtsc(Executor& x, const MicroOp& op) {
 }
 void rdtscp(Executor& x, const MicroOp& op) {
   begin_system(x, op);
-  if (!x.config->has_rdtscp) raise(kUD);
   core::rdtsc(x, true);
 }
 void cpuid(Executor& x, const MicroOp& op) {
@@ -199,6 +200,30 @@ void out(Executor& x, const MicroOp& op) {
 void swapgs(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   core::swapgs(x);
+}
+void read_segment_base(Executor& x, const MicroOp& op) {
+  if (!(x.s->cr4 & kCr4Fsgsbase)) raise(kUD);
+  put_sized(x, op.dst, x.s->seg[op.seg].base, op.size);
+}
+void write_segment_base(Executor& x, const MicroOp& op) {
+  if (!(x.s->cr4 & kCr4Fsgsbase)) raise(kUD);
+  const u64 base = low_bytes(get<u64>(x, op.dst), op.size);
+  check_target(x, base);
+  x.s->seg[op.seg].base = base;
+}
+void change_ac(Executor& x, const MicroOp& op) {
+  if (x.s->cpl != 0) raise(kUD);
+  x.s->rflags = op.aux ? x.s->rflags | kACFlag : x.s->rflags & ~kACFlag;
+  x.mmu->access_changed();
+}
+void invpcid(Executor& x, const MicroOp& op) {
+  begin_system(x, op);
+  core::invpcid(x, low_bytes(get<u64>(x, op.dst), op.size), effective_address(x, op));
+}
+// Never out of entropy: CF is always set.
+void random(Executor& x, const MicroOp& op) {
+  put_sized(x, op.dst, x.env->random(), op.size);
+  alu::replace(x.s->rflags, kArithmeticFlags, kCF);
 }
 void syscall(Executor& x, const MicroOp& op) {
   begin_system(x, op);

@@ -49,7 +49,8 @@ struct BitMem {
     } else {
       const s64 offset = static_cast<alu::Signed<T>>(get<T>(x, op.src));
       const u64 skip = static_cast<u64>(offset >> (sizeof(T) == 8 ? 6 : sizeof(T) == 4 ? 5 : 4)) * sizeof(T);
-      address = segmented(x, op.seg, low_bytes(effective_offset(x, op) + skip, op.address_size));
+      address = segmented(x, op.seg, low_bytes(effective_offset(x, op) + skip, op.address_size), sizeof(T),
+                          Op != BitOp::Test);
       bit = bit_at<T>(static_cast<u64>(offset));
     }
     const T value = Op == BitOp::Test ? x.mmu->read<T>(address) : x.mmu->read_for_write<T>(address);

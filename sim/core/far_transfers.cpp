@@ -104,6 +104,7 @@ u64 iret_flag_mask(const CpuState& s, unsigned operand_size) {
 void finish_iret(Exec& x, u64 flags, u64 changed) {
   x.s->rflags = (x.s->rflags & ~changed) | (flags & changed) | kFixed1;
   x.s->nmi_blocked = false;  // "Handling Multiple NMIs"
+  x.mmu->access_changed();
   x.stall(Cost::Iret);
 }
 

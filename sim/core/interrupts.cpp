@@ -18,6 +18,8 @@ struct Gate {
   unsigned size = 4;  // bytes of each value pushed
 };
 
+constexpr u64 kDr7Gd = 1 << 13;  // off in the debug handler, so that it may use the registers
+
 bool is_software(EventType t) {
   return t == EventType::SoftwareInterrupt || t == EventType::SoftwareException;
 }
@@ -40,7 +42,8 @@ void finish(Exec& x, const PendingEvent& e, u64 cleared, u64 rip) {
   CpuState& s = *x.s;
   s.rflags &= ~cleared;
   if (e.type == EventType::Nmi) s.nmi_blocked = true;
-  s.interrupt_shadow = false;
+  s.interrupt_shadow = s.debug_shadow = false;
+  if (e.vector == kDB && e.type == EventType::HardwareException) s.dr[7] &= ~kDr7Gd;
   s.activity = Activity::Running;
   commit_rip(x, rip);
   x.stall(is_hardware_interrupt(e.type) ? Cost::Interrupt : Cost::Exception);

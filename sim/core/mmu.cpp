@@ -11,6 +11,11 @@
 namespace pmusim::core {
 namespace {
 
+// DR7.LENn.
+constexpr u64 breakpoint_length(u64 field) {
+  return field == 0 ? 1 : field == 1 ? 2 : field == 2 ? 8 : 4;
+}
+
 // Page-fault error code.
 constexpr u32 kErrorPresent = 1, kErrorWrite = 2, kErrorUser = 4, kErrorReserved = 8, kErrorFetch = 16;
 
@@ -31,15 +36,20 @@ void Mmu::set_world(const SecondStage* second, const Intercepts* intercepts, u16
   space_ = kUnsettled;
 }
 
-void Mmu::cpl_changed() {
-  if (settled_) space_ = u64{tag_} << 53 | u64{user()} << 52;
+void Mmu::access_changed() {
+  if (!settled_) return;  // settling comes back here
+  const bool ac = s_->rflags & kACFlag;
+  rights_ = s_->cpl == 3 ? Rights::User : ac && s_->cr4 & kCr4Smap ? Rights::Suspended : Rights::Supervisor;
+  aligned_ = ac && s_->cpl == 3 && s_->cr0 & kCr0Am;
+  watched_ = s_->dr[7] & 0xff;
+  space_ = aligned_ || watched_ ? kUnsettled : space_of(rights_);
 }
 
 Mmu::Known Mmu::known() const {
   return {tag_,
           s_->cr0 & (kCr0Pg | kCr0Wp),
           s_->cr3,
-          s_->cr4 & (kCr4Pae | kCr4Pse | kCr4Pge),
+          s_->cr4 & (kCr4Pae | kCr4Pse | kCr4Pge | kCr4Pcide | kCr4Smep | kCr4Smap),
           s_->efer & (kEferNxe | kEferLma),
           second_};
 }
@@ -65,7 +75,7 @@ void Mmu::settle() {
   if (!same) flush_tag(tag_);
   remember();
   settled_ = true;
-  cpl_changed();
+  access_changed();
 }
 
 void Mmu::flush_all() {
@@ -102,10 +112,9 @@ void Mmu::code_marked(u64 page) {
     if (e.physical == page) e.write_tag = kNever;
 }
 
-Mmu::Target Mmu::translate(u64 linear, Access access, bool user_class) {
-  if (!settled_) settle();
+Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
   Entry& e = tlb_[index(linear)];
-  const u64 tag = tag_of(linear, user_class);
+  const u64 tag = (linear >> 12) ^ space_of(rights);
   const u64 offset = linear & kPageMask;
   const u64 have = access == Access::Read ? e.read_tag : access == Access::Write ? e.write_tag : e.fetch_tag;
   if (have == tag) return {e.host + offset, e.physical + offset, true};
@@ -113,15 +122,18 @@ Mmu::Target Mmu::translate(u64 linear, Access access, bool user_class) {
   const bool write = access == Access::Write;
   Walk w = walk(linear, false);
   if (w.result == Walk::NonCanonical) raise_gp(0);
-  const bool may_write = user_class ? w.user && w.writable : w.writable || !(s_->cr0 & kCr0Wp);
-  const bool may_read = !user_class || w.user;
-  const bool allowed = may_read && (!write || may_write) && (access != Access::Fetch || w.executable);
+  const bool user_class = rights == Rights::User, smep = s_->cr4 & kCr4Smep;
+  const bool smap = rights == Rights::Supervisor && s_->cr4 & kCr4Smap;
+  const bool may_read = user_class ? w.user : !(smap && w.user);
+  const bool may_write = may_read && (w.writable || (!user_class && !(s_->cr0 & kCr0Wp)));
+  const bool may_fetch = w.executable && (user_class ? w.user : !(smep && w.user));
+  const bool allowed = access == Access::Fetch ? may_fetch : write ? may_write : may_read;
   if (w.result != Walk::Mapped || !allowed) {
     u32 error = user_class ? kErrorUser : 0;
     if (w.result != Walk::NotPresent) error |= kErrorPresent;
     if (w.result == Walk::Reserved) error |= kErrorReserved;
     if (write) error |= kErrorWrite;
-    if (access == Access::Fetch && s_->cr4 & kCr4Pae && s_->efer & kEferNxe) error |= kErrorFetch;
+    if (access == Access::Fetch && (smep || (s_->cr4 & kCr4Pae && s_->efer & kEferNxe))) error |= kErrorFetch;
     raise_page_fault(error, s_->long_mode() ? linear : linear & 0xffffffff);
   }
   update_accessed_and_dirty(w, linear, write);
@@ -134,7 +146,7 @@ Mmu::Target Mmu::translate(u64 linear, Access access, bool user_class) {
   e.tag = tag_;
   e.global = w.global && s_->cr4 & kCr4Pge;
   if (may_read) e.read_tag = tag;
-  if (may_read && w.executable) e.fetch_tag = tag;
+  if (may_fetch) e.fetch_tag = tag;
   if (may_write && (write || w.dirty()) && t.writable && !ram_->has_code(e.physical)) e.write_tag = tag;
   return t;
 }
@@ -164,51 +176,89 @@ void Mmu::write_target(const Target& t, u64 value, unsigned size) {
 }
 
 // Both pages are translated before either is accessed, so that a fault leaves everything as it was.
-u64 Mmu::read_as(u64 linear, unsigned size, Access access, bool user_class) {
+u64 Mmu::read_as(u64 linear, unsigned size, Access access, Rights rights) {
   const u64 room = kPageSize - (linear & kPageMask);
-  const Target low = translate(linear, access, user_class);
+  const Target low = translate(linear, access, rights);
   if (size <= room) return read_target(low, size);
   const unsigned first = static_cast<unsigned>(room);
-  const Target high = translate(linear + room, access, user_class);
+  const Target high = translate(linear + room, access, rights);
   const u64 value = read_target(low, first);
   return value | read_target(high, size - first) << (8 * first);
 }
 
-void Mmu::write_as(u64 linear, u64 value, unsigned size, bool user_class) {
+void Mmu::write_as(u64 linear, u64 value, unsigned size, Rights rights) {
   const u64 room = kPageSize - (linear & kPageMask);
-  const Target low = translate(linear, Access::Write, user_class);
+  const Target low = translate(linear, Access::Write, rights);
   if (size <= room) return write_target(low, value, size);
   const unsigned first = static_cast<unsigned>(room);
-  const Target high = translate(linear + room, Access::Write, user_class);
+  const Target high = translate(linear + room, Access::Write, rights);
   write_target(low, value, first);
   write_target(high, value >> (8 * first), size - first);
 }
 
+// What a data access by an instruction is subject to beyond translation. A page fault comes before #AC.
+void Mmu::check_access(u64 linear, unsigned size, Access access) {
+  if (aligned_ && linear & (size - 1)) {
+    translate(linear, access, rights_);
+    translate(linear + size - 1, access, rights_);
+    raise(kAC, 0);
+  }
+  if (!watched_) return;
+  for (unsigned i = 0; i < 4; ++i) {
+    const u64 control = s_->dr[7] >> (16 + 4 * i);
+    if (!(s_->dr[7] >> (2 * i) & 3) || !(control & 1) || (access == Access::Read && (control & 3) != 3))
+      continue;
+    const u64 length = breakpoint_length(control >> 2 & 3), first = s_->dr[i] & ~(length - 1);
+    if (linear < first + length && first < linear + size) breakpoints_ |= static_cast<u8>(1 << i);
+  }
+}
+
+void Mmu::check_io_breakpoints(u16 port, unsigned size) {
+  if (!(s_->cr4 & kCr4De)) return;
+  for (unsigned i = 0; i < 4; ++i) {
+    const u64 control = s_->dr[7] >> (16 + 4 * i);
+    if (!(s_->dr[7] >> (2 * i) & 3) || (control & 3) != 2) continue;
+    const u64 length = breakpoint_length(control >> 2 & 3), first = s_->dr[i] & ~(length - 1);
+    if (port < first + length && first < u64{port} + size) breakpoints_ |= static_cast<u8>(1 << i);
+  }
+}
+
 u64 Mmu::read_slow(u64 linear, unsigned size, bool for_write) {
-  return read_as(linear, size, for_write ? Access::Write : Access::Read, user());
+  if (!settled_) settle();
+  const Access access = for_write ? Access::Write : Access::Read;
+  check_access(linear, size, access);
+  return read_as(linear, size, access, rights_);
 }
 void Mmu::write_slow(u64 linear, u64 value, unsigned size) {
-  write_as(linear, value, size, user());
+  if (!settled_) settle();
+  check_access(linear, size, Access::Write);
+  write_as(linear, value, size, rights_);
 }
+// SMAP holds for these whatever RFLAGS.AC (SDM Vol. 3, "Determination of Access Rights").
 u64 Mmu::read_system(u64 linear, unsigned size) {
-  return read_as(linear, size, Access::Read, false);
+  if (!settled_) settle();
+  return read_as(linear, size, Access::Read, Rights::Supervisor);
 }
 void Mmu::write_system(u64 linear, u64 value, unsigned size) {
-  write_as(linear, value, size, false);
+  if (!settled_) settle();
+  write_as(linear, value, size, Rights::Supervisor);
 }
 
 void Mmu::probe_write(u64 linear, unsigned size) {
-  translate(linear, Access::Write, user());
-  if ((linear & kPageMask) + size > kPageSize) translate(linear + size - 1, Access::Write, user());
+  if (!settled_) settle();
+  translate(linear, Access::Write, rights_);
+  if ((linear & kPageMask) + size > kPageSize) translate(linear + size - 1, Access::Write, rights_);
 }
 
 void Mmu::probe_read(u64 linear, unsigned size) {
-  translate(linear, Access::Read, user());
-  if ((linear & kPageMask) + size > kPageSize) translate(linear + size - 1, Access::Read, user());
+  if (!settled_) settle();
+  translate(linear, Access::Read, rights_);
+  if ((linear & kPageMask) + size > kPageSize) translate(linear + size - 1, Access::Read, rights_);
 }
 
 Mmu::Code Mmu::fetch(u64 linear) {
-  const Target t = translate(linear, Access::Fetch, user());
+  if (!settled_) settle();
+  const Target t = translate(linear, Access::Fetch, rights_);
   return {t.physical, t.host};
 }
 

@@ -3,15 +3,18 @@
 // 1G), permissions, accessed and dirty bits, second stage and a tagged TLB here. Data accesses are templates
 // with a TLB fast path; accesses that cross a page, miss, or reach MMIO take the slow path.
 // Faults and error codes: SDM Vol. 3, "Paging" ("Page-Fault Exceptions", "Accessed and Dirty Flags").
-// Not modelled: 5-level paging, PCIDs (CR3 writes flush), SMEP/SMAP, protection keys, memory types, PDPTE
-// registers (PAE paging reads them from memory at each walk). A non-canonical address is #GP(0) here whatever
-// the segment; that stack references get #SS(0) instead is the caller's business.
+// Alignment checks and data breakpoints, while they are on, keep data accesses off the fast path.
+// Not modelled: 5-level paging, translations kept across CR3 writes by PCID (every CR3 write flushes, which
+// is allowed), protection keys, memory types, PDPTE registers (PAE paging reads them from memory at each
+// walk). A non-canonical address is #GP(0) here whatever the segment; that stack references get #SS(0)
+// instead is the caller's business.
 #pragma once
 
 #include <cstring>
 #include <vector>
 
 #include "core/env.h"
+#include "core/features.h"
 #include "core/intercepts.h"
 #include "core/ram.h"
 #include "core/state.h"
@@ -20,7 +23,7 @@ namespace pmusim::core {
 
 class Mmu final : public CodeWatcher {
  public:
-  static constexpr u16 kTags = 0x7ff;  // address-space tags are below this
+  static constexpr u16 kTags = 0x3ff;  // address-space tags are below this
 
   Mmu(Ram& ram, CoreEnv& env) : ram_(&ram), env_(&env) { ram.watch(*this); }
   ~Mmu() override { ram_->unwatch(*this); }
@@ -34,7 +37,7 @@ class Mmu final : public CodeWatcher {
   void set_world(const SecondStage* second, const Intercepts* intercepts, u16 tag);
   void set_physical_bits(unsigned bits) { physical_bits_ = bits; }
   unsigned physical_bits() const { return physical_bits_; }
-  void set_gigabyte_pages(bool on) { gigabyte_pages_ = on; }
+  void set_features(const Features& features) { features_ = features; }
 
   // Called before each access to memory-mapped I/O, to bring counts and time up to date and to end the slice.
   void set_mmio_hook(void (*hook)(void* context), void* context) {
@@ -73,6 +76,17 @@ class Mmu final : public CodeWatcher {
     }
     return static_cast<T>(read_slow(linear, sizeof(T), true));
   }
+  // Call after any change of CPL, RFLAGS.AC, DR7, CR0 or CR4.
+  void access_changed();
+
+  // Data and I/O breakpoints met since the last call: bit n is DRn's (SDM Vol. 3, "Debug Registers").
+  u8 take_breakpoints() {
+    const u8 met = breakpoints_;
+    breakpoints_ = 0;
+    return met;
+  }
+  void check_io_breakpoints(u16 port, unsigned size);
+
   // Faults as a write of `size` bytes would, writes nothing.
   void probe_write(u64 linear, unsigned size);
   void probe_read(u64 linear, unsigned size);
@@ -110,7 +124,9 @@ class Mmu final : public CodeWatcher {
 
  private:
   enum class Access : u8 { Read, Write, Fetch };
-  // read_tag / write_tag: page number with address-space tag and CPL class, or kNever: a mismatch means slow
+  // Whose rights an access has. Suspended: a supervisor's with RFLAGS.AC set, which SMAP lets pass.
+  enum class Rights : u8 { Supervisor, User, Suspended };
+  // read_tag / write_tag: page number with address-space tag and rights, or kNever: a mismatch means slow
   // path. write_tag is kNever for read-only, clean and code pages; pages outside RAM have no entry.
   struct Entry {
     u64 read_tag = kNever, write_tag = kNever, fetch_tag = kNever;
@@ -145,15 +161,16 @@ class Mmu final : public CodeWatcher {
 
   static constexpr unsigned kEntries = 1024;
   static unsigned index(u64 linear) { return static_cast<unsigned>(linear >> 12) % kEntries; }
-  // 52 bits of page number; CPL class and address-space tag above them.
+  // 52 bits of page number; rights and address-space tag above them.
   u64 tag_of(u64 linear) const { return (linear >> 12) ^ space_; }
 
   u64 read_slow(u64 linear, unsigned size, bool for_write);
   void write_slow(u64 linear, u64 value, unsigned size);
 
-  u64 read_as(u64 linear, unsigned size, Access access, bool user);
-  void write_as(u64 linear, u64 value, unsigned size, bool user);
-  Target translate(u64 linear, Access access, bool user);
+  u64 read_as(u64 linear, unsigned size, Access access, Rights rights);
+  void write_as(u64 linear, u64 value, unsigned size, Rights rights);
+  Target translate(u64 linear, Access access, Rights rights);
+  void check_access(u64 linear, unsigned size, Access access);
   Target resolve(u64 guest_physical, u64 linear, Access access) const;
   Walk walk(u64 linear, bool quiet) const;
   bool step(Walk& w, u64 address, u64 linear, bool quiet) const;
@@ -163,30 +180,27 @@ class Mmu final : public CodeWatcher {
   void settle();
   void remember();
   Known known() const;
-  bool user() const { return s_->cpl == 3; }
-  u64 tag_of(u64 linear, bool user_class) const {
-    return (linear >> 12) ^ (u64{tag_} << 53 | u64{user_class} << 52);
-  }
+  u64 space_of(Rights rights) const { return u64{tag_} << 54 | static_cast<u64>(rights) << 52; }
 
-  static constexpr u64 kUnsettled = u64{kTags} << 53;  // as space_: no entry matches
+  static constexpr u64 kUnsettled = u64{kTags} << 54;  // as space_: no entry matches
 
   Ram* ram_;
   CoreEnv* env_;
   CpuState* s_ = nullptr;
   const SecondStage* second_ = nullptr;
   const Intercepts* intercepts_ = nullptr;
-  u64 space_ = kUnsettled;  // recomputed when tag or CPL changes: see cpl_changed()
+  u64 space_ = kUnsettled;  // recomputed when tag or rights change: see access_changed()
+  Rights rights_ = Rights::Supervisor;
+  bool aligned_ = false, watched_ = false;  // alignment checks and data breakpoints are on
+  u8 breakpoints_ = 0;
   bool settled_ = false;
   u16 tag_ = 0;
   unsigned physical_bits_ = 46;
-  bool gigabyte_pages_ = true;
+  Features features_ = Features::all();
   void (*mmio_hook_)(void*) = nullptr;
   void* mmio_context_ = nullptr;
   std::vector<Known> known_;
   Entry tlb_[kEntries];
-
- public:
-  void cpl_changed();  // call after any change of s_->cpl
 };
 
 }  // namespace pmusim::core

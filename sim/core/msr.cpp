@@ -29,7 +29,8 @@ u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
     case msr::kKernelGsBase:
       return &s.kernel_gs_base;
     case msr::kTscAux:
-      return config.has_rdtscp ? &s.tsc_aux : nullptr;
+      return config.features.has(Feature::Rdtscp) || config.features.has(Feature::Rdpid) ? &s.tsc_aux
+                                                                                         : nullptr;
     case msr::kSysenterCs:
       return &s.sysenter_cs;
     case msr::kSysenterEsp:
@@ -69,7 +70,8 @@ bool valid_pat(u64 value) {
 
 void write_efer(Exec& x, u64 value) {
   CpuState& s = *x.s;
-  const u64 allowed = kEferSce | kEferLme | kEferLma | kEferNxe | (x.config->amd ? kEferSvme : 0);
+  const u64 allowed = kEferSce | kEferLme | kEferLma | (x.config->features.has(Feature::Nx) ? kEferNxe : 0) |
+                      (x.config->amd ? kEferSvme : 0);
   if (value & ~allowed) raise_gp(0);
   if (s.paging() && (value ^ s.efer) & kEferLme) raise_gp(0);
   const u64 next = (value & ~kEferLma) | (s.efer & kEferLma);  // LMA is read-only

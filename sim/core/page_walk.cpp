@@ -123,7 +123,7 @@ Mmu::Walk Mmu::walk(u64 linear, bool quiet) const {
       continue;
     }
     rights(entry);
-    const bool may_be_large = level == 2 || (level == 3 && gigabyte_pages_);
+    const bool may_be_large = level == 2 || (level == 3 && features_.has(Feature::Pages1g));
     if (level == 1 || (may_be_large && entry & kLarge)) {
       if (level > 1 && reserved(entry, mask(shift) & ~mask(13))) return w;
       w.address = (entry & kAddressMask & ~mask(shift)) | (linear & mask(shift));

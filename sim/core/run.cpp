@@ -10,6 +10,9 @@
 #include "core/string_ops.h"
 
 namespace pmusim::core {
+namespace {
+constexpr u64 kDr6SingleStep = 1 << 14;
+}
 
 Core::Impl::Impl(Core& owner, Ram& r, CoreEnv& e, Timing& t)
     : core(owner), ram(r), env(e), timing(t), mmu(r, e), cache(r, mmu, owner.counts_) {
@@ -56,13 +59,13 @@ void Core::Impl::prepare() {
     context_ = now;
   }
   x.code64 = s.code64();
-  const u64 cs_base = x.code64 ? 0 : s.seg[CS].base;
+  const u64 cs_base = x.code64 ? 0 : s.seg[CS].base, cs_limit = x.code64 ? kNever : s.seg[CS].limit;
   if (fresh_) {
     x.op = nullptr;
     mmu.fetch(x.code64 ? s.rip : static_cast<u32>(cs_base + s.rip));
     fresh_ = false;
   }
-  cache.enter(x.code64 ? 8 : s.seg[CS].big() ? 4 : 2, context_, tag_, cs_base);
+  cache.enter(x.code64 ? 8 : s.seg[CS].big() ? 4 : 2, context_, tag_, cs_base, cs_limit);
 }
 
 Block* Core::Impl::find() {
@@ -133,18 +136,30 @@ u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
   return used;
 }
 
-// One instruction under stepping, TF, RF or an interrupt shadow.
+// One instruction under stepping, TF, RF, an interrupt shadow or breakpoints. An instruction breakpoint is a
+// fault, a data breakpoint a trap after the instruction (SDM Vol. 3, "Debug Exception (#DB)").
 u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
   CpuState& s = *x.s;
   const bool trap = s.rflags & kTF, shadow = s.interrupt_shadow, resume = s.rflags & kRF;
+  const bool debug_shadow = s.debug_shadow, watched = s.dr[7] & 0xff;
+  if (watched && !debug_shadow) {
+    mmu.take_breakpoints();
+    const u64 met = resume ? 0 : instruction_breakpoints();
+    if (met) {
+      stopped = true;
+      stop = debug_exception(met);
+      return 0;
+    }
+  }
   Block& block = *find();
-  const bool many = block.repeat && !trap && !fine();
-  s.interrupt_shadow = false;
+  const bool many = block.repeat && !trap && !watched && !fine();
+  s.interrupt_shadow = s.debug_shadow = false;
   u64 used;
   try {
     used = execute_some(block, many ? allowed : 1);
   } catch (...) {
     s.interrupt_shadow = shadow;
+    s.debug_shadow = debug_shadow;
     throw;
   }
   const MicroOp& op = *x.op;
@@ -152,19 +167,33 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
   if (resume && complete && op.run != op::iret) s.rflags &= ~kRF;
   if (shadow) x.slice = true;
   if (fine() && complete) report_retired(op);
-  if (trap && !(op.flags & kOpSoftInterrupt) && !s.interrupt_shadow) {
-    s.dr[6] |= bit(14);
-    x.op = nullptr;
-    flush_time();
-    account_time(context_);
-    PendingEvent event;
-    event.valid = true;
-    event.vector = kDB;
-    event.type = EventType::HardwareException;
-    stop = deliver_event(event, nullptr);
+  if (s.debug_shadow) return used;
+  const u64 met =
+      (watched ? mmu.take_breakpoints() : 0) | (trap && !(op.flags & kOpSoftInterrupt) ? kDr6SingleStep : 0);
+  if (met) {
     stopped = true;
+    stop = debug_exception(met);
   }
   return used;
+}
+
+// DR6: bits 3:0 tell this exception's conditions, the rest accumulates.
+Stop Core::Impl::debug_exception(u64 conditions) {
+  CpuState& s = *x.s;
+  s.dr[6] = (s.dr[6] & ~u64{15}) | conditions;
+  x.op = nullptr;
+  flush_time();
+  account_time(context_);
+  return deliver_event(event_of(Fault{kDB}), nullptr);
+}
+
+u64 Core::Impl::instruction_breakpoints() const {
+  const CpuState& s = *x.s;
+  const u64 linear = x.code64 ? s.rip : static_cast<u32>(s.seg[CS].base + s.rip);
+  u64 met = 0;
+  for (unsigned i = 0; i < 4; ++i)
+    if (s.dr[7] >> (2 * i) & 3 && !(s.dr[7] >> (16 + 4 * i) & 3) && s.dr[i] == linear) met |= bit(i);
+  return met;
 }
 
 Stop Core::Impl::slice_stop() const {
@@ -189,7 +218,7 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
     block_ = nullptr;
     x.recheck = false;
     prepare();
-    if (step_ || fine() || (s.rflags & (kTF | kRF)) || s.interrupt_shadow) {
+    if (step_ || fine() || (s.rflags & (kTF | kRF)) || s.interrupt_shadow || (s.dr[7] & 0xff)) {
       Stop stop = Stop::SliceEnd;
       bool stopped = false;
       remaining -= execute_single(allowed, stop, stopped);
@@ -254,7 +283,7 @@ void Core::Impl::finish() {
 }
 
 Stop Core::Impl::run(const Limit& limit) {
-  mmu.cpl_changed();
+  mmu.access_changed();
   x.slice = false;
   u64 remaining = limit.instructions;
   Stop stop;
@@ -291,7 +320,7 @@ void Core::Impl::rethrow(const Unimplemented& e) {
 }
 
 Stop Core::Impl::deliver(const PendingEvent& event) {
-  mmu.cpl_changed();
+  mmu.access_changed();
   context_ = static_cast<u8>(core.context());
   x.op = nullptr;
   x.slice = false;

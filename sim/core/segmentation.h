@@ -39,8 +39,10 @@ constexpr u32 selector_error(u16 selector, u32 ext = 0) {
 // The descriptor a selector names; a selector outside its table raises `vector` with the selector as error
 // code (plus EXT). size: 8, or 16 for system descriptors of long mode.
 Descriptor read_descriptor(Exec& x, u16 selector, u8 vector, u32 ext = 0, unsigned size = 8);
+bool in_table(const CpuState& s, u16 selector, unsigned size);  // the selector is inside its table
 Segment decode_descriptor(u64 raw, u16 selector);
-void mark_accessed(Exec& x, Descriptor& d);  // code and data segments
+void mark_accessed(Exec& x, Descriptor& d);                     // code and data segments
+bool inside_limit(const Segment& g, u64 first, unsigned size);  // expand-down segments too
 Segment null_segment(u16 selector, u8 dpl);
 
 // Checks a target of a far transfer without privilege change; returns it with the selector's RPL set to CPL.

@@ -3,6 +3,8 @@
 // Segments"; Vol. 2, MOV, LLDT, LTR). Not modelled: virtual-8086 mode.
 #include "core/segmentation.h"
 
+#include <algorithm>
+
 namespace pmusim::core {
 namespace {
 
@@ -42,6 +44,27 @@ void load_segment(Exec& x, Seg seg, u16 selector) {
     mark_accessed(x, d);
     s.seg[seg] = d.segment;
   }
+}
+
+// A fault can only come from reading the table (SDM Vol. 2, LAR, LSL, VERR).
+bool examine_segment(Exec& x, Examine what, u16 selector, u64& value) {
+  const CpuState& s = *x.s;
+  if (!s.protected_mode()) raise(kUD);
+  const bool verifies = what == Examine::Readable || what == Examine::Writable;
+  if (is_null(selector) || !in_table(s, selector, 8)) return false;
+  const Descriptor d = read_descriptor(x, selector, kGP);
+  if (d.is_system()) {
+    // By type: available and busy 16-bit TSS, LDT, call gate, task gate; 32-bit TSSs and call gate.
+    const u32 legacy = what == Examine::Limit ? 0x0a0e : 0x1a3e,
+              long_mode = what == Examine::Limit ? 0x0a04 : 0x1a04;
+    if (verifies || !((s.long_mode() ? long_mode : legacy) >> d.type() & 1)) return false;
+  }
+  const bool conforming = d.is_code() && d.is_conforming();
+  if (!conforming && d.segment.dpl() < std::max<u8>(s.cpl, static_cast<u8>(selector & 3))) return false;
+  if (what == Examine::Readable && !d.is_readable()) return false;
+  if (what == Examine::Writable && !d.is_writable_data()) return false;
+  value = what == Examine::Limit ? d.segment.limit : d.raw >> 32 & 0x00ffff00;
+  return true;
 }
 
 void load_ldtr(Exec& x, u16 selector) {

@@ -47,8 +47,8 @@ inline constexpr u64 kCr0Pe = 1, kCr0Mp = 1 << 1, kCr0Em = 1 << 2, kCr0Ts = 1 <<
                      kCr0Pg = u64{1} << 31;
 inline constexpr u64 kCr4Tsd = 1 << 2, kCr4De = 1 << 3, kCr4Pse = 1 << 4, kCr4Pae = 1 << 5, kCr4Mce = 1 << 6,
                      kCr4Pge = 1 << 7, kCr4Pce = 1 << 8, kCr4Osfxsr = 1 << 9, kCr4Osxmmexcpt = 1 << 10,
-                     kCr4Umip = 1 << 11, kCr4Fsgsbase = 1 << 16, kCr4Osxsave = 1 << 18, kCr4Smep = 1 << 20,
-                     kCr4Smap = 1 << 21;
+                     kCr4Umip = 1 << 11, kCr4Fsgsbase = 1 << 16, kCr4Pcide = 1 << 17, kCr4Osxsave = 1 << 18,
+                     kCr4Smep = 1 << 20, kCr4Smap = 1 << 21;
 inline constexpr u64 kEferSce = 1, kEferLme = 1 << 8, kEferLma = 1 << 10, kEferNxe = 1 << 11,
                      kEferSvme = 1 << 12;
 
@@ -66,6 +66,7 @@ struct CpuState {
   u64 pat = 0x0007040600070406;
   u8 cpl = 0;
   bool interrupt_shadow = false;  // STI, MOV SS, POP SS: one more instruction before an interrupt
+  bool debug_shadow = false;      // MOV SS, POP SS: and before a debug trap
   bool nmi_blocked = false;       // from NMI delivery to IRET
   Activity activity = Activity::Running;
   FpuState fpu;

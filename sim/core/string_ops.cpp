@@ -10,10 +10,10 @@ u64 step(const Executor& x, unsigned size) {
   return x.s->rflags & kDFlag ? -static_cast<u64>(size) : size;
 }
 u64 source(const Executor& x, const MicroOp& op) {
-  return segmented(x, op.seg, low_bytes(x.s->gpr[RSI], op.address_size));
+  return segmented(x, op.seg, low_bytes(x.s->gpr[RSI], op.address_size), op.size, false);
 }
-u64 destination(const Executor& x, const MicroOp& op) {
-  return segmented(x, ES, low_bytes(x.s->gpr[RDI], op.address_size));
+u64 destination(const Executor& x, const MicroOp& op, bool store = true) {
+  return segmented(x, ES, low_bytes(x.s->gpr[RDI], op.address_size), op.size, store);
 }
 void advance(Executor& x, const MicroOp& op, Gpr pointer) {
   put_sized(x, static_cast<u8>(pointer * 8), x.s->gpr[pointer] + step(x, op.size), op.address_size);
@@ -43,7 +43,7 @@ struct Iteration {
         advance(x, op, RDI);
         break;
       case StringOp::Cmps: {
-        const T a = x.mmu->read<T>(source(x, op)), b = x.mmu->read<T>(destination(x, op));
+        const T a = x.mmu->read<T>(source(x, op)), b = x.mmu->read<T>(destination(x, op, false));
         alu::subtract<T, true>(a, b, x.s->rflags);
         advance(x, op, RSI);
         advance(x, op, RDI);
@@ -58,7 +58,7 @@ struct Iteration {
         advance(x, op, RSI);
         break;
       case StringOp::Scas:
-        alu::subtract<T, true>(get<T>(x, RAX * 8), x.mmu->read<T>(destination(x, op)), x.s->rflags);
+        alu::subtract<T, true>(get<T>(x, RAX * 8), x.mmu->read<T>(destination(x, op, false)), x.s->rflags);
         advance(x, op, RDI);
         break;
       case StringOp::Ins: {

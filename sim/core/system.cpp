@@ -93,7 +93,6 @@ void rdpmc(Exec& x) {
 
 void rdtsc(Exec& x, bool with_aux) {
   CpuState& s = *x.s;
-  if (with_aux && !x.config->has_rdtscp) raise(kUD);
   if (s.protected_mode() && s.cr4 & kCr4Tsd && s.cpl != 0) raise_gp(0);
   check_intercept(x, with_aux ? ExitKind::Rdtscp : ExitKind::Rdtsc);
   x.synchronize();
@@ -144,6 +143,7 @@ void popf_value(Exec& x, u64 value, unsigned operand_size) {
   if (!s.protected_mode() || s.cpl <= iopl(s)) changed |= kIF;
   if (s.cpl == 0) changed |= kIopl;
   s.rflags = (s.rflags & ~changed) | (value & changed) | kFixed1;
+  x.mmu->access_changed();
 }
 
 u64 pushf_value(Exec& x) {
@@ -183,6 +183,23 @@ void invlpg(Exec& x, u64 linear) {
   x.mmu->flush_page(linear);
 }
 
+// SDM Vol. 2, INVPCID. Translations are not kept apart by PCID (mmu.h), so every type but one address flushes
+// more than asked for.
+void invpcid(Exec& x, u64 type, u64 linear) {
+  const CpuState& s = *x.s;
+  need_cpl0(x);
+  const u64 pcid = x.mmu->read<u64>(linear), address = x.mmu->read<u64>(linear + 8);
+  if (type > 3 || pcid >> 12) raise_gp(0);
+  if (type < 2 && pcid && !(s.cr4 & kCr4Pcide)) raise_gp(0);
+  if (type == 0 && !canonical(address)) raise_gp(0);
+  if (type == 0)
+    x.mmu->flush_page(address);
+  else if (type == 2)
+    x.mmu->flush_current();
+  else
+    x.mmu->flush_non_global();
+}
+
 void invalidate_caches(Exec& x, bool write_back) {
   need_cpl0(x);
   check_intercept(x, write_back ? ExitKind::Wbinvd : ExitKind::Invd);
@@ -196,6 +213,7 @@ void clflush(Exec& x, u64 linear) {
 u64 in(Exec& x, u16 port, unsigned size) {
   check_io_permission(x, port, size);
   check_intercept(x, ExitKind::Io, io_qualification(port, size, true));
+  x.mmu->check_io_breakpoints(port, size);
   x.synchronize();
   const u64 value = x.env->io_read(port, size) & mask(size * 8);
   x.stall(Cost::Io);
@@ -206,6 +224,7 @@ void out(Exec& x, u16 port, u64 value, unsigned size) {
   check_io_permission(x, port, size);
   value &= mask(size * 8);
   check_intercept(x, ExitKind::Io, io_qualification(port, size, false), value);
+  x.mmu->check_io_breakpoints(port, size);
   x.synchronize();
   x.env->io_write(port, value, size);
   x.stall(Cost::Io);
@@ -218,7 +237,6 @@ void vmcall(Exec& x, bool amd_encoding) {
 }
 
 u64 rdpid(Exec& x) {
-  if (!x.config->has_rdtscp) raise(kUD);
   return x.s->tsc_aux & 0xffffffff;
 }
 

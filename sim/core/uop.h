@@ -39,8 +39,12 @@ enum OpFlag : u8 {
 enum OpAddress : u8 {
   kAddrBase = 1,
   kAddrIndex = 2,
-  kAddrFlat = 4,  // 64-bit code, 64-bit address, no segment base: disp + base + index is the linear address
+  kAddrFlat = 4,   // 64-bit code, 64-bit address, no segment base: disp + base + index is the linear address
+  kAddrStore = 8,  // the operand is written
+  kAddrSizeShift = 4,  // above: index of the operand's bytes in kOperandBytes
 };
+// Bytes of memory operands; 0: no data access, not checked against the segment.
+inline constexpr u16 kOperandBytes[16] = {0, 1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 256, 512};
 
 inline constexpr u8 kXmm = 128, kMmx = 144;  // in dst and src, beyond the general registers
 

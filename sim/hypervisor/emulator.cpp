@@ -19,6 +19,7 @@ struct Emulator::Env final : core::CoreEnv {
   bool rdpmc(u32 ecx, u64& value) override { return devices_.emulated_rdpmc(ecx, value); }
   u64 rdtsc() override { return devices_.emulated_rdtsc(); }
   CpuidRegs cpuid(u32 leaf, u32 subleaf) override { return devices_.emulated_cpuid(leaf, subleaf); }
+  u64 random() override { throw core::Unimplemented(0, "RDRAND or RDSEED in the emulator"); }
   u64 read_cr8() override { return devices_.emulated_cr8(); }
   bool write_cr8(u64 value) override { return devices_.emulated_set_cr8(value); }
 

@@ -34,6 +34,7 @@ core::CoreConfig emulator_config(const Host& host) {
   config.amd = host.model().vendor == pmu::Vendor::Amd;
   const u32 bits = host.model().cpuid.read(0x80000008, 0).eax & 0xff;
   if (bits) config.physical_bits = bits;
+  config.features = core::features_of(host.model().cpuid);
   return config;
 }
 

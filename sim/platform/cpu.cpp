@@ -51,8 +51,7 @@ void Cpu::reset(const CpuConfig& config) {
   core_config.amd = m.vendor == pmu::Vendor::Amd;
   const u32 sizes = m.cpuid.read(0x80000008, 0).eax;
   if (sizes & 0xff) core_config.physical_bits = sizes & 0xff;
-  core_config.has_1g_pages = m.cpuid.read(0x80000001, 0).edx >> 26 & 1;
-  core_config.has_rdtscp = m.cpuid.read(0x80000001, 0).edx >> 27 & 1;
+  core_config.features = core::features_of(m.cpuid);
   core_->configure(core_config);
   core_->set_step(config.step);
   core_->set_state(&state_);
@@ -80,6 +79,7 @@ void Cpu::reset(const CpuConfig& config) {
   features.physical_bits = core_config.physical_bits;
   apic_.power_on(id_, config.bootstrap, features);
 
+  random_ = Rng(config.seed ^ u64{id_} << 56);
   tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = 0;
   const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
   misc_enable_ = 1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12);

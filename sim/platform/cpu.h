@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/event.h"
+#include "base/rng.h"
 #include "core/core.h"
 #include "platform/cpu_fabric.h"
 #include "platform/local_apic.h"
@@ -27,6 +28,7 @@ struct CpuConfig {
   bool active = true;  // false: never does anything in this run
   bool bootstrap = false;
   bool step = false;
+  u64 seed = 1;                                                                 // of RDRAND and RDSEED
   std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: functional
 };
 
@@ -168,6 +170,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::unique_ptr<core::Core> core_;
   std::unique_ptr<pmu::Pmu> pmu_;
 
+  Rng random_{1};
   u64 tsc_offset_ = 0, tsc_adjust_ = 0, debugctl_ = 0, misc_enable_ = 0, spec_ctrl_ = 0;
   std::vector<u64> pmi_due_;    // ascending
   std::vector<Arrival> inbox_;  // by arrival, then sender

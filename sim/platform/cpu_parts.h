@@ -72,6 +72,7 @@ class Cpu::Env final : public core::CoreEnv {
   bool wrmsr(u32 index, u64 value) override;
   bool rdpmc(u32 ecx, u64& value) override { return cpu_.pmu_->rdpmc(ecx, value); }
   u64 rdtsc() override { return cpu_.tsc() + static_cast<u64>(cpu_.guest_tsc_offset_); }
+  u64 random() override { return cpu_.random_.next(); }
   CpuidRegs cpuid(u32 leaf, u32 subleaf) override { return cpu_.physical_cpuid(leaf, subleaf); }
   u64 io_read(u16 port, unsigned size) override { return bus_read(cpu_.ports, port, size); }
   void io_write(u16 port, u64 value, unsigned size) override { bus_write(cpu_.ports, port, value, size); }

@@ -104,6 +104,7 @@ void Machine::reset(const MachineConfig& config) {
     c.active = id < config.cpus;
     c.bootstrap = id == 0;
     c.step = config.step;
+    c.seed = config.seed;
     c.make_timing = config.make_timing;
     cpus_[id]->reset(c);
     cpus_[id]->set_program(&bare_metal_);

@@ -307,5 +307,59 @@ TEST_CASE("every condition code selects as on the host CPU") {
   }
 }
 
+TEST_CASE("BMI, ADX, MOVBE and POPCNT give the host CPU's results and flags") {
+  if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("adx")) {
+    MESSAGE("not compared: the host CPU has no BMI1, BMI2 or ADX");
+    return;
+  }
+  struct Form {
+    std::vector<u8> bytes;
+    u64 defined;
+  };
+  const Form forms[] = {
+      {{0xc4, 0xe2, 0xe0, 0xf2, 0xc1}, kAll & ~(kAF | kPFlag)},  // andn   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x60, 0xf2, 0x06}, kAll & ~(kAF | kPFlag)},  // andn   eax,ebx,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xf0, 0xf7, 0xc3}, kZF | kCF | kOFlag},      // bextr  rax,rbx,rcx
+      {{0xc4, 0xe2, 0x70, 0xf7, 0x06}, kZF | kCF | kOFlag},      // bextr  eax,DWORD PTR [rsi],ecx
+      {{0xc4, 0xe2, 0xf0, 0xf5, 0xc3}, kAll & ~(kAF | kPFlag)},  // bzhi   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x70, 0xf5, 0x06}, kAll & ~(kAF | kPFlag)},  // bzhi   eax,DWORD PTR [rsi],ecx
+      {{0xc4, 0xe2, 0xf8, 0xf3, 0xdb}, kAll & ~(kAF | kPFlag)},  // blsi   rax,rbx
+      {{0xc4, 0xe2, 0x78, 0xf3, 0x1e}, kAll & ~(kAF | kPFlag)},  // blsi   eax,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xf8, 0xf3, 0xd3}, kAll & ~(kAF | kPFlag)},  // blsmsk rax,rbx
+      {{0xc4, 0xe2, 0x78, 0xf3, 0x16}, kAll & ~(kAF | kPFlag)},  // blsmsk eax,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xf8, 0xf3, 0xcb}, kAll & ~(kAF | kPFlag)},  // blsr   rax,rbx
+      {{0xc4, 0xe2, 0x78, 0xf3, 0x0e}, kAll & ~(kAF | kPFlag)},  // blsr   eax,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xe3, 0xf5, 0xc1}, kAll},                    // pdep   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x63, 0xf5, 0x06}, kAll},                    // pdep   eax,ebx,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xe2, 0xf5, 0xc1}, kAll},                    // pext   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x62, 0xf5, 0x06}, kAll},                    // pext   eax,ebx,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xf2, 0xf7, 0xc3}, kAll},                    // sarx   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x72, 0xf7, 0x06}, kAll},                    // sarx   eax,DWORD PTR [rsi],ecx
+      {{0xc4, 0xe2, 0xf1, 0xf7, 0xc3}, kAll},                    // shlx   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x71, 0xf7, 0x06}, kAll},                    // shlx   eax,DWORD PTR [rsi],ecx
+      {{0xc4, 0xe2, 0xf3, 0xf7, 0xc3}, kAll},                    // shrx   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x73, 0xf7, 0x06}, kAll},                    // shrx   eax,DWORD PTR [rsi],ecx
+      {{0xc4, 0xe3, 0xfb, 0xf0, 0xc3, 0x0d}, kAll},              // rorx   rax,rbx,0xd
+      {{0xc4, 0xe3, 0x7b, 0xf0, 0x06, 0x28}, kAll},              // rorx   eax,DWORD PTR [rsi],0x28
+      {{0xc4, 0xe2, 0xe3, 0xf6, 0xc1}, kAll},                    // mulx   rax,rbx,rcx
+      {{0xc4, 0xe2, 0x63, 0xf6, 0x06}, kAll},                    // mulx   eax,ebx,DWORD PTR [rsi]
+      {{0xc4, 0xe2, 0xfb, 0xf6, 0xc1}, kAll},                    // mulx   rax,rax,rcx
+      {{0x66, 0x48, 0x0f, 0x38, 0xf6, 0xc3}, kAll},              // adcx   rax,rbx
+      {{0x66, 0x0f, 0x38, 0xf6, 0x06}, kAll},                    // adcx   eax,DWORD PTR [rsi]
+      {{0xf3, 0x48, 0x0f, 0x38, 0xf6, 0xc3}, kAll},              // adox   rax,rbx
+      {{0xf3, 0x0f, 0x38, 0xf6, 0x06}, kAll},                    // adox   eax,DWORD PTR [rsi]
+      {{0x48, 0x0f, 0x38, 0xf0, 0x06}, kAll},                    // movbe  rax,QWORD PTR [rsi]
+      {{0x66, 0x0f, 0x38, 0xf0, 0x06}, kAll},                    // movbe  ax,WORD PTR [rsi]
+      {{0x0f, 0x38, 0xf1, 0x06}, kAll},                          // movbe  DWORD PTR [rsi],eax
+      {{0xf3, 0x48, 0x0f, 0xb8, 0xc3}, kAll},                    // popcnt rax,rbx
+      {{0x66, 0xf3, 0x0f, 0xbc, 0xc3}, kCF | kZF},               // tzcnt  ax,bx
+      {{0xf3, 0x48, 0x0f, 0xbc, 0x06}, kCF | kZF},               // tzcnt  rax,QWORD PTR [rsi]
+      {{0xf3, 0x0f, 0xbd, 0xc3}, kCF | kZF},                     // lzcnt  eax,ebx
+      {{0x66, 0xf3, 0x0f, 0xbd, 0x06}, kCF | kZF},               // lzcnt  ax,WORD PTR [rsi]
+  };
+  Compare c;
+  for (const Form& f : forms) c.check(f.bytes, f.defined);
+}
+
 }  // namespace pmusim::core::test
 #endif

@@ -35,6 +35,7 @@ struct FakeEnv : CoreEnv {
     return true;
   }
   u64 rdtsc() override { return tsc; }
+  u64 random() override { return 0x8877665544332211; }
   CpuidRegs cpuid(u32 leaf, u32 subleaf) override { return {leaf, subleaf, 3, 4}; }
   u64 io_read(u16 port, unsigned) override { return port | 0xabcd0000; }
   void io_write(u16, u64 value, unsigned) override { io_writes.push_back(value); }
@@ -151,7 +152,7 @@ struct Machine {
     s.seg[CS] = segment(cs);
     for (const Seg i : {ES, SS, DS, FS, GS}) s.seg[i] = segment(data);
     s.cpl = cs & 3;
-    mmu.cpl_changed();
+    mmu.access_changed();
   }
 
   void protected_mode() {

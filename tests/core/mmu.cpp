@@ -143,7 +143,8 @@ TEST_CASE("the page-size bit is reserved in a PML4E, and in a PDPTE without 1-Gi
   m.long_mode();
   m.map(kAt, 0, kP | kW | kPs, 3);
   CHECK(allowed(m, kAt + 0x3000, 'r'));
-  m.mmu.set_gigabyte_pages(false);
+  Features none;
+  m.mmu.set_features(none);
   m.mmu.flush_all();
   CHECK(page_fault(m, kAt + 0x3000, 'r', kErrP | kErrRsvd));
   const u64 pml4e = m.entry_at(kAt, 4);
@@ -245,7 +246,7 @@ TEST_CASE("an entry cached at CPL 0 gives no rights at CPL 3") {
   m.map(kAt, 0x6000, kP | kW);
   CHECK(allowed(m, kAt, 'w'));
   m.s.cpl = 3;
-  m.mmu.cpl_changed();
+  m.mmu.access_changed();
   CHECK(page_fault(m, kAt, 'r', kErrP | kErrU));
   CHECK(page_fault(m, kAt, 'w', kErrP | kErrW | kErrU));
 }
