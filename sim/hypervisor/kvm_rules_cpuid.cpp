@@ -40,6 +40,7 @@ CpuidTable kvm_supported_cpuid(const pmu::Model& host, KernelRelease, bool) {
     r.ecx |= 1u << 21 | 1u << 24 | 1u << 31;  // x2APIC and TSC-deadline timer are emulated; hypervisor
   });
   edit(7, 0, [&](CpuidRegs& r) {
+    r.ebx |= 1u << 1;      // TSC_ADJUST is emulated
     off(r.ebx, {25});      // processor trace
     off(r.edx, {15, 19});  // hybrid, architectural LBR
   });
