@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
    Runs a workload and prints its checksum. With the word "count" on the command line every counter runs
-   meanwhile, the first of them sampling every 100,000 instructions, as under a profiler; the number of samples
-   is printed too. Serial output and exit status are otherwise the same on every machine. */
+   meanwhile, the first of them sampling every 100,000 instructions, as under a profiler; the number of
+   samples is printed too. Serial output and exit status are otherwise the same on every machine. */
 #include "workload.h"
 
 enum { kPeriod = 100000 };
 
 static volatile u64 samples;
 
-/* Intel only: the status is cleared through GLOBAL_OVF_CTRL, and the LVTPC mask that delivery set is lifted. */
+/* Intel only: the status is cleared through GLOBAL_OVF_CTRL, and the LVTPC mask that delivery set is lifted.
+ */
 static void on_pmi(struct rt_frame* frame) {
   (void)frame;
   const u64 status = rt_rdmsr(rt_global_status());

@@ -73,6 +73,9 @@ class Core final : public CodeWatcher {
   // Executes until the limit or a stop. At least one instruction is executed if the limit allows one.
   // Counts and time are up to date on return.
   Stop run(const Limit& limit);
+  // Instructions and REP iterations of the last run; the whole allowance if it ended in an exception or
+  // VM-exit.
+  u64 spent() const { return spent_; }
 
   // The VM-exit of the last Stop::VmExit.
   const VmExit& exit() const { return exit_; }
@@ -122,6 +125,7 @@ class Core final : public CodeWatcher {
   World world_ = World::Host;
   EventCounts counts_;
   VmExit exit_;
+  u64 spent_ = 0;
 };
 
 }  // namespace pmusim::core

@@ -287,8 +287,10 @@ Stop Core::Impl::run(const Limit& limit) {
   x.slice = false;
   u64 remaining = limit.instructions;
   Stop stop;
+  core.spent_ = limit.instructions;
   try {
     stop = execute(limit, remaining);
+    core.spent_ -= remaining;
   } catch (const Fault& thrown) {
     const Fault fault = thrown;
     abandon();

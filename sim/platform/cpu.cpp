@@ -247,13 +247,13 @@ bool Cpu::deliver_pending() {
   core_->account_time();
   const Stop stop = core_->deliver(event);
   count_interrupt();
-  after_run();
+  after_run(kDeliverySteps);
   if (stop == Stop::Shutdown) state_.activity = Activity::Shutdown;
   return true;
 }
 
 core::Limit Cpu::limit() const {
-  const pmu::Horizon h = pmu_->horizon();
+  const pmu::Horizon h = pmu_->reach(cycle());
   core::Limit limit;
   limit.instructions = std::max<u64>(h.instructions, 1);
   limit.cycle = std::min(next_event(), bound_);
@@ -273,8 +273,8 @@ void Cpu::follow_pmu() {
     core_->detach(*cycle_feed_);
 }
 
-void Cpu::after_run() {
-  pmu_->sync();
+void Cpu::after_run(u64 spent) {
+  pmu_->ran(spent, cycle());
   follow_pmu();
 }
 
@@ -299,7 +299,7 @@ Stop Cpu::run_to_limit() {
     l.cycle = kNever;
     stop = core_->run(l);
   }
-  after_run();
+  after_run(core_->spent());
   return stop;
 }
 

@@ -127,7 +127,10 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   bool deliver_pending();  // NMI or interrupt through the IDT
   core::Limit limit() const;
   core::Stop run_to_limit();  // executes to the limit, or the one instruction that crosses it
-  void after_run();
+  // Nested faults included, a delivery pushes less than the counters' horizon allows for this many
+  // instructions.
+  static constexpr u64 kDeliverySteps = 4;
+  void after_run(u64 spent);
   void sleep();       // until the next event
   void follow_pmu();  // cycle observer on demand
   void count_interrupt();

@@ -44,7 +44,7 @@ VmExit Cpu::guest_loop(ControlBlock& block) {
     guest.activity = Activity::Running;
     const Stop stop = core_->deliver(injection);
     if (injection.type == EventType::ExternalInterrupt || injection.type == EventType::Nmi) count_interrupt();
-    after_run();
+    after_run(kDeliverySteps);
     if (stop == Stop::VmExit) return core_->exit();
   }
   for (;;) {

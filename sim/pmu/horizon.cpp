@@ -2,7 +2,7 @@
 // How far the core may run before a counter can overflow: after that many instructions or cycles, and not
 // earlier, a wrap is possible, so a core that stops there and syncs never sees one late. An upper bound of
 // what one instruction (or REP iteration) adds keeps the distance safe; the caller asks again until it is
-// reached. Interrupt delivery is not an instruction: the caller syncs after it.
+// reached.
 #include "base/bits.h"
 #include "pmu/pmu.h"
 
@@ -45,6 +45,7 @@ u64 most_per_instruction(CountMask kinds) {
   if (kinds & kMispredicts) most += 1;
   if (kinds & kRequests) most += kMostRequests;
   if (kinds & kMissCycles) most += kMostMissCycles;
+  if (kinds & mask_of(Count::Interrupts)) most += 1;  // a delivery is spent like an instruction
   return most;
 }
 
@@ -87,6 +88,24 @@ Horizon Pmu::horizon() const {
     if (cycles < result.cycles) result.cycles = cycles;
   }
   return result;
+}
+
+Horizon Pmu::reach(u64 cycle) {
+  if (!reach_known_) {
+    const Horizon now = horizon();
+    reach_instructions_ = now.instructions;
+    reach_cycle_ = now.cycles < kNever - cycle ? cycle + now.cycles : kNever;
+    reach_known_ = true;
+  }
+  return {reach_instructions_, reach_cycle_ == kNever ? kNever : reach_cycle_ - cycle};
+}
+
+void Pmu::ran(u64 instructions, u64 cycle) {
+  if (reach_known_ && instructions < reach_instructions_ && cycle < reach_cycle_) {
+    if (reach_instructions_ != kNever) reach_instructions_ -= instructions;
+    return;
+  }
+  sync();
 }
 
 }  // namespace pmusim::pmu

@@ -122,6 +122,7 @@ void Pmu::reprogram() {
 }
 
 void Pmu::set_active() {
+  reach_known_ = false;
   any_active_ = threshold_active_ = false;
   for (const Counter& counter : counters_) {
     if (!counter.setup.enabled || !counter.setup.kinds) continue;
@@ -144,6 +145,7 @@ u64 Pmu::guest_total(const Counter& counter) const {
 }
 
 void Pmu::sync() {
+  reach_known_ = false;
   if (!any_active_) return;
   OverflowEffect effect;
   bool overflow = false;

@@ -47,6 +47,11 @@ class Pmu {
   bool svme() const { return svme_; }
 
   Horizon horizon() const;
+  // The same for a core that runs in many short pieces: reach() is the horizon, computed once and then spent
+  // by ran(), which takes in what was counted only where a counter may have wrapped. A delivered interrupt is
+  // spent like a few instructions. Between the two only the core itself may have counted.
+  Horizon reach(u64 cycle);
+  void ran(u64 instructions, u64 cycle);
   // Takes in what the core has counted since the last call; overflows are handled in counter order.
   void sync();
 
@@ -103,6 +108,8 @@ class Pmu {
   std::vector<Counter> counters_;  // GP 0.., then fixed 0..
   bool svme_ = false;
   bool any_active_ = false;
+  bool reach_known_ = false;  // until a sync or new programming
+  u64 reach_instructions_ = 0, reach_cycle_ = 0;
   bool threshold_active_ = false;
   bool track_advances_ = false;
 };

@@ -69,8 +69,11 @@ struct Bench {
     CHECK(pmu.rdpmc(ecx, value));
     return value;
   }
-  void happen(Count kind, u64 n, World world = World::Host, bool user = false) {
+  void count(Count kind, u64 n, World world = World::Host, bool user = false) {
     counts.at[context_of(world, user)][static_cast<unsigned>(kind)] += n;
+  }
+  void happen(Count kind, u64 n, World world = World::Host, bool user = false) {
+    count(kind, n, world, user);
     pmu.sync();
   }
   void retire(u64 n, World world = World::Host, bool user = false) {
