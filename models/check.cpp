@@ -13,6 +13,8 @@ namespace {
 using pmu::Caps;
 using pmu::RegDescription;
 
+constexpr const char* kNoSource = "none: see assumed";
+
 std::string hex(u64 value) {
   static const char* digits = "0123456789abcdef";
   std::string text;
@@ -132,6 +134,13 @@ void check_assumed(const JsonView& root) {
     const JsonView cost = costs.at(name);
     if (cost.at("mark").as_string() == "assumed" && !paths.count("/costs/" + name + "/cycles"))
       cost.at("mark").fail("\"assumed\"", "an entry of \"assumed\" for /costs/" + name + "/cycles");
+  }
+  // A group of the timing section says where its values come from, or all of it is assumed.
+  const JsonView timing = root.at("timing");
+  for (const std::string& name : timing.keys()) {
+    const JsonView source = timing.at(name).at("source");
+    if (source.as_string() == kNoSource && !paths.count("/timing/" + name))
+      source.fail("\"" + std::string(kNoSource) + "\"", "an entry of \"assumed\" for /timing/" + name);
   }
 }
 

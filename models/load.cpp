@@ -9,6 +9,7 @@
 #include "models/amd/amd.h"
 #include "models/check.h"
 #include "models/intel/intel.h"
+#include "models/load_timing.h"
 #include "models/models.h"
 
 namespace pmusim::models {
@@ -65,6 +66,7 @@ EventInfo read_event(const JsonView& json, bool amd) {
       name.fail("\"" + name.as_string() + "\"", "the name of a count of the simulator");
     event.kinds |= mask_of(count);
   }
+  event.needs_interval = (event.kinds & kIntervalCounts) != 0;
   return event;
 }
 
@@ -87,6 +89,28 @@ void read_clocks(const JsonView& clocks, Model& model) {
   model.tsc_den = model.core_khz / tsc;
   model.bus_num = bus_khz / bus;
   model.bus_den = model.core_khz / bus;
+}
+
+// Functional timing has no caches, TLBs or predictor: their events are not available, and CPUID says so of
+// the architectural ones.
+void leave_interval_events_out(Model& model) {
+  CpuidEntry* leaf = model.cpuid.find(0xa, 0);
+  for (EventInfo& event : model.events) {
+    if (!event.needs_interval) continue;
+    event.kinds = 0;
+    if (leaf && event.arch_bit >= 0) leaf->regs.ebx |= u32{1} << event.arch_bit;
+  }
+  model.caps = model.rules->caps_from(model.cpuid, model.perf_capabilities);
+}
+
+void refuse_without_effect(const std::vector<std::string>& overrides, bool interval) {
+  const auto begins = [](const std::string& text, const char* with) { return text.rfind(with, 0) == 0; };
+  for (const std::string& assignment : overrides) {
+    if (begins(assignment, "not_simulated"))
+      throw InputError("--set", "", "'" + assignment + "'", "a value that the simulator reads");
+    if (begins(assignment, "timing.") && !interval)
+      throw InputError("--set", "", "'" + assignment + "' with functional timing", "it with interval timing");
+  }
 }
 
 }  // namespace
@@ -121,7 +145,7 @@ std::shared_ptr<const pmu::VendorRules> rules_of(pmu::Vendor vendor) {
   return vendor == pmu::Vendor::Intel ? intel_rules() : amd_rules();
 }
 
-Model load_model_json(const JsonDocument& document) {
+Model load_model_json(const JsonDocument& document, bool interval) {
   validate(document, load_json(data_path("models/schema.json")));
   const JsonView root = document.root();
   const JsonView pmu = root.at("pmu");
@@ -150,6 +174,7 @@ Model load_model_json(const JsonDocument& document) {
   model.width = static_cast<unsigned>(root.at("width").as_u64());
   model.pmi_skid = static_cast<unsigned>(root.at("pmi").at("skid_cycles").as_u64());
   model.ipi_latency = static_cast<unsigned>(root.at("ipi_latency_cycles").as_u64());
+  model.timing = read_timing(root.at("timing"), model.width, model.core_khz);
   const JsonView costs = root.at("costs");
   for (const std::string& name : costs.keys())
     model.costs.emplace_back(name, static_cast<u32>(costs.at(name).at("cycles").as_u64(0xffffffff)));
@@ -159,11 +184,14 @@ Model load_model_json(const JsonDocument& document) {
   check_assumed(root);
   for (const JsonView& value : root.at("assumed").items())
     model.assumed.push_back({value.at("path").as_string(), value.at("rule").as_string()});
+  model.interval = interval;
+  if (!interval) leave_interval_events_out(model);
   return model;
 }
 
-Model load_model(const std::string& id_or_path, const std::vector<std::string>& overrides) {
-  return load_model_json(model_document(id_or_path, overrides));
+Model load_model(const std::string& id_or_path, const std::vector<std::string>& overrides, bool interval) {
+  refuse_without_effect(overrides, interval);
+  return load_model_json(model_document(id_or_path, overrides), interval);
 }
 
 }  // namespace pmusim::models

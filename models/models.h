@@ -18,9 +18,11 @@ std::vector<std::string> model_ids();
 JsonDocument model_document(const std::string& id_or_path, const std::vector<std::string>& overrides = {});
 
 // Checks the document by the schema and by meaning (check.h), and builds the model. Throws InputError.
-pmu::Model load_model_json(const JsonDocument& document);
-
-pmu::Model load_model(const std::string& id_or_path, const std::vector<std::string>& overrides = {});
+// Without interval timing, events of caches, TLBs and the predictor are not available, and CPUID leaf 0AH
+// reports the architectural ones so; overrides that would have no effect are refused.
+pmu::Model load_model_json(const JsonDocument& document, bool interval = false);
+pmu::Model load_model(const std::string& id_or_path, const std::vector<std::string>& overrides = {},
+                      bool interval = false);
 
 // The vendor's rules: the same objects for every model.
 std::shared_ptr<const pmu::VendorRules> rules_of(pmu::Vendor vendor);

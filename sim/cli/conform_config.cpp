@@ -72,8 +72,8 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
 void read_config(const std::string& path, ConformOptions& o) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
-  root.only_keys({"program", "verb", "cases", "target", "models", "policies", "cpuids", "kernels", "bug", "set",
-                  "seed", "step", "max_cycles", "max_seconds"});
+  root.only_keys({"program", "verb", "cases", "target", "models", "policies", "cpuids", "kernels", "bug",
+                  "set", "seed", "step", "max_cycles", "max_seconds"});
   root.at("verb").one_of({"conform"});
   o.pattern = root.at("cases").as_string();
   o.target = root.at("target").one_of({"sim", "kvm"});

@@ -45,23 +45,29 @@ json list_policies() {
 json list_events(const std::vector<std::string>& model_ids) {
   std::map<std::string, json> encodings;
   for (const std::string& id : model_ids)
-    for (const pmu::EventInfo& event : models::load_model(id).events)
+    for (const pmu::EventInfo& event : models::load_model(id, {}, true).events)
       encodings[event.name].push_back({{"model", id},
                                        {"event", fmt::format("0x{:x}", event.code)},
                                        {"umask", fmt::format("0x{:x}", event.umask)},
-                                       {"counted", event.kinds != 0}});
+                                       {"counted", event.counted()},
+                                       {"needs_interval", event.needs_interval}});
   json rows = json::array();
   for (const auto& [name, list] : encodings) {
     std::string models, codes;
+    bool interval = false;
     for (const json& e : list) {
+      interval |= e["counted"].get<bool>() && e["needs_interval"].get<bool>();
       if (e["counted"]) models += (models.empty() ? "" : " ") + e["model"].get<std::string>();
       const std::string code = e["event"].get<std::string>() + "/" + e["umask"].get<std::string>();
       if (codes.find(code) == std::string::npos) codes += (codes.empty() ? "" : " ") + code;
     }
-    const std::string counted = models.empty() ? "not counted" : "counted on " + models;
+    const std::string counted = models.empty()
+                                    ? "not counted"
+                                    : "counted on " + models + (interval ? ", with --timing interval" : "");
     rows.push_back({{"id", name},
                     {"title", fmt::format("{:<16} {}", codes, counted)},
                     {"counted", !models.empty()},
+                    {"needs_interval", interval},
                     {"encodings", list}});
   }
   return rows;

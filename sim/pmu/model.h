@@ -20,14 +20,18 @@ struct EventInfo {
   u8 umask = 0;
   u8 cmask = 0;
   bool inv = false, edge = false;
-  int fixed = -1;          // exists only on this fixed counter
-  u32 counters = ~0u;      // GP counters that can count it
-  int arch_bit = -1;       // index in CPUID 0AH EBX
-  CountMask kinds = 0;     // what it counts here; 0: not available in this simulator
-  bool per_cycle = false;  // has a per-cycle value, so CMASK, INV and EDGE work on it
+  int fixed = -1;               // exists only on this fixed counter
+  u32 counters = ~0u;           // GP counters that can count it
+  int arch_bit = -1;            // index in CPUID 0AH EBX
+  CountMask kinds = 0;          // what it counts here; 0: not available in this simulator
+  bool per_cycle = false;       // has a per-cycle value, so CMASK, INV and EDGE work on it
+  bool needs_interval = false;  // counted under interval timing only (kinds is 0 under functional timing)
   std::string source;
   std::string unit;  // not a core counter's event ("L3PMC", "PERF_METRICS", ...); empty: a core event
   std::string note;  // in what the simulated count differs from the vendor's description, if in anything
+
+  // Counted here as the vendor's list programs it, with its CMASK, INV and EDGE.
+  bool counted() const { return kinds && (per_cycle || (!cmask && !edge)); }
 };
 
 // The event that a GP counter's event select and umask name: the first entry of that encoding (the loader

@@ -40,7 +40,8 @@ nlohmann::json json_of(const std::string& path) {
 
 TEST_CASE("numbers outside of an option's range are refused with the range") {
   const std::string cycles = "expected a whole number from 1 to 9223372036854775807";
-  for (const char* value : {"0", "-5", "9223372036854775808", "99999999999999999999999", "1e6", "ten", "0x10"})
+  for (const char* value :
+       {"0", "-5", "9223372036854775808", "99999999999999999999999", "1e6", "ten", "0x10"})
     for (const std::string& verb : {kRun, kConform})
       check_refused(verb + "--max-cycles " + value,
                     {"--max-cycles: found '" + std::string(value) + "'", cycles});
@@ -52,12 +53,14 @@ TEST_CASE("numbers outside of an option's range are refused with the range") {
     check_refused(kRun + "--cpus " + value, {"--cpus: found", "a whole number from 1 to 64"});
   for (const char* value : {"0", "1025"})
     for (const char* verb : {"conform ", "bugs check "})
-      check_refused(verb + std::string("--jobs ") + value, {"--jobs: found", "a whole number from 1 to 1024"});
+      check_refused(verb + std::string("--jobs ") + value,
+                    {"--jobs: found", "a whole number from 1 to 1024"});
   check_refused(kRun + "--max-seconds 0", {"--max-seconds: found '0'"});
 }
 
 TEST_CASE("numbers at the ends of an option's range are taken") {
-  CHECK(pmusim_command(kRun + "--max-cycles 9223372036854775807 --max-seconds 1000000000 --seed 0").status == 0);
+  CHECK(pmusim_command(kRun + "--max-cycles 9223372036854775807 --max-seconds 1000000000 --seed 0").status ==
+        0);
   CHECK(pmusim_command(kRun + "--seed 18446744073709551615").status == 0);
   CHECK(pmusim_command(kRun + "--max-cycles 1").status == 1);
 }
@@ -119,11 +122,14 @@ TEST_CASE("options beside a run's config.json win over it, and its overrides com
 }
 
 TEST_CASE("the suite's config.json repeats its run, and options beside it win") {
-  const std::string a = fresh_folder("conform_a"), b = fresh_folder("conform_b"), c = fresh_folder("conform_c");
-  CHECK(pmusim_command("conform 'absent*' --model spr,zen4 --policy emulated --max-cycles 100000000 --out " + a)
-            .status == 0);
+  const std::string a = fresh_folder("conform_a"), b = fresh_folder("conform_b"),
+                    c = fresh_folder("conform_c");
+  CHECK(
+      pmusim_command("conform 'absent*' --model spr,zen4 --policy emulated --max-cycles 100000000 --out " + a)
+          .status == 0);
   CHECK(pmusim_command("conform --config " + a + "/config.json --out " + b).status == 0);
-  for (const char* file : {"/config.json", "/results.json"}) CHECK(read_file(a + file) == read_file(b + file));
+  for (const char* file : {"/config.json", "/results.json"})
+    CHECK(read_file(a + file) == read_file(b + file));
   CHECK(pmusim_command("conform --model spr --config " + a + "/config.json --out " + c).status == 0);
   CHECK(json_of(c + "/config.json")["models"] == nlohmann::json{"spr"});
   check_refused("conform --config " + a + "/results.json", {"results.json", "expected "});

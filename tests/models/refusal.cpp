@@ -109,10 +109,31 @@ TEST_CASE("an event on a counter that does not exist is refused") {
 TEST_CASE("an architectural event that CPUID reports and nothing counts is refused") {
   contains(error_after("spr",
                        [](json& m) {
-                         for (json& leaf : m["cpuid"]["leaves"])
-                           if (leaf["leaf"] == "0x0000000a") leaf["ebx"] = "0x0";
+                         for (json& e : m["events"])
+                           if (e.value("arch_bit", -1) == 4) e.erase("counts");
                        }),
            "/arch_bit");
+}
+
+TEST_CASE("a timing value of no source must be listed as assumed, one that does not divide is refused") {
+  contains(error_after("spr", [](json& m) { m["timing"]["pipeline"]["source"] = "none: see assumed"; }),
+           "/timing/pipeline");
+  contains(error_after("spr", [](json& m) { m["timing"]["caches"]["l1d"]["ways"] = 5; }),
+           "/timing/caches/l1d");
+  contains(error_after("spr", [](json& m) { m["timing"]["tlb"]["dtlb"]["ways"] = 7; }), "/timing/tlb/dtlb");
+  contains(error_after("spr", [](json& m) { m["timing"]["memory"]["dram_latency_ps"] = 1000; }),
+           "/timing/memory/dram_latency_ps");
+  contains(error_after("spr", [](json& m) { m["timing"]["tlb"].erase("stlb"); }), "stlb");
+  contains(error_after("spr", [](json& m) { m["timing"]["prefetch"]["next_line_fetch"] = 2; }),
+           "/timing/prefetch/next_line_fetch");
+}
+
+TEST_CASE("overrides without effect are refused: facts that nothing reads, timing of functional timing") {
+  CHECK_THROWS_WITH_AS(models::load_model("spr", {"not_simulated.base_mhz=1"}),
+                       doctest::Contains("not_simulated.base_mhz"), InputError);
+  CHECK_THROWS_WITH_AS(models::load_model("spr", {"timing.pipeline.rob=100"}),
+                       doctest::Contains("interval timing"), InputError);
+  CHECK(models::load_model("spr", {"timing.pipeline.rob=100"}, true).timing.pipeline.rob == 100);
 }
 
 TEST_CASE("an unknown count, an unknown key and a missing key are refused") {

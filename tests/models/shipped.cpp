@@ -60,20 +60,83 @@ TEST_CASE("versions, counts and widths are those of the hardware's CPUID") {
   }
 }
 
-TEST_CASE("leaf 0AH is the hardware's but for events that the simulator does not count") {
+TEST_CASE(
+    "leaf 0AH is the hardware's, and under functional timing lacks the events of caches and predictor") {
   struct Row {
     const char* id;
     u32 eax, ecx, edx;
   };
   for (const Row& row : {Row{"skx", 0x07300404, 0, 0x603}, Row{"icx", 0x08300805, 0xf, 0x8604},
                          Row{"spr", 0x08300805, 0xf, 0x8604}}) {
-    const pmu::Model m = models::load_model(row.id);
-    const CpuidRegs leaf = m.cpuid.read(0xa, 0);
-    CHECK(leaf.eax == row.eax);
-    CHECK(leaf.ebx == 0x58);  // LLC references, LLC misses and branch mispredicts
-    CHECK(leaf.ecx == row.ecx);
-    CHECK(leaf.edx == row.edx);
+    for (const bool interval : {false, true}) {
+      const pmu::Model m = models::load_model(row.id, {}, interval);
+      const CpuidRegs leaf = m.cpuid.read(0xa, 0);
+      const u32 missing = interval ? 0 : 0x58;  // LLC references, LLC misses and branch mispredicts
+      CHECK(leaf.eax == row.eax);
+      CHECK(leaf.ebx == missing);
+      CHECK(leaf.ecx == row.ecx);
+      CHECK(leaf.edx == row.edx);
+      CHECK((~m.caps.arch_events & 0x7f) == missing);
+    }
   }
+}
+
+TEST_CASE("an event of caches, TLBs or the predictor is counted under interval timing alone") {
+  struct Row {
+    const char* id;
+    u16 code;
+    u8 umask;
+    CountMask kinds;
+  };
+  const CountMask dram = mask_of(Count::DataDram) | mask_of(Count::RfoDram) | mask_of(Count::CodeDram) |
+                         mask_of(Count::WalkDram) | mask_of(Count::L1PrefetchDram);
+  const CountMask mispredicts = mask_of(Count::MispCondTaken, Count::MispReturn);
+  for (const Row& row :
+       {Row{"spr", 0x2e, 0x41, dram}, Row{"skx", 0x2e, 0x41, dram}, Row{"icx", 0xc5, 0, mispredicts},
+        Row{"zen4", 0xc3, 0, mispredicts}, Row{"spr", 0xd1, 0x20, mask_of(Count::LoadDram)},
+        Row{"zen4", 0x43, 8, mask_of(Count::DataDram) | mask_of(Count::RfoDram)}}) {
+    CAPTURE(row.id);
+    CAPTURE(row.code);
+    const pmu::Model with = models::load_model(row.id, {}, true), without = models::load_model(row.id);
+    CHECK((event(with, row.code, row.umask)->kinds == row.kinds));
+    CHECK((event(without, row.code, row.umask)->kinds == 0));
+    CHECK(event(without, row.code, row.umask)->needs_interval);
+    CHECK_FALSE(event(without, 0xc0, 0)->needs_interval);
+  }
+}
+
+TEST_CASE(
+    "references of the last level are its hits and misses, and miss events are part of reference events") {
+  for (const char* id : {"skx", "icx", "spr"}) {
+    const pmu::Model m = models::load_model(id, {}, true);
+    const CountMask references = event(m, 0x2e, 0x4f)->kinds, misses = event(m, 0x2e, 0x41)->kinds;
+    CHECK(((misses & ~references) == 0));
+    CHECK(((references & ~misses) ==
+           (mask_of(Count::DataL3Hit) | mask_of(Count::RfoL3Hit) | mask_of(Count::CodeL3Hit) |
+            mask_of(Count::WalkL3Hit) | mask_of(Count::L1PrefetchL3Hit))));
+  }
+}
+
+TEST_CASE("retired loads by place, less what was on its way, are all loads") {
+  const CountMask all = mask_of(Count::LoadL1Hit, Count::LoadDram);
+  for (const char* id : {"skx", "icx", "spr"}) {
+    const pmu::Model m = models::load_model(id, {}, true);
+    CHECK(((event(m, 0xd1, 1)->kinds | event(m, 0xd1, 8)->kinds | event(m, 0xd1, 0x40)->kinds) == all));
+    CHECK((event(m, 0xd1, 8)->kinds == (event(m, 0xd1, 2)->kinds | event(m, 0xd1, 0x10)->kinds)));
+  }
+}
+
+TEST_CASE("cache sizes, windows and DRAM latency are those of the parts, in core cycles") {
+  // pmu-hardware C, "Microarchitecture"; DRAM: TMA constant beyond the L2 times the core clock, plus the L2.
+  const core::TimingConfig spr = models::load_model("spr").timing, skx = models::load_model("skx").timing;
+  CHECK(spr.pipeline.rob == 512);
+  CHECK(spr.pipeline.width == 6);
+  CHECK(spr.memory.l2.kilobytes == 2048);
+  CHECK(spr.memory.l1d.ways == 12);
+  CHECK(spr.memory.dram_latency == 298);  // 109 ns x 2.6 GHz + 15
+  CHECK(skx.memory.dram_latency == 182);  // 80 ns x 2.1 GHz + 14
+  CHECK(skx.memory.l2.latency == 14);
+  CHECK(models::load_model("zen4").timing.memory.dtlb.entries == 72);
 }
 
 TEST_CASE("signatures and vendor strings are those of the parts") {

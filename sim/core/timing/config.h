@@ -47,15 +47,16 @@ struct MemoryConfig {
   u32 dram_line_interval = 6;  // cycles between lines at this core's full bandwidth
   u32 fill_buffers = 16;       // L1D misses outstanding
   u32 l2_buffers = 48;         // L2 misses outstanding
-  TlbConfig itlb{64, 8}, dtlb{64, 4}, dtlb_large{32, 4}, stlb{1536, 12};
-  u32 stlb_latency = 7;         // beyond an access that hits the first level
-  u32 walkers = 2;              // page walks at a time
-  u32 walk_overhead = 0;        // of a walk beyond its reads
-  u32 walk_cache = 32;          // entries of the cache of page-directory entries
-  u32 stride_lookahead = 4;     // strides that the L1D prefetcher runs ahead; 0: none
-  bool next_line_fetch = true;  // L1I
-  u32 stream_distance = 20;     // lines that the L2 prefetcher runs ahead of a stream; 0: none
-  u32 stream_degree = 2;        // lines it asks for at a time
+  // First and second level. No entries: large pages share dtlb; code shares stlb with data.
+  TlbConfig itlb{64, 8}, dtlb{64, 4}, dtlb_large{32, 4}, stlb{1536, 12}, stlb_code{0, 0};
+  u32 stlb_latency = 7;      // beyond an access that hits the first level
+  u32 walkers = 2;           // page walks at a time
+  u32 walk_overhead = 0;     // of a walk beyond its reads
+  u32 walk_cache = 32;       // entries of the cache of page-directory entries
+  u32 stride_lookahead = 4;  // strides that the L1D prefetcher runs ahead; 0: none
+  u32 next_line_fetch = 1;   // L1I: 1 on, 0 off
+  u32 stream_distance = 20;  // lines that the L2 prefetcher runs ahead of a stream; 0: none
+  u32 stream_degree = 2;     // lines it asks for at a time
 };
 
 struct PredictorConfig {

@@ -23,8 +23,9 @@ MemoryHierarchy::MemoryHierarchy(const MemoryConfig& config)
       l3_(config.l3),
       itlb_(config.itlb),
       dtlb_(config.dtlb),
-      dtlb_large_(config.dtlb_large.entries ? config.dtlb_large : TlbConfig{1, 1}),
+      dtlb_large_(config.dtlb_large),
       stlb_(config.stlb),
+      stlb_code_(config.stlb_code),
       walk_cache_({config.walk_cache, config.walk_cache}),
       stride_(config.stride_lookahead),
       stream_(config.stream_distance, config.stream_degree),
@@ -48,7 +49,7 @@ MemoryResult MemoryHierarchy::data_access(const MemoryAccess& access, bool write
   MemoryResult result;
   Tlb& first = access.page_shift > 12 && config_.dtlb_large.entries ? dtlb_large_ : dtlb_;
   const Count tlb_kinds = write ? Count::DtlbStoreStlbHit : Count::DtlbLoadStlbHit;
-  const u64 cycle = translate(access, first, tlb_kinds, counts, result.walked);
+  const u64 cycle = translate(access, first, stlb_, tlb_kinds, counts, result.walked);
   const u64 line = access.physical >> kLineShift;
   Served served = l1d_access(cycle, line, write, requester, counts);
   result.ready = served.ready;
@@ -64,7 +65,7 @@ MemoryResult MemoryHierarchy::data_access(const MemoryAccess& access, bool write
   rest.physical += step;
   u64 second = cycle + 1;  // the same port once more
   if ((rest.linear & 0xfff) == 0)
-    second = std::max(second, translate(rest, first, tlb_kinds, counts, result.walked));
+    second = std::max(second, translate(rest, first, stlb_, tlb_kinds, counts, result.walked));
   served = l1d_access(second, line + 1, write, requester, counts);
   result.ready = std::max(result.ready, served.ready);
   result.level = std::max(result.level, served.level);
@@ -73,7 +74,8 @@ MemoryResult MemoryHierarchy::data_access(const MemoryAccess& access, bool write
 
 MemoryResult MemoryHierarchy::fetch(const MemoryAccess& access, CountVector& counts) {
   MemoryResult result;
-  const u64 cycle = translate(access, itlb_, Count::ItlbStlbHit, counts, result.walked);
+  Tlb& second = config_.stlb_code.entries ? stlb_code_ : stlb_;
+  const u64 cycle = translate(access, itlb_, second, Count::ItlbStlbHit, counts, result.walked);
   const u64 line = access.physical >> kLineShift;
   if (const Cache::Line* hit = l1i_.use(line)) {
     result.ready = std::max(cycle + config_.l1i.latency, hit->ready);
@@ -201,7 +203,7 @@ void MemoryHierarchy::flush_caches() {
 
 void MemoryHierarchy::visit(StateWords& words) {
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->visit(words);
-  for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &walk_cache_}) tlb->visit(words);
+  for (Tlb* tlb : tlbs()) tlb->visit(words);
   stride_.visit(words);
   stream_.visit(words);
   for (Buffers* buffers : {&fill_buffers_, &l2_buffers_, &walkers_}) buffers->visit(words);

@@ -15,13 +15,14 @@
 //   cached, every level otherwise; under a second stage each of them is preceded by a read of the second
 //   stage's leaf entry for that table. The tables' addresses are synthetic: level, tag and page number make
 //   one, above all RAM, eight entries to a line as in a real table.
-// - A translation is cached at its page size in one unified second-level TLB; tags (VPID, ASID) keep spaces
-//   apart.
+// - A translation is cached at its page size; one second-level TLB holds all sizes. Tags (VPID, ASID) keep
+//   spaces apart.
 // Not modelled: caches shared with or snooped by other cores (each core has its L3 to itself), memory types
 // (uncached accesses must not come here), wrong-path accesses, the micro-op cache, SMT, bank conflicts. A
 // page crossing access takes the next physical page to be the adjacent one.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "arch/count.h"
@@ -81,7 +82,7 @@ class MemoryHierarchy {
   };
 
   // `stlb_hit` is the first of a TLB's three kinds.
-  u64 translate(const MemoryAccess&, Tlb& first, Count stlb_hit, CountVector&, bool& walked);
+  u64 translate(const MemoryAccess&, Tlb& first, Tlb& second, Count stlb_hit, CountVector&, bool& walked);
   u64 walk(u64 cycle, const MemoryAccess&, CountVector&);
   u64 read_table(u64 cycle, unsigned level, u64 index, CountVector&);
   MemoryResult data_access(const MemoryAccess&, bool write, Requester, CountVector&);
@@ -93,10 +94,11 @@ class MemoryHierarchy {
   void fill_l1d(u64 line, u64 ready, bool dirty, CountVector&);
   void fill_l2(u64 line, u64 ready, bool dirty);
   static void count(CountVector&, Requester, MemoryLevel);
+  std::array<Tlb*, 6> tlbs() { return {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &stlb_code_, &walk_cache_}; }
 
   MemoryConfig config_;
   Cache l1i_, l1d_, l2_, l3_;
-  Tlb itlb_, dtlb_, dtlb_large_, stlb_, walk_cache_;  // dtlb_large_: unused where the config has none
+  Tlb itlb_, dtlb_, dtlb_large_, stlb_, stlb_code_, walk_cache_;  // without entries: unused
   StridePrefetcher stride_;
   StreamPrefetcher stream_;
   Buffers fill_buffers_, l2_buffers_, walkers_;

@@ -22,12 +22,12 @@ void MemoryHierarchy::set_space(u16 tag, bool second_stage) {
   second_stage_ = second_stage;
 }
 
-u64 MemoryHierarchy::translate(const MemoryAccess& access, Tlb& first, Count stlb_hit, CountVector& counts,
-                               bool& walked) {
+u64 MemoryHierarchy::translate(const MemoryAccess& access, Tlb& first, Tlb& second, Count stlb_hit,
+                               CountVector& counts, bool& walked) {
   const u64 key = Tlb::key(access.linear, access.page_shift, tag_);
   if (first.use(key)) return access.cycle;
   u64 done = access.cycle + config_.stlb_latency;
-  if (stlb_.use(key)) {
+  if (second.use(key)) {
     ++count_in(counts, stlb_hit);
   } else {
     const Buffers::Grant grant = walkers_.acquire(done);
@@ -35,7 +35,7 @@ u64 MemoryHierarchy::translate(const MemoryAccess& access, Tlb& first, Count stl
     walkers_.hold(grant, done);
     ++count_in(counts, after(stlb_hit, 1));
     count_in(counts, after(stlb_hit, 2)) += done - grant.start;
-    stlb_.insert(key, access.global);
+    second.insert(key, access.global);
     walked = true;
   }
   first.insert(key, access.global);
@@ -67,18 +67,19 @@ u64 MemoryHierarchy::read_table(u64 cycle, unsigned level, u64 index, CountVecto
 }
 
 void MemoryHierarchy::flush_tlb() {
-  for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &walk_cache_}) tlb->flush();
+  for (Tlb* tlb : tlbs()) tlb->flush();
 }
 
 void MemoryHierarchy::flush_tlb_tag(u16 tag, bool keep_global) {
-  for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &walk_cache_}) tlb->flush_tag(tag, keep_global);
+  for (Tlb* tlb : tlbs()) tlb->flush_tag(tag, keep_global);
 }
 
 void MemoryHierarchy::flush_tlb_page(u16 tag, u64 linear) {
-  for (const u8 shift : {u8{12}, u8{21}, u8{30}}) {
-    for (Tlb* tlb : {&itlb_, &dtlb_, &dtlb_large_, &stlb_}) tlb->flush_key(Tlb::key(linear, shift, tag));
-    walk_cache_.flush_key(Tlb::key(linear, static_cast<u8>(shift + kIndexBits), tag));
-  }
+  for (const u8 shift : {u8{12}, u8{21}, u8{30}})
+    for (Tlb* tlb : tlbs()) {
+      const unsigned covers = tlb == &walk_cache_ ? shift + kIndexBits : shift;
+      tlb->flush_key(Tlb::key(linear, static_cast<u8>(covers), tag));
+    }
 }
 
 }  // namespace pmusim::core

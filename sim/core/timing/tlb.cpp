@@ -8,12 +8,12 @@
 namespace pmusim::core {
 
 Tlb::Tlb(const TlbConfig& config)
-    : sets_(config.entries / config.ways), ways_(config.ways), entries_(config.entries) {
-  if (!sets_ || sets_ * ways_ != config.entries)
-    throw std::logic_error("TLB entries are not a multiple of its ways");
+    : sets_(config.ways ? config.entries / config.ways : 0), ways_(config.ways), entries_(config.entries) {
+  if (sets_ * ways_ != config.entries) throw std::logic_error("TLB entries are not a multiple of its ways");
 }
 
 u64* Tlb::find(u64 key) {
+  if (!sets_) return nullptr;
   u64* first = set_of(key);
   for (u64* way = first; way != first + ways_; ++way)
     if ((*way & ~kGlobal) == (key | kValid)) return way;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One TLB (or paging-structure cache) of a timing model: which translations are cached, not what they are.
-// Set-associative by page number, true LRU, tagged by address space.
+// Set-associative by page number, true LRU, tagged by address space. One without entries never hits and must
+// not be inserted into.
 #pragma once
 
 #include <vector>
