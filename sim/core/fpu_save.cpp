@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// FXSAVE and FXRSTOR (SDM Vol. 1, "FXSAVE and FXRSTOR"; Vol. 2). Bytes of the area that hold no state are neither
-// written nor read. An AMD CPU writes zeros for the x87 pointers unless an exception is pending (Zen 2 and later).
-// Not modelled: AMD's fast FXSAVE (EFER.FFXSR).
+// FXSAVE and FXRSTOR (SDM Vol. 1, "FXSAVE and FXRSTOR"; Vol. 2). Bytes of the area that hold no state are
+// neither written nor read. An AMD CPU writes zeros for the x87 pointers unless an exception is pending (Zen
+// 2 and later). Not modelled: AMD's fast FXSAVE (EFER.FFXSR).
 #include <Zydis/Mnemonic.h>
 
 #include <iterator>

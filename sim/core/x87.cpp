@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// x87 arithmetic, loads and stores: the host's x87 unit executes the guest's own opcode on the guest's registers,
-// status and control word, so that results, flags, stack faults and condition codes are those of silicon. An
-// unmasked exception stays pending in the saved status (no waiting instruction follows on the host) and is #MF at
-// the guest's next waiting instruction.
-// Not modelled: transcendental instructions, whose results differ between vendors (reported as not implemented),
-// FERR# (CR0.NE clear), code and data segment selectors of the last instruction (they are saved as 0, as on CPUs that
-// deprecate them).
+// x87 arithmetic, loads and stores: the host's x87 unit executes the guest's own opcode on the guest's
+// registers, status and control word, so that results, flags, stack faults and condition codes are those of
+// silicon. An unmasked exception stays pending in the saved status (no waiting instruction follows on the
+// host) and is #MF at the guest's next waiting instruction. Not modelled: transcendental instructions, whose
+// results differ between vendors (reported as not implemented), FERR# (CR0.NE clear), code and data segment
+// selectors of the last instruction (they are saved as 0, as on CPUs that deprecate them).
 #include "core/x87.h"
 
 #include <Zydis/Mnemonic.h>
@@ -14,8 +13,9 @@
 
 #include "core/alu.h"
 
-// A function for each opcode: u32 (image in RDI, memory operand in RSI, flags to load into AH in EDX), flags from AH
-// on return. 72 for each escape byte D8 to DF: eight with the memory operand (RSI), 64 with registers.
+// A function for each opcode: u32 (image in RDI, memory operand in RSI, flags to load into AH in EDX), flags
+// from AH on return. 72 for each escape byte D8 to DF: eight with the memory operand (RSI), 64 with
+// registers.
 asm(R"(
   .pushsection .text
   .balign 16
@@ -85,7 +85,8 @@ u32 execute_on_host(Executor& x, const MicroOp& op, FpuState& f, void* memory) {
   using Function = u32 (*)(HostImage*, void*, u32);
   const unsigned escape = op.imm >> 8 & 7, modrm = op.imm & 0xff;
   const unsigned index = escape * 72 + (modrm >= 0xc0 ? 8 + (modrm & 63) : modrm >> 3 & 7);
-  const auto function = reinterpret_cast<Function>(reinterpret_cast<std::uintptr_t>(pmusim_x87_functions) + 16 * index);
+  const auto function =
+      reinterpret_cast<Function>(reinterpret_cast<std::uintptr_t>(pmusim_x87_functions) + 16 * index);
   HostImage image;
   to_host(f, image);
   const u32 flags = function(&image, memory, (x.s->rflags & 0xff) << 8);
@@ -136,8 +137,8 @@ void to_memory(Executor& x, const MicroOp& op) {
   if (Bytes > 8) x.mmu->write<u16>(address + 8, static_cast<u16>(memory[1]));
 }
 
-constexpr auto None = OperandKind::None, St = OperandKind::St, M16 = OperandKind::Mem16, M32 = OperandKind::Mem32,
-               M64 = OperandKind::Mem64, M80 = OperandKind::Mem80;
+constexpr auto None = OperandKind::None, St = OperandKind::St, M16 = OperandKind::Mem16,
+               M32 = OperandKind::Mem32, M64 = OperandKind::Mem64, M80 = OperandKind::Mem80;
 constexpr auto Store = MemoryUse::Store;
 
 // clang-format off

@@ -13,7 +13,8 @@ inline X87Register& st(FpuState& f, unsigned i) {
 // ES and B follow the flags and masks whenever software changes either.
 inline void update_summary(FpuState& f) {
   const bool pending = f.status & ~f.control & kFpExceptions;
-  f.status = static_cast<u16>(pending ? f.status | kFswSummary | kFswBusy : f.status & ~(kFswSummary | kFswBusy));
+  f.status =
+      static_cast<u16>(pending ? f.status | kFswSummary | kFswBusy : f.status & ~(kFswSummary | kFswBusy));
 }
 inline void set_control(FpuState& f, u16 value) {
   f.control = static_cast<u16>((value & 0x1f7f) | 0x40);  // bit 6 reads 1

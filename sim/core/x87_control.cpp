@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// x87 control instructions: initialization, control and status words, environment, FSAVE, WAIT (SDM Vol. 1, "x87 FPU
-// Execution Environment"; Vol. 2, each instruction). Environments have the protected-mode format in every mode.
+// x87 control instructions: initialization, control and status words, environment, FSAVE, WAIT (SDM Vol. 1,
+// "x87 FPU Execution Environment"; Vol. 2, each instruction). Environments have the protected-mode format in
+// every mode.
 #include <Zydis/Mnemonic.h>
 
 #include <iterator>
@@ -69,7 +70,8 @@ constexpr unsigned kEnvironment = 7 * sizeof(T);
 // Reserved halves of the 32-bit format are ones in FCW, FSW, FTW and the data pointer's selector.
 template <class T>
 void put_environment(const FpuState& f, u8* to) {
-  T word[7] = {f.control, f.status, full_tags(f), static_cast<T>(f.instruction), 0, static_cast<T>(f.operand), 0};
+  T word[7] = {f.control, f.status, full_tags(f), static_cast<T>(f.instruction), 0, static_cast<T>(f.operand),
+               0};
   if (sizeof(T) == 4) {
     for (const unsigned i : {0u, 1u, 2u, 6u}) word[i] |= static_cast<T>(0xffff0000);
     word[4] = static_cast<T>(u32{f.opcode} << 16);

@@ -33,9 +33,9 @@ void Vcpu::accept_apic_events() {
   const int vector = apic_.sipi_vector();  // may have arrived together with the INIT, which comes first
   if (apic_.init_pending()) {
     apic_.take_init();
-    const core::CpuState before = state_;
-    core::reset(state_);
-    state_.cr0 |= before.cr0 & (core::kCr0Cd | core::kCr0Nw);
+    const u64 cr0 = state_.cr0;
+    core::init(state_);
+    state_.cr0 |= cr0 & (core::kCr0Cd | core::kCr0Nw);
     apic_.init();
     halted_ = false;
     wait_for_sipi_ = id_ != 0;

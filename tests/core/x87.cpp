@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// x87 and FXSAVE. Expectations: SDM Vol. 1, "Programming with the x87 FPU", "FXSAVE and FXRSTOR"; Vol. 2, each
-// instruction; Vol. 3, "x87 FPU Exception Conditions", "Processor State After Reset".
+// x87 and FXSAVE. Expectations: SDM Vol. 1, "Programming with the x87 FPU", "FXSAVE and FXRSTOR"; Vol. 2,
+// each instruction; Vol. 3, "x87 FPU Exception Conditions", "Processor State After Reset".
 #include <doctest/doctest.h>
 
 #include "vector_program.h"
@@ -38,7 +38,8 @@ struct X87 : VectorProgram {
 constexpr u16 unmask(u32 exception) {
   return static_cast<u16>(kFcwInit & ~exception);
 }
-const std::vector<u8> kFwait{0x9b}, kFld1{0xd9, 0xe8}, kFldz{0xd9, 0xee}, kFdivp{0xde, 0xf9}, kFaddp{0xde, 0xc1};
+const std::vector<u8> kFwait{0x9b}, kFld1{0xd9, 0xe8}, kFldz{0xd9, 0xee}, kFdivp{0xde, 0xf9},
+    kFaddp{0xde, 0xc1};
 const std::vector<u8> kFxsave64{0x48, 0x0f, 0xae, 0x07}, kFxrstor64{0x48, 0x0f, 0xae, 0x0f};  // [rdi]
 
 }  // namespace
@@ -106,7 +107,7 @@ TEST_CASE("an unmasked exception is #MF at the next waiting instruction") {
   CHECK(m.execute(kFdivp) == 0);  // not by the division itself
   CHECK(m.flags() == kFpZeroDivide);
   CHECK((m.s.fpu.status & (kFswSummary | kFswBusy)) == (kFswSummary | kFswBusy));
-  CHECK(m.s.fpu.tags == 0xc0);  // nothing popped
+  CHECK(m.s.fpu.tags == 0xc0);          // nothing popped
   CHECK(m.execute({0xdf, 0xe0}) == 0);  // fnstsw ax does not wait
   CHECK((m.s.gpr[RAX] & 0xffff) == m.s.fpu.status);
   for (const auto& waiting : {kFwait, kFld1, std::vector<u8>{0x0f, 0xfc, 0xc1}}) {
@@ -209,7 +210,7 @@ TEST_CASE("FILD and FISTP convert, out of range is the indefinite") {
   CHECK(m.pop() == -10);
   m.load(2.5);
   m.s.gpr[RDI] = m.kDataAt + 32;
-  CHECK(m.execute({0xdb, 0x1f}) == 0);  // fistp dword [rdi]
+  CHECK(m.execute({0xdb, 0x1f}) == 0);   // fistp dword [rdi]
   CHECK(m.get(m.kDataAt + 32, 4) == 2);  // nearest, ties to even
   m.load(40000);
   m.s.gpr[RDI] = m.kDataAt + 32;
@@ -303,7 +304,9 @@ TEST_CASE("FXSAVE64 and FXRSTOR64 keep the whole state in the documented places"
   CHECK(m.pop() == 3);
 }
 
-TEST_CASE("FXSAVE and FXRSTOR fault on misalignment, reserved MXCSR bits, CR0.TS and CR0.EM, with nothing changed") {
+TEST_CASE(
+    "FXSAVE and FXRSTOR fault on misalignment, reserved MXCSR bits, CR0.TS and CR0.EM, with nothing "
+    "changed") {
   X87 m;
   m.s.gpr[RDI] = m.kDataAt + 8;
   CHECK(m.execute(kFxsave64) == kGP);

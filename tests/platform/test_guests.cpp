@@ -45,7 +45,8 @@ TEST_CASE(
   struct {
     const char* name;
     unsigned cpus;
-  } const guests[] = {{"hello.elf", 1}, {"smp.elf", 4}, {"smp_pmi.elf", 4}, {"profiler.elf", 1}};
+  } const guests[] = {
+      {"hello.elf", 1}, {"numbers.elf", 1}, {"smp.elf", 4}, {"smp_pmi.elf", 4}, {"profiler.elf", 1}};
   for (const auto& g : guests)
     for (const char* id : {"spr", "zen4"}) {
       INFO(g.name << " on " << id);
