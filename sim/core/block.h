@@ -4,9 +4,11 @@
 // static vectors.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "arch/count.h"
+#include "core/loop.h"
 #include "core/uop.h"
 
 namespace pmusim::core {
@@ -37,10 +39,11 @@ struct Block {
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
   u64 end_rip = 0;
   unsigned count = 0;
-  bool branches = false;  // the last instruction sets RIP
-  bool repeat = false;    // a single REP string instruction
-  bool dirty = false;     // has runs not folded yet
-  u64 runs[2] = {0, 0};   // last branch not taken (or none), taken
+  bool branches = false;       // the last instruction sets RIP
+  bool repeat = false;         // a single REP string instruction
+  bool dirty = false;          // has runs not folded yet
+  std::unique_ptr<Loop> loop;  // set if it is one
+  u64 runs[2] = {0, 0};        // last branch not taken (or none), taken
   u64 loads = 0, stores = 0, locked = 0;
 };
 

@@ -116,6 +116,7 @@ void BlockCache::finish(Block& block) const {
     block.stores += op.stores;
     block.locked += op.locked;
   }
+  block.loop = Loop::of(block.ops, block.precise, block.key.rip);
 }
 
 // Backwards: flags are live at the block's end and around whatever can fault or stop the block.

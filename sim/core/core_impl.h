@@ -58,7 +58,13 @@ struct Core::Impl {
   Block* block_ = nullptr;
   unsigned done_ = 0;   // instructions of block_ retired
   u64 iterations_ = 0;  // of a repeated string instruction, not retired yet
-  u64 pending_ = 0;     // slots not yet given to timing
+  // A loop that may leave everything unchanged, within one uninterrupted run.
+  struct Repetition {
+    const Block* block = nullptr;
+    u64 seen = 0, next = 0;  // iterations so far; when to compare
+    u64 gpr[16], rflags, remaining;
+  } repetition_;
+  u64 pending_ = 0;  // slots not yet given to timing
 
   u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
   u64 accounted_ = 0;  // cycle up to which time is accounted
@@ -80,6 +86,8 @@ struct Core::Impl {
   Stop debug_exception(u64 conditions);
   u64 instruction_breakpoints() const;
   void retire_after(Block& block, unsigned executed);
+  void repeat_loop(Block& block, u64& allowed, u64& remaining);
+  bool unchanged(const Block& block, u64 remaining);
   void report_block(const Block& block, unsigned executed);
   void abandon();
   void finish();

@@ -37,7 +37,9 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const F
   const ZyanStatus status =
       ZydisDecoderDecodeFull(&decoder(mode, features), bytes, length, &instruction, operands);
   if (ZYAN_SUCCESS(status)) {
-    Translator(instruction, operands, rip, mode, features, to).integer_table();
+    Translator translator(instruction, operands, rip, mode, features, to);
+    translator.integer_table();
+    translator.finish();
     return true;
   }
   const bool truncated = status == ZYDIS_STATUS_NO_MORE_DATA;

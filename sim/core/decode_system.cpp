@@ -6,6 +6,7 @@ namespace pmusim::core {
 
 // clang-format off
 void Translator::system_table() {
+  integer_ = false;
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_NOP: case ZYDIS_MNEMONIC_ENDBR64: case ZYDIS_MNEMONIC_ENDBR32:
     case ZYDIS_MNEMONIC_PREFETCH: case ZYDIS_MNEMONIC_PREFETCHNTA: case ZYDIS_MNEMONIC_PREFETCHT0:

@@ -28,6 +28,9 @@ class Translator {
   void integer_table();
   void system_table();
   void vector_table();
+  void finish() {
+    if (integer_ && !(op_.flags & kOpEndsBlock) && !op_.stores) mark(kOpPlain);
+  }
 
  private:
   bool is_mem(unsigned n) const {
@@ -115,6 +118,7 @@ class Translator {
   DecodedInstruction& to_;
   MicroOp& op_;
   unsigned mode_;
+  bool integer_ = true;  // no other table was asked
 };
 
 }  // namespace pmusim::core

@@ -207,6 +207,48 @@ Stop Core::Impl::slice_stop() const {
   }
 }
 
+// The block has just branched to its own start. Executes further iterations at once, as far as the limits
+// allow and it is known that they end alike; a loop that counts leaves one iteration, which sets the flags.
+void Core::Impl::repeat_loop(Block& block, u64& allowed, u64& remaining) {
+  constexpr u64 kMost = u64{1} << 40;  // instructions at a time: time does not overflow
+  const Loop& loop = *block.loop;
+  if (loop.pauses() && x.intercepts && x.intercepts->instruction(ExitKind::Pause)) return;
+  const u64 room = std::min(allowed, kMost) / block.count;
+  u64 n;
+  if (loop.counts())
+    n = room ? std::min(loop.iterations(*x.s), room - 1) : 0;
+  else
+    n = unchanged(block, remaining) ? room : 0;
+  if (!n) return;
+  if (loop.counts()) loop.advance(*x.s, n);
+  block.runs[x.taken] += n;
+  for (u64 i = std::min<u64>(n, kBranchRecords); i; --i) record_branch(block.ops.back().rip(), x.s->rip);
+  pending_ += n * block.count;
+  allowed -= n * block.count;
+  remaining -= n * block.count;
+}
+
+// Has the last iteration left registers and flags as they were? Looked at after 8, 16, 32, ... iterations.
+bool Core::Impl::unchanged(const Block& block, u64 remaining) {
+  Repetition& r = repetition_;
+  if (r.block != &block) {
+    r.block = &block;
+    r.seen = 0;
+    r.next = 8;
+  }
+  if (++r.seen < r.next) return false;
+  const CpuState& s = *x.s;
+  if (r.seen == r.next) {
+    std::copy(s.gpr, s.gpr + 16, r.gpr);
+    r.rflags = s.rflags;
+    r.remaining = remaining;
+    return false;
+  }
+  r.next *= 2;
+  return r.remaining - remaining == block.count && r.rflags == s.rflags &&
+         std::equal(s.gpr, s.gpr + 16, r.gpr);
+}
+
 Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
   CpuState& s = *x.s;
   for (;;) {
@@ -217,6 +259,7 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
     cache.collect();
     block_ = nullptr;
     x.recheck = false;
+    repetition_.block = nullptr;
     prepare();
     if (step_ || fine() || (s.rflags & (kTF | kRF)) || s.interrupt_shadow || (s.dr[7] & 0xff)) {
       Stop stop = Stop::SliceEnd;
@@ -254,7 +297,10 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
         s.rip = block.end_rip;
       else if (s.rip != block.end_rip)
         record_branch(op[-1].rip(), s.rip);
-      if (__builtin_expect(levels_ != 0, 0)) report_block(block, block.count);
+      if (__builtin_expect(levels_ != 0, 0))
+        report_block(block, block.count);
+      else if (block.loop && s.rip == block.key.rip)
+        repeat_loop(block, allowed, remaining);
     }
     if (x.slice) return slice_stop();
   }

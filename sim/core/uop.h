@@ -33,6 +33,7 @@ enum OpFlag : u8 {
   kOpRepeat = 16,         // string instruction with a REP prefix: interruptible, a block of its own
   kOpSoftInterrupt = 32,  // clears TF before the single-step trap could be taken
   kOpSetsRip = 64,        // branches; after everything else RIP is the next instruction
+  kOpPlain = 128,         // reads registers and memory, changes general registers and flags only
 };
 
 // How the effective address is computed.

@@ -420,7 +420,7 @@ void Generator::system(Asm& a, bool user) {
 }
 
 void Generator::unit(Asm& a, bool user, unsigned depth) {
-  switch (pick(depth ? 7 : 12)) {
+  switch (pick(depth ? 8 : 13)) {
     case 0:
     case 1:
       for (u64 n = pick(8); n; --n) simple(a, false);
@@ -438,15 +438,27 @@ void Generator::unit(Asm& a, bool user, unsigned depth) {
     case 6:
       system(a, user);
       return;
-    case 7: {  // forward conditional jump
+    case 7: {  // a long loop of constant steps
+      a.b({0xb9}).d(static_cast<u32>(pick(one_in(4) ? 20000 : 400) + 1));
+      const u32 top = a.here();
+      const unsigned step = static_cast<unsigned>(pick(4));
+      if (one_in(2)) a.b({0x48, 0x83, 0xc0, step});  // add rax, step
+      if (one_in(2)) a.b({0xf3, 0x90});
+      if (one_in(2))
+        a.b({0xe2, static_cast<u8>(top - (a.here() + 2))});  // loop
+      else
+        a.b({0xff, 0xc9, 0x75, static_cast<u8>(top - (a.here() + 4))});  // dec ecx; jnz
+      return;
+    }
+    case 8: {  // forward conditional jump
       a.b({0x0f, 0x80 | static_cast<unsigned>(pick(16))}).d(0);
       const u32 from = a.here();
       for (u64 n = pick(3) + 1; n; --n) unit(a, user, depth + 1);
       a.set32(from - 4, a.here() - from);
       return;
     }
-    case 8:
-    case 9: {  // a loop without a store to rcx
+    case 9:
+    case 10: {  // a loop without a store to rcx
       a.b({0xb9}).d(static_cast<u32>(pick(one_in(3) ? 300 : 20) + 1));
       const u32 top = a.here();
       for (u64 n = pick(5); n; --n) simple(a, true);
@@ -455,7 +467,7 @@ void Generator::unit(Asm& a, bool user, unsigned depth) {
       a.b({0xe2, static_cast<u8>(top - (a.here() + 2))});
       return;
     }
-    case 10: {  // call over a jump: call f; jmp end; f: ...; ret; end:
+    case 11: {  // call over a jump: call f; jmp end; f: ...; ret; end:
       a.b({0xe8}).d(5).b({0xe9}).d(0);
       const u32 from = a.here();
       unit(a, user, depth + 1);
