@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The "timing" section of a model file: tables of keys, so that what is read is seen at one glance. Cycles are of
-// the core clock; what the file gives in picoseconds is converted by it, rounded to the nearest cycle.
+// The "timing" section of a model file: tables of keys, so that what is read is seen at one glance. Cycles
+// are of the core clock; what the file gives in picoseconds is converted by it, rounded to the nearest cycle.
 #include "models/load_timing.h"
 
 namespace pmusim::models {
@@ -72,10 +72,8 @@ constexpr Field<MemoryConfig> kPrefetch[] = {
 };
 
 constexpr Field<PredictorConfig> kPredictor[] = {
-    {"btb_entries", &PredictorConfig::btb_entries},
-    {"btb_ways", &PredictorConfig::btb_ways},
-    {"return_stack", &PredictorConfig::return_stack},
-    {"base_bits", &PredictorConfig::base_bits},
+    {"btb_entries", &PredictorConfig::btb_entries},   {"btb_ways", &PredictorConfig::btb_ways},
+    {"return_stack", &PredictorConfig::return_stack}, {"base_bits", &PredictorConfig::base_bits},
     {"tagged_bits", &PredictorConfig::tagged_bits},
 };
 
@@ -95,8 +93,8 @@ void read_cache(const JsonView& json, CacheConfig& to) {
   to.ways = static_cast<u32>(json.at("ways").as_u64(~u32{0}));
   to.latency = static_cast<u32>(json.get_u64("latency", 0, ~u32{0}));
   if (to.kilobytes * 1024 / 64 % to.ways)
-    json.at("ways").fail(std::to_string(to.ways), "a divisor of the cache's " +
-                                                      std::to_string(to.kilobytes * 1024 / 64) + " lines");
+    json.at("ways").fail(std::to_string(to.ways),
+                         "a divisor of the cache's " + std::to_string(to.kilobytes * 1024 / 64) + " lines");
 }
 
 void read_tlb(const JsonView& tlbs, const char* key, TlbConfig& to) {
@@ -126,7 +124,8 @@ core::TimingConfig read_timing(const JsonView& json, unsigned width, u64 core_kh
   m.dram_latency = cycles(memory.at("dram_latency_ps"), core_khz);
   m.dram_line_interval = cycles(memory.at("dram_line_ps"), core_khz);
   if (m.dram_latency < m.l3.latency)
-    memory.at("dram_latency_ps").fail(std::to_string(m.dram_latency) + " cycles", "at least the L3's latency");
+    memory.at("dram_latency_ps")
+        .fail(std::to_string(m.dram_latency) + " cycles", "at least the L3's latency");
   if (!m.dram_line_interval) memory.at("dram_line_ps").fail("less than half a cycle", "a cycle or more");
   read_tlb(tlbs, "itlb", m.itlb);
   read_tlb(tlbs, "dtlb", m.dtlb);
@@ -138,8 +137,9 @@ core::TimingConfig read_timing(const JsonView& json, unsigned width, u64 core_kh
   const JsonView predictor = json.at("predictor");
   read(predictor, kPredictor, config.predictor);
   if (config.predictor.btb_entries % config.predictor.btb_ways)
-    predictor.at("btb_ways").fail(std::to_string(config.predictor.btb_ways),
-                                  "a divisor of " + std::to_string(config.predictor.btb_entries));
+    predictor.at("btb_ways")
+        .fail(std::to_string(config.predictor.btb_ways),
+              "a divisor of " + std::to_string(config.predictor.btb_entries));
   return config;
 }
 

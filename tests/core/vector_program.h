@@ -36,7 +36,9 @@ struct VectorProgram : Program {
     s.fpu.xmm[n][0] = low;
     s.fpu.xmm[n][1] = high;
   }
-  bool xmm_is(unsigned n, u64 low, u64 high) const { return s.fpu.xmm[n][0] == low && s.fpu.xmm[n][1] == high; }
+  bool xmm_is(unsigned n, u64 low, u64 high) const {
+    return s.fpu.xmm[n][0] == low && s.fpu.xmm[n][1] == high;
+  }
 };
 
 }  // namespace pmusim::core::test

@@ -9,18 +9,18 @@ namespace pmusim::core {
 // Of the buffers that are free by then the one freed last: the others stay for requests of earlier cycles.
 Buffers::Grant Buffers::acquire(u64 cycle) const {
   u32 best = kNone, soonest = 0;
-  bool later = false;
+  bool gap = false;
   for (u32 i = 0; i < held_.size(); ++i) {
     const Held& h = held_[i];
     if (h.until <= cycle) {
       if (best == kNone || h.until > held_[best].until) best = i;
-    } else if (h.from > cycle) {
-      later = true;
+    } else if (h.idle_from <= cycle && cycle < h.from) {
+      gap = true;
     }
     if (h.until < held_[soonest].until) soonest = i;
   }
   if (best != kNone) return {cycle, best};
-  if (later) return {cycle, kNone};
+  if (gap) return {cycle, kNone};
   return {held_[soonest].until, soonest};
 }
 

@@ -9,8 +9,8 @@
 
 namespace pmusim::core {
 
-// A request that begins before all that is held of a buffer does not wait for it, and then holds nothing: the
-// buffer remembers one holding only.
+// A request also fits into the time in which a buffer was free before its last holding, and then holds
+// nothing: a buffer remembers one holding only.
 class Buffers {
  public:
   explicit Buffers(u32 count) : held_(count) {}
@@ -23,16 +23,18 @@ class Buffers {
 
   Grant acquire(u64 cycle) const;
   void hold(const Grant& grant, u64 until) {
-    if (grant.buffer != kNone) held_[grant.buffer] = {grant.start, until};
+    if (grant.buffer == kNone) return;
+    Held& h = held_[grant.buffer];
+    h = {h.until, grant.start, until};
   }
   bool free_at(u64 cycle) const { return acquire(cycle).start == cycle; }
   void visit(StateWords& words) {
-    for (Held& h : held_) words(h.from, h.until);
+    for (Held& h : held_) words(h.idle_from, h.from, h.until);
   }
 
  private:
   struct Held {
-    u64 from = 0, until = 0;
+    u64 idle_from = 0, from = 0, until = 0;
   };
   std::vector<Held> held_;
 };

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The caches' tags alone. Expected values follow from sets, ways and the order of use.
+#include <doctest/doctest.h>
+
+#include "core/timing/cache.h"
+
+using namespace pmusim;
+using core::Cache;
+using core::CacheConfig;
+
+namespace {
+
+// Four sets of three ways: lines n, n + 4, n + 8, ... share a set. 12 lines of 64 bytes are not whole
+// kilobytes, so: 3 KB in 3 ways are 16 sets.
+constexpr u64 kSets = 16;
+Cache small() {
+  return Cache(CacheConfig{3, 3, 4});
+}
+
+std::vector<u64> words_of(Cache& cache) {
+  core::StateWords words;
+  cache.visit(words);
+  return words.take();
+}
+
+}  // namespace
+
+TEST_CASE("a cache has as many sets as its size and ways leave") {
+  CHECK(small().sets() == kSets);
+  CHECK(Cache(CacheConfig{33792, 11, 74}).sets() == 49152);
+  CHECK_THROWS_AS(Cache(CacheConfig{1, 32, 1}), std::logic_error);
+}
+
+TEST_CASE("a fourth line in a set of three ways drives out the one used longest ago") {
+  Cache cache = small();
+  for (const u64 line : {u64{0}, kSets, 2 * kSets}) CHECK(cache.insert(line, 0, false).key == 0);
+  CHECK(cache.use(0));  // now line 16 is the oldest
+  CHECK(cache.insert(3 * kSets, 0, false).number() == kSets);
+  CHECK(cache.find(0));
+  CHECK_FALSE(cache.find(kSets));
+  CHECK(cache.find(2 * kSets));
+  CHECK(cache.find(3 * kSets));
+}
+
+TEST_CASE("looking without use does not make a line younger") {
+  Cache cache = small();
+  for (const u64 line : {u64{0}, kSets, 2 * kSets}) cache.insert(line, 0, false);
+  CHECK(cache.find(0));
+  CHECK(cache.insert(3 * kSets, 0, false).number() == 0);
+}
+
+TEST_CASE("lines of other sets do not meet") {
+  Cache cache = small();
+  for (u64 line = 0; line < 3 * kSets; ++line) CHECK(cache.insert(line, 0, false).key == 0);
+  for (u64 line = 0; line < 3 * kSets; ++line) CHECK(cache.find(line));
+}
+
+TEST_CASE("a victim is dirty if it was written to, and keeps its cycle of arrival") {
+  Cache cache = small();
+  cache.insert(0, 7, true);
+  cache.insert(kSets, 8, false);
+  cache.insert(2 * kSets, 9, false);
+  const Cache::Line victim = cache.insert(3 * kSets, 10, false);
+  CHECK(victim.number() == 0);
+  CHECK(victim.dirty());
+  CHECK(victim.ready == 7);
+  CHECK_FALSE(cache.insert(4 * kSets, 11, false).dirty());
+}
+
+TEST_CASE("a removed line leaves a free way, and order among the others stays") {
+  Cache cache = small();
+  for (const u64 line : {u64{0}, kSets, 2 * kSets}) cache.insert(line, 0, false);
+  CHECK(cache.remove(kSets));
+  CHECK_FALSE(cache.remove(kSets));
+  CHECK(cache.insert(3 * kSets, 0, false).key == 0);
+  CHECK(cache.insert(4 * kSets, 0, false).number() == 0);
+}
+
+TEST_CASE("a number of sets that is no power of two holds a contiguous range of its size") {
+  Cache cache(CacheConfig{15, 5, 10});  // 48 sets
+  CHECK(cache.sets() == 48);
+  for (u64 line = 1000; line < 1240; ++line) CHECK(cache.insert(line, 0, false).key == 0);
+  CHECK(cache.insert(1240, 0, false).number() == 1000);
+}
+
+TEST_CASE("a saved cache is restored with its order of use, and an unused one is a single word") {
+  Cache cache = small(), copy = small();
+  CHECK(words_of(cache).size() == 1);
+  for (const u64 line : {u64{0}, kSets, 2 * kSets, u64{5}}) cache.insert(line, line + 1, line == 5);
+  cache.use(0);
+  copy.insert(99, 0, true);
+  const std::vector<u64> saved = words_of(cache);
+  core::StateWords words(saved);
+  copy.visit(words);
+  CHECK(words_of(copy) == saved);
+  CHECK_FALSE(copy.find(99));
+  CHECK(copy.find(5)->dirty());
+  CHECK(copy.find(5)->ready == 6);
+  CHECK(copy.insert(3 * kSets, 0, false).number() == kSets);
+}
