@@ -44,7 +44,7 @@ void Core::Impl::retire_range(unsigned from, unsigned to) {
   happened(Count::Loads, loads);
   happened(Count::Stores, stores);
   happened(Count::LockedLoads, locked);
-  pending_ += to - from;
+  if (!detailed_) pending_ += to - from;
   if (cycles) {
     flush_time();
     account_time(context_);
@@ -62,7 +62,7 @@ void Core::Impl::retire_repeat(bool finished) {
   happened(Count::Loads, iterations_ * op.loads);
   happened(Count::Stores, iterations_ * op.stores);
   if (finished) happened(Count::Instructions, 1);
-  pending_ += iterations_ ? iterations_ : finished;
+  if (!detailed_) pending_ += iterations_ ? iterations_ : finished;
   iterations_ = 0;
   if (cycles) {
     flush_time();
@@ -102,21 +102,47 @@ void Core::Impl::account_time(unsigned context) {
   to[static_cast<unsigned>(Count::BusCycles)] +=
       scaled(now, bus_num_, bus_den_) - scaled(accounted_, bus_num_, bus_den_);
   accounted_ = now;
-  if (!(levels_ & Observer::kCycle)) return;
-  CountVector first = cycle_counts_, idle{};
+  if (!(levels_ & Observer::kCycle)) {
+    if (detailed_) timing.take_slots(to);
+    return;
+  }
+  CountVector slots{};
+  timing.take_slots(slots);
+  for (unsigned k = 0; k < kCounts; ++k) to[k] += slots[k];
+  report_cycles(context, cycles, slots);
+}
+
+// Happenings are the first cycle's. Slots fill the cycles in the order of their kinds, retiring ones first.
+void Core::Impl::report_cycles(unsigned context, u64 cycles, CountVector& slots) {
+  const u64 width = timing.width();
+  CountVector cycle = cycle_counts_;
   cycle_counts_ = {};
-  first[static_cast<unsigned>(Count::Cycles)] = idle[static_cast<unsigned>(Count::Cycles)] = 1;
-  first[static_cast<unsigned>(Count::Slots)] = idle[static_cast<unsigned>(Count::Slots)] = timing.width();
-  for (Observer* o : observers_)
-    if (o->levels() & Observer::kCycle) {
-      o->on_cycle(context, first, 1);
-      if (cycles > 1) o->on_cycle(context, idle, cycles - 1);
+  for (bool first = true; cycles; first = false) {
+    cycle[static_cast<unsigned>(Count::Cycles)] = 1;
+    cycle[static_cast<unsigned>(Count::Slots)] = width;
+    u64 room = width, repeat = first ? 1 : cycles;
+    for (CountMask kinds = timing.produces() & kTopdownCounts; kinds && room;) {
+      const unsigned k = static_cast<unsigned>(take_lowest(kinds));
+      cycle[k] = std::min(room, slots[k]);
+      if (cycle[k]) repeat = cycle[k] < width || first ? 1 : std::min(cycles, slots[k] / width);
+      room -= cycle[k];
     }
+    for (CountMask kinds = kTopdownCounts; kinds;) {
+      const unsigned k = static_cast<unsigned>(take_lowest(kinds));
+      slots[k] -= cycle[k] * repeat;
+    }
+    for (Observer* o : observers_)
+      if (o->levels() & Observer::kCycle) o->on_cycle(context, cycle, repeat);
+    cycles -= repeat;
+    cycle = {};
+  }
 }
 
 void Core::Impl::discard_time() {
   flush_time();
   accounted_ = timing.cycle();
+  CountVector nobody{};
+  timing.take_slots(nobody);
 }
 
 void Core::Impl::update_levels() {

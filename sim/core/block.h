@@ -9,6 +9,7 @@
 
 #include "arch/count.h"
 #include "core/loop.h"
+#include "core/timing/timing_op.h"
 #include "core/uop.h"
 
 namespace pmusim::core {
@@ -36,6 +37,7 @@ struct Block {
   BlockKey key;
   std::vector<MicroOp> ops;      // handlers may leave dead flags stale
   std::vector<Handler> precise;  // the same handlers with exact flags, for runs of a prefix
+  std::vector<TimingOp> timing;  // for detailed timing only
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
   u64 end_rip = 0;
   unsigned count = 0;

@@ -74,16 +74,18 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
   unsigned left = static_cast<unsigned>(kPageSize - (key.physical & kPageMask));
   u64 rip = key.rip;
   DecodedInstruction d;
+  TimingOp timing_op;
+  TimingOp* const timing = timing_ ? &timing_op : nullptr;
   const unsigned limit = longest(pages_[key.physical & ~kPageMask].rewrites);
   while (left && block->ops.size() < limit) {
-    if (!decode(host, left, rip, mode_, features_, d)) {
+    if (!decode(host, left, rip, mode_, features_, d, timing)) {
       if (!block->ops.empty()) break;  // a straddling instruction is a block of its own
       u8 bytes[kMaxInstructionBytes];
       std::copy(host, host + left, bytes);
       const Mmu::Code next = mmu_.fetch((linear & ~kPageMask) + kPageSize);
       if (!next.host) throw Unimplemented(rip, "execution outside RAM");
       std::copy(next.host, next.host + (kMaxInstructionBytes - left), bytes + left);
-      decode(bytes, kMaxInstructionBytes, rip, mode_, features_, d);
+      decode(bytes, kMaxInstructionBytes, rip, mode_, features_, d, timing);
       block->second_page = next.physical & ~kPageMask;
       left = d.op.length;
     }
@@ -94,6 +96,7 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
     }
     block->ops.push_back(d.op);
     fast.push_back(d.fast);
+    if (timing) block->timing.push_back(*timing);
     host += d.op.length;
     left -= d.op.length;
     rip = d.op.next_rip;

@@ -18,6 +18,7 @@ class BlockCache {
  public:
   BlockCache(Ram& ram, Mmu& mmu, EventCounts& counts);
 
+  void set_timing(bool on) { timing_ = on; }  // blocks hold what detailed timing needs
   void set_features(const Features& features) { features_ = features; }
 
   // What blocks are looked up for from now on: code mode (2, 4, 8), context, address-space tag, CS base and
@@ -63,6 +64,7 @@ class BlockCache {
   Mmu& mmu_;
   EventCounts& counts_;
   Features features_;
+  bool timing_ = false;
   u8 mode_ = 8, context_ = 0;
   u64 cs_base_ = 0, cs_limit_ = kNever, seen_flushes_ = 0;
   u64 epoch_ = 0, space_ = 0;

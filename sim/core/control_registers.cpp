@@ -40,7 +40,7 @@ void write_cr0(Exec& x, u64 value) {
   const bool flush = (next ^ s.cr0) & (kCr0Pe | kCr0Pg | kCr0Wp);
   s.cr0 = next;
   s.efer = efer;
-  if (flush) x.mmu->flush_current();
+  if (flush) x.flush_current();
   x.mmu->access_changed();
 }
 
@@ -50,7 +50,7 @@ void write_cr3(Exec& x, u64 value) {
   if (s.cr4 & kCr4Pcide) value &= ~bit(63);
   if (s.long_mode() && value & ~mask(x.mmu->physical_bits())) raise_gp(0);
   s.cr3 = value;
-  x.mmu->flush_non_global();
+  x.flush_non_global();
 }
 
 void write_cr4(Exec& x, u64 value) {
@@ -60,7 +60,7 @@ void write_cr4(Exec& x, u64 value) {
   if (value & ~s.cr4 & kCr4Pcide && (!s.long_mode() || s.cr3 & mask(12))) raise_gp(0);
   const bool flush = (value ^ s.cr4) & (kCr4Pae | kCr4Pse | kCr4Pge | kCr4Pcide | kCr4Smep | kCr4Smap);
   s.cr4 = value;
-  if (flush) x.mmu->flush_current();
+  if (flush) x.flush_current();
   x.mmu->access_changed();
 }
 

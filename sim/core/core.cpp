@@ -40,6 +40,7 @@ void Core::set_world(World world, const SecondStage* second, const Intercepts* i
   impl_->x.intercepts = intercepts;
   impl_->tag_ = tag;
   impl_->mmu.set_world(second, intercepts, tag);
+  impl_->timing.set_space(tag, second != nullptr);
   impl_->fresh_ = true;
 }
 

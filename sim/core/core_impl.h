@@ -33,6 +33,7 @@ struct Core::Impl {
   void commit();
   void synchronize();
   void account_time(unsigned context);
+  void report_cycles(unsigned context, u64 cycles, CountVector& slots);
   void discard_time();
   void update_levels();
   void report_retired(const MicroOp& op);
@@ -49,6 +50,7 @@ struct Core::Impl {
   CoreConfig config;
   CpuState initial;
   Executor x;
+  const bool detailed_;  // timing is given every instruction
   bool step_ = false;
   bool fresh_ = true;  // state or world has changed: let the MMU notice before blocks are looked up
   u16 tag_ = 0;
@@ -64,7 +66,11 @@ struct Core::Impl {
     u64 seen = 0, next = 0;  // iterations so far; when to compare
     u64 gpr[16], rflags, remaining;
   } repetition_;
-  u64 pending_ = 0;  // slots not yet given to timing
+  // Detailed timing:
+  u64 limit_cycle_ = kNever;    // of the current run
+  u64 code_linear_ = 0;         // of the current block
+  DynamicInstruction dynamic_;  // what the model is told next
+  u64 pending_ = 0;             // slots not yet given to timing
 
   u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
   u64 accounted_ = 0;  // cycle up to which time is accounted
@@ -81,6 +87,14 @@ struct Core::Impl {
   void prepare();
   Block* find();
   u64 execute_some(Block& block, u64 allowed);
+  // run_detailed.cpp
+  u64 execute_detailed(u64 allowed);
+  unsigned execute_prefix_detailed(Block& block, u64 allowed);
+  void capture(const MicroOp& op, const TimingOp& timing);
+  bool time_instruction(const MicroOp& op);
+  void locate(const Block& block);
+  void begin_repeat(const Block& block);
+  template <bool kDetailed>
   u64 execute_repeat(Block& block, u64 allowed);
   u64 execute_single(u64 allowed, Stop& stop, bool& stopped);
   Stop debug_exception(u64 conditions);

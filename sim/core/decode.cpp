@@ -29,10 +29,11 @@ const ZydisDecoder& decoder(unsigned mode, const Features& f) {
 }  // namespace
 
 bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Features& features,
-            DecodedInstruction& to) {
+            DecodedInstruction& to, TimingOp* timing) {
   ZydisDecodedInstruction instruction;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   to = {};
+  if (timing) *timing = {};
   const unsigned length = available < kMaxInstructionBytes ? available : kMaxInstructionBytes;
   const ZyanStatus status =
       ZydisDecoderDecodeFull(&decoder(mode, features), bytes, length, &instruction, operands);
@@ -40,12 +41,14 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const F
     Translator translator(instruction, operands, rip, mode, features, to);
     translator.integer_table();
     translator.finish();
+    if (timing) translator.timing(*timing);
     return true;
   }
   const bool truncated = status == ZYDIS_STATUS_NO_MORE_DATA;
   if (truncated && available < kMaxInstructionBytes) return false;
   to.op.run = truncated || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? op::too_long : op::undefined;
   to.op.flags = kOpExact | kOpEndsBlock;
+  if (timing) timing->kind = OpClass::Serialize;
   to.op.length = 1;
   to.op.next_rip = rip + 1;
   return true;

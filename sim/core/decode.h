@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/execute.h"
+#include "core/timing/timing_op.h"
 
 namespace pmusim::core {
 
@@ -15,7 +16,8 @@ struct DecodedInstruction {
 };
 
 // mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code). False: more bytes are needed.
+// `timing`, if given, is filled as well.
 bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Features& features,
-            DecodedInstruction& to);
+            DecodedInstruction& to, TimingOp* timing = nullptr);
 
 }  // namespace pmusim::core

@@ -8,9 +8,11 @@ namespace pmusim::core {
 void Translator::system_table() {
   integer_ = false;
   switch (i_.mnemonic) {
-    case ZYDIS_MNEMONIC_NOP: case ZYDIS_MNEMONIC_ENDBR64: case ZYDIS_MNEMONIC_ENDBR32:
+    case ZYDIS_MNEMONIC_NOP: case ZYDIS_MNEMONIC_ENDBR64: case ZYDIS_MNEMONIC_ENDBR32: return use(op::nop);
     case ZYDIS_MNEMONIC_PREFETCH: case ZYDIS_MNEMONIC_PREFETCHNTA: case ZYDIS_MNEMONIC_PREFETCHT0:
     case ZYDIS_MNEMONIC_PREFETCHT1: case ZYDIS_MNEMONIC_PREFETCHT2: case ZYDIS_MNEMONIC_PREFETCHW:
+      memory(0, 0, 0);  // for timing
+      return use(op::nop);
     case ZYDIS_MNEMONIC_CLDEMOTE:
       return use(op::nop);
     case ZYDIS_MNEMONIC_PAUSE: return exact(op::pause);

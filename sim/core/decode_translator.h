@@ -31,6 +31,7 @@ class Translator {
   void finish() {
     if (integer_ && !(op_.flags & kOpEndsBlock) && !op_.stores) mark(kOpPlain);
   }
+  void timing(TimingOp& to);  // after a table (timing/timing_op.cpp)
 
  private:
   bool is_mem(unsigned n) const {

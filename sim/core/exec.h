@@ -24,6 +24,15 @@ struct Exec {
   void (*sync)(void* core) = nullptr;
   void* core = nullptr;
   void synchronize() { sync(core); }
+  // Of the current address space, in fact and in the timing model.
+  void flush_current() {
+    mmu->flush_current();
+    timing->flush_translations(false);
+  }
+  void flush_non_global() {
+    mmu->flush_non_global();
+    timing->flush_translations(true);
+  }
   void stall(Cost cost) { timing->stall(config->costs[cost]); }
 };
 

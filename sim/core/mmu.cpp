@@ -144,6 +144,7 @@ Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
   e.host = t.host - offset;
   e.physical = t.physical - offset;
   e.tag = tag_;
+  e.page_shift = w.page_shift;
   e.global = w.global && s_->cr4 & kCr4Pge;
   if (may_read) e.read_tag = tag;
   if (may_fetch) e.fetch_tag = tag;
@@ -260,6 +261,18 @@ Mmu::Code Mmu::fetch(u64 linear) {
   if (!settled_) settle();
   const Target t = translate(linear, Access::Fetch, rights_);
   return {t.physical, t.host};
+}
+
+Mmu::Place Mmu::place_slow(u64 linear) const {
+  const Walk w = walk(linear, true);
+  if (w.result != Walk::Mapped) return {kNever, kUnpagedShift, false};
+  u64 physical = w.address;
+  if (second_) {
+    const SecondStage::Result r = second_->translate(physical & ~kPageMask);
+    if (!r.present) return {kNever, w.page_shift, false};
+    physical = (r.address & ~kPageMask) | (physical & kPageMask);
+  }
+  return {ram_->find(physical) ? physical : kNever, w.page_shift, w.global && s_->cr4 & kCr4Pge};
 }
 
 bool Mmu::translate_quietly(u64 linear, u64& guest_physical) const {

@@ -104,6 +104,19 @@ class Mmu final : public CodeWatcher {
   };
   Code fetch(u64 linear);
 
+  // Where an access that has just succeeded went, for timing models; physical is kNever outside RAM. The same
+  // whatever the TLB holds.
+  struct Place {
+    u64 physical;
+    u8 page_shift;  // of the first stage's translation
+    bool global;
+  };
+  Place place(u64 linear) const {
+    const Entry& e = tlb_[index(linear)];
+    if (e.read_tag == tag_of(linear)) return {e.physical + (linear & kPageMask), e.page_shift, e.global};
+    return place_slow(linear);
+  }
+
   // For diagnostics and VM introspection: no faults, no A/D updates; false if not mapped. `guest_physical` is
   // the result of the first stage.
   bool translate_quietly(u64 linear, u64& guest_physical) const;
@@ -133,6 +146,7 @@ class Mmu final : public CodeWatcher {
     u8* host = nullptr;  // of the page's first byte
     u64 physical = 0;    // host-physical address of the page
     u16 tag = 0;
+    u8 page_shift = 12;
     bool global = false;
     void clear() { read_tag = write_tag = fetch_tag = kNever; }
   };
@@ -141,7 +155,7 @@ class Mmu final : public CodeWatcher {
     enum Result : u8 { Mapped, NotPresent, Reserved, NonCanonical, Unreadable } result = Mapped;
     u64 address = 0;
     bool writable = true, user = true, executable = true, global = false;
-    u8 levels = 0, entry_size = 8;
+    u8 levels = 0, entry_size = 8, page_shift = kUnpagedShift;
     u8 no_accessed = 0;  // bit i: entry i has no accessed flag (PAE's PDPTEs)
     u64 entry_address[4] = {}, entry[4] = {};
     bool dirty() const { return levels == 0 || entry[levels - 1] >> 6 & 1; }
@@ -160,6 +174,7 @@ class Mmu final : public CodeWatcher {
   };
 
   static constexpr unsigned kEntries = 1024;
+  static constexpr u8 kUnpagedShift = 21;  // as what translations without paging are cached
   static unsigned index(u64 linear) { return static_cast<unsigned>(linear >> 12) % kEntries; }
   // 52 bits of page number; rights and address-space tag above them.
   u64 tag_of(u64 linear) const { return (linear >> 12) ^ space_; }
@@ -172,6 +187,7 @@ class Mmu final : public CodeWatcher {
   Target translate(u64 linear, Access access, Rights rights);
   void check_access(u64 linear, unsigned size, Access access);
   Target resolve(u64 guest_physical, u64 linear, Access access) const;
+  Place place_slow(u64 linear) const;
   Walk walk(u64 linear, bool quiet) const;
   bool step(Walk& w, u64 address, u64 linear, bool quiet) const;
   void update_accessed_and_dirty(const Walk& w, u64 linear, bool write);

@@ -77,7 +77,7 @@ void write_efer(Exec& x, u64 value) {
   const u64 next = (value & ~kEferLma) | (s.efer & kEferLma);  // LMA is read-only
   const bool flush = (next ^ s.efer) & kEferNxe;
   s.efer = next;
-  if (flush) x.mmu->flush_current();
+  if (flush) x.flush_current();
   x.env->wrmsr(msr::kEfer, next);  // the PMU wants to know SVME
 }
 

@@ -18,8 +18,7 @@ class Observer {
   virtual void on_block(u64 /*rip*/, unsigned /*instructions*/) {}
   virtual void on_branch(u64 /*from*/, u64 /*to*/, BranchKind, bool /*taken*/) {}
   virtual void on_retire(u64 /*rip*/, unsigned /*context*/) {}
-  // `delta[k]` happenings of kind k in one unhalted cycle; `repeat` such cycles in a row (all zero if repeat
-  // > 1).
+  // `delta[k]` happenings of kind k in one unhalted cycle; `repeat` such cycles in a row.
   virtual void on_cycle(unsigned /*context*/, const CountVector& /*delta*/, u64 /*repeat*/) {}
 };
 

@@ -94,12 +94,14 @@ Mmu::Walk Mmu::walk(u64 linear, bool quiet) const {
       const u64 base = (pde & 0xffc00000) | bits(pde, 20, 13) << 32;
       if (reserved(pde, bit(21)) || reserved(base, ~mask(physical_bits_))) return w;
       w.address = base | (linear & 0x3fffff);
+      w.page_shift = 22;
       w.global = pde & kGlobal;
       return w;
     }
     if (!step(w, (pde & 0xfffff000) + bits(linear, 21, 12) * 4, linear, quiet)) return w;
     rights(w.entry[1]);
     w.address = (w.entry[1] & 0xfffff000) | (linear & kPageMask);
+    w.page_shift = 12;
     w.global = w.entry[1] & kGlobal;
     return w;
   }
@@ -127,6 +129,7 @@ Mmu::Walk Mmu::walk(u64 linear, bool quiet) const {
     if (level == 1 || (may_be_large && entry & kLarge)) {
       if (level > 1 && reserved(entry, mask(shift) & ~mask(13))) return w;
       w.address = (entry & kAddressMask & ~mask(shift)) | (linear & mask(shift));
+      w.page_shift = static_cast<u8>(shift);
       w.global = entry & kGlobal;
       return w;
     }

@@ -15,7 +15,14 @@ constexpr u64 kDr6SingleStep = 1 << 14;
 }
 
 Core::Impl::Impl(Core& owner, Ram& r, CoreEnv& e, Timing& t)
-    : core(owner), ram(r), env(e), timing(t), mmu(r, e), cache(r, mmu, owner.counts_) {
+    : core(owner),
+      ram(r),
+      env(e),
+      timing(t),
+      mmu(r, e),
+      cache(r, mmu, owner.counts_),
+      detailed_(t.detailed()) {
+  cache.set_timing(detailed_);
   x.mmu = &mmu;
   x.env = &env;
   x.timing = &timing;
@@ -46,6 +53,7 @@ void Core::Impl::bind_state(CpuState* state) {
 u64 Core::Impl::allowance(const Limit& limit, u64 remaining) const {
   if (limit.cycle == kNever) return remaining;
   if (timing.cycle() >= limit.cycle) return 0;
+  if (detailed_) return remaining;  // the loop looks at the cycle itself
   const u64 before = timing.instructions_before(limit.cycle);
   return std::min(remaining, before ? before : 1);
 }
@@ -93,7 +101,13 @@ void Core::Impl::report_block(const Block& block, unsigned executed) {
 }
 
 u64 Core::Impl::execute_some(Block& block, u64 allowed) {
-  if (block.repeat) return execute_repeat(block, allowed);
+  if (block.repeat)
+    return detailed_ ? execute_repeat<true>(block, allowed) : execute_repeat<false>(block, allowed);
+  if (detailed_) {
+    const unsigned executed = execute_prefix_detailed(block, allowed);
+    retire_after(block, executed);
+    return executed;
+  }
   block_ = &block;
   done_ = 0;
   const MicroOp* op = block.ops.data();
@@ -110,19 +124,25 @@ u64 Core::Impl::execute_some(Block& block, u64 allowed) {
 
 // Each iteration is a slot of time and counts against the limit. Between iterations RIP stays and RF is set,
 // so that an interrupt taken there pushes it (SDM Vol. 3, "Restart flag").
+template <bool kDetailed>
 u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
   block_ = &block;
   done_ = 0;
   iterations_ = 0;
   const MicroOp& op = block.ops[0];
   x.op = &op;
+  if (kDetailed) begin_repeat(block);
   bool finished = repeat_count(x, op) == 0;
   u64 used = finished;
+  if (kDetailed && finished) time_instruction(op);
   while (!finished && used < allowed && !x.slice && !x.recheck) {
+    if (kDetailed) capture(op, block.timing[0]);
     op.run(x, op);
     ++iterations_;
     ++used;
     finished = repeat_done(x, op);
+    if (kDetailed && time_instruction(op)) break;
+    if (kDetailed) dynamic_.first_iteration = false;
   }
   retire_repeat(finished);
   if (finished) {
@@ -251,6 +271,7 @@ bool Core::Impl::unchanged(const Block& block, u64 remaining) {
 
 Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
   CpuState& s = *x.s;
+  limit_cycle_ = limit.cycle;
   for (;;) {
     flush_time();
     if (s.activity != Activity::Running) return slice_stop();
@@ -268,6 +289,10 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
       if (stopped) return stop;
       if (x.slice) return slice_stop();
       continue;
+    }
+    if (detailed_) {
+      remaining -= execute_detailed(allowed);
+      allowed = 0;
     }
     while (allowed) {
       Block& block = *find();

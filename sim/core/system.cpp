@@ -181,6 +181,7 @@ void invlpg(Exec& x, u64 linear) {
   need_cpl0(x);
   check_intercept(x, ExitKind::Invlpg, linear);
   x.mmu->flush_page(linear);
+  x.timing->flush_translation(linear);
 }
 
 // SDM Vol. 2, INVPCID. Translations are not kept apart by PCID (mmu.h), so every type but one address flushes
@@ -203,10 +204,13 @@ void invpcid(Exec& x, u64 type, u64 linear) {
 void invalidate_caches(Exec& x, bool write_back) {
   need_cpl0(x);
   check_intercept(x, write_back ? ExitKind::Wbinvd : ExitKind::Invd);
+  x.timing->flush_caches();
 }
 
 void clflush(Exec& x, u64 linear) {
   x.mmu->probe_read(linear, 1);
+  const u64 physical = x.mmu->place(linear).physical;
+  if (physical != kNever) x.timing->flush_line(physical);
   x.stall(Cost::Clflush);
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Timing: how long dynamic instructions take. The core feeds it; nothing reads time or counters before it
-// has caught up. Time is counted in pipeline slots; cycle = slot / width.
+// has caught up.
 #pragma once
 
+#include <vector>
+
+#include "arch/count.h"
 #include "base/types.h"
 
 namespace pmusim::core {
@@ -36,30 +39,55 @@ struct CostTable {
 };
 
 struct MicroOp;
+struct TimingOp;
 
-// One retired instruction as a timing model sees it.
+// One executed instruction (or REP iteration) as a detailed timing model sees it.
 struct DynamicInstruction {
-  u64 rip;
-  const MicroOp* ops;
-  u8 op_count;
-  bool taken;   // branch outcome
-  u64 target;   // of a taken branch
-  u64 address;  // last memory operand, linear; 0 if none
+  struct Access {
+    u64 linear = 0, physical = 0;  // physical kNever: not RAM
+    u8 page_shift = 12;            // of the translation
+    u8 size = 0;
+    bool global = false;
+  };
+  const MicroOp* op = nullptr;
+  const TimingOp* timing = nullptr;
+  u64 ip = 0, code_physical = 0;  // linear and host-physical address of the first byte
+  u64 second_code_page = kNever;  // host-physical page of the rest of an instruction that straddles pages
+  u8 code_page_shift = 12;
+  bool code_global = false;
+  u64 target = 0;                                   // of a branch: where execution goes on
+  bool taken = false;                               // branch outcome
+  bool iteration = false, first_iteration = false;  // of a REP string instruction
+  u8 load_count = 0;
+  bool has_store = false;
+  Access loads[2], store;
 };
 
 class Timing {
  public:
   virtual ~Timing() = default;
   virtual unsigned width() const = 0;         // slots per cycle
-  virtual u64 cycle() const = 0;              // current cycle
-  virtual void retire(u64 instructions) = 0;  // straight from a block: each takes one documented slot
-  virtual void retire(const DynamicInstruction& instruction) = 0;
-  virtual void stall(u64 cycles) = 0;      // complete the current cycle, then wait `cycles`
-  virtual void advance_to(u64 cycle) = 0;  // idle until that cycle (no-op if already there)
+  virtual u64 cycle() const = 0;              // current cycle; never decreases
+  virtual void retire(u64 instructions) = 0;  // nothing is known of them: each takes one documented slot
+  virtual void stall(u64 cycles) = 0;         // complete the current cycle, then wait `cycles`
+  virtual void advance_to(u64 cycle) = 0;     // idle until that cycle (no-op if already there)
   // Instructions that surely retire with cycle() still below `cycle`.
   virtual u64 instructions_before(u64 cycle) const = 0;
-  virtual u64 save() const = 0;  // whole state; restored by restore()
-  virtual void restore(u64 state) = 0;
+  virtual std::vector<u64> save() = 0;  // whole state; restored by restore()
+  virtual void restore(const std::vector<u64>& state) = 0;
+
+  // --- Detailed models only: they are given every instruction once it has executed, in program order, and
+  // whatever changes caches, translations and predictions.
+  virtual bool detailed() const { return false; }
+  virtual CountMask produces() const { return 0; }  // kinds of kIntervalCounts that it counts
+  virtual u64 retire(const DynamicInstruction&, CountVector&) { return kNever; }  // returns cycle()
+  virtual void take_slots(CountVector&) {}  // adds where the slots went since this was last called
+  virtual void set_space(u16 /*tag*/, bool /*second_stage*/) {}
+  virtual void flush_line(u64 /*physical*/) {}
+  virtual void flush_caches() {}
+  virtual void flush_translations(bool /*keep_global*/) {}  // of the current space
+  virtual void flush_translation(u64 /*linear*/) {}
+  virtual void forget_targets() {}  // IBPB
 };
 
 // `--timing functional`: every instruction takes one slot of the model's width (a REP iteration too);
@@ -73,8 +101,8 @@ class FunctionalTiming final : public Timing {
   }
   unsigned width() const override { return width_; }
   u64 cycle() const override { return slot_ / width_; }
+  using Timing::retire;
   void retire(u64 instructions) override { slot_ += instructions; }
-  void retire(const DynamicInstruction&) override { slot_ += 1; }
   void stall(u64 cycles) override { slot_ = ((slot_ + width_ - 1) / width_ + cycles) * width_; }
   void advance_to(u64 cycle) override {
     if (cycle * width_ > slot_) slot_ = cycle * width_;
@@ -84,8 +112,9 @@ class FunctionalTiming final : public Timing {
            : cycle == kNever                         ? kNever
                                                      : 0;
   }
-  u64 save() const override { return slot_; }
-  void restore(u64 state) override { slot_ = state; }
+  u64 slot() const { return slot_; }
+  std::vector<u64> save() override { return {slot_}; }
+  void restore(const std::vector<u64>& state) override { slot_ = state.at(0); }
 
  private:
   u64 width_;

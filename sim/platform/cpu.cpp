@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "arch/msr.h"
+#include "core/timing/interval.h"
 #include "platform/cost_names.h"
 #include "platform/cpu_parts.h"
 
@@ -40,7 +41,12 @@ Cpu::~Cpu() = default;
 void Cpu::reset(const CpuConfig& config) {
   config_ = config;
   const pmu::Model& m = *config.model;
-  timing_ = config.make_timing ? config.make_timing(m) : std::make_unique<core::FunctionalTiming>(m.width);
+  if (config.make_timing)
+    timing_ = config.make_timing(m);
+  else if (m.interval)
+    timing_ = std::make_unique<core::IntervalTiming>(m.timing);
+  else
+    timing_ = std::make_unique<core::FunctionalTiming>(m.width);
   core_.reset();  // before what it refers to
   state_ = {};
   core::reset(state_);
@@ -290,15 +296,7 @@ void Cpu::sleep() {
 }
 
 Stop Cpu::run_to_limit() {
-  const u64 before = timing_->save();
-  core::Limit l = limit();
-  Stop stop = core_->run(l);
-  if (stop == Stop::Limit && timing_->save() == before) {
-    // The next instruction may not end before the limit: it is the one that crosses it.
-    l.instructions = 1;
-    l.cycle = kNever;
-    stop = core_->run(l);
-  }
+  const Stop stop = core_->run(limit());
   after_run(core_->spent());
   return stop;
 }

@@ -29,7 +29,7 @@ struct CpuConfig {
   bool bootstrap = false;
   bool step = false;
   u64 seed = 1;                                                                 // of RDRAND and RDSEED
-  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: functional
+  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: what the model was loaded for
 };
 
 class Cpu final : public sc_core::sc_module, public PhysicalCpu {

@@ -164,8 +164,10 @@ bool Cpu::msr_write(u32 index, u64 value) {
       spec_ctrl_ = value;
       return true;
     case msr::kPredCmd:
-      return (has_cpuid(7, 0, &CpuidRegs::edx, 26) || has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 12)) &&
-             value <= 1;
+      if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 12))
+        return false;
+      if (value & 1) timing_->forget_targets();
+      return value <= 1;
     case msr::kBiosSignId:
       return true;  // written before CPUID to read the revision
     default:

@@ -48,9 +48,9 @@ void Cpu::archive(Archive& a) {
   u64 random = random_.state();
   a(random);
   if (!a.saving()) random_ = Rng(random);
-  u64 slot = timing_->save();
-  a(slot);
-  if (!a.saving()) timing_->restore(slot);
+  std::vector<u64> time = timing_->save();
+  a.list(time);
+  if (!a.saving()) timing_->restore(time);
   for (CountVector& v : core_->mutable_counts().at)
     for (u64& n : v) a(n);
 

@@ -116,7 +116,7 @@ TEST_CASE("an instruction limit stops exactly there, inside blocks too") {
     p.s.gpr[RCX] = 100;
     CHECK(p.run(limit) == Stop::Limit);
     CHECK(p.count(Count::Instructions) == limit);
-    CHECK(p.timing.save() == limit);
+    CHECK(p.timing.slot() == limit);
     CHECK(p.s.gpr[RAX] == limit / 6 * 2 + (limit % 6 >= 5 ? 2 : limit % 6 == 4 ? 1 : 0));
   }
 }
@@ -152,14 +152,14 @@ TEST_CASE("REP is one instruction with a store and a slot per iteration, resumab
   CHECK((p.s.rflags & kRF) != 0);
   CHECK(p.count(Count::Instructions) == 0);
   CHECK(p.count(Count::Stores) == 30);
-  CHECK(p.timing.save() == 30);
+  CHECK(p.timing.slot() == 30);
   CHECK(p.run(69) == Stop::Limit);
   CHECK(p.count(Count::Instructions) == 0);
   CHECK(p.run(1) == Stop::Limit);
   CHECK(p.count(Count::Instructions) == 1);
   CHECK(p.s.rip == Program::kCode + 2);
   CHECK((p.s.rflags & kRF) == 0);
-  CHECK(p.timing.save() == 100);
+  CHECK(p.timing.slot() == 100);
   CHECK(p.memory[Program::kDataAt + 99] == 0x5a);
   CHECK(p.memory[Program::kDataAt + 100] == 0);
 }
@@ -170,7 +170,7 @@ TEST_CASE("REP with a count of zero retires and takes one slot") {
   CHECK(p.run(1) == Stop::Limit);
   CHECK(p.count(Count::Instructions) == 1);
   CHECK(p.count(Count::Stores) == 0);
-  CHECK(p.timing.save() == 1);
+  CHECK(p.timing.slot() == 1);
 }
 
 TEST_CASE("a fault in a REP iteration keeps the finished iterations and does not retire") {
@@ -359,10 +359,10 @@ TEST_CASE("observers see every retirement, branch and cycle, and change neither 
     p.run_to_halt();
     if (levels == 0) {
       plain = p.core.counts();
-      time = p.timing.save();
+      time = p.timing.slot();
     }
     CHECK(p.core.counts().at == plain.at);
-    CHECK(p.timing.save() == time);
+    CHECK(p.timing.slot() == time);
     const u64 instructions = p.count(Count::Instructions);
     CHECK(instructions == 43);
     if (levels & Observer::kRetire) CHECK(r.retired.size() == instructions);
@@ -480,7 +480,7 @@ TEST_CASE("stepping gives the same state, counts and time as blocks on random pr
           stop = Stop::Shutdown;  // a jump into the middle of something; the same in every way
         }
       }
-      results.push_back({p.s, p.core.counts(), p.timing.save(), p.memory});
+      results.push_back({p.s, p.core.counts(), p.timing.slot(), p.memory});
     }
     for (int way = 1; way < 4; ++way) {
       CAPTURE(seed);

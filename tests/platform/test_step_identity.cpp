@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/bits.h"
+#include "core/timing/interval.h"
 #include "random_guest.h"
 
 using namespace pmusim;
@@ -27,6 +28,7 @@ struct Execution {
   bool step = false, slices = false;
   u64 quantum = 1000000;
   bool restored = false;  // saved and restored between slices
+  bool interval = false;  // timing
 };
 
 struct Outcome {
@@ -44,6 +46,10 @@ Outcome execute(const Image& image, const char* model_id, const Execution& how, 
   c.step = how.step;
   c.quantum = how.quantum;
   c.sink = &recorder;
+  if (how.interval)
+    c.make_timing = [](const pmu::Model&) {
+      return std::make_unique<core::IntervalTiming>(core::TimingConfig{});
+    };
   Machine& m = machine();
   m.reset(c);
   m.load(image);
@@ -105,16 +111,21 @@ TEST_CASE(
     for (u64 seed = 1; seed <= kPrograms; ++seed) {
       INFO("model " << std::string(id));
       CAPTURE(seed);
+      const bool interval = seed % 2 == 0;
+      CAPTURE(interval);
       GuestPlan plan;
       plan.seed = seed;
       const Image image = random_guest(model(id), plan);
-      const Outcome blocks = execute(image, id, {}, 0);
+      Execution in_blocks;
+      in_blocks.interval = interval;
+      const Outcome blocks = execute(image, id, in_blocks, 0);
       CAPTURE(blocks.stop.text());
       REQUIRE(blocks.stop.kind == StopKind::Exit);
       REQUIRE(blocks.stop.status == 1);
       std::vector<Execution> others = {{true, false, 1000000}, {false, true, 777}, {true, true, 5000}};
-      if (seed % 32 == 1) others.push_back({false, true, 1000000, true});  // slow: every page is copied
-      for (const Execution& how : others) {
+      if (seed % 32 < 2) others.push_back({false, true, 1000000, true});  // slow: every page is copied
+      for (Execution& how : others) {
+        how.interval = interval;
         CAPTURE(how.step);
         CAPTURE(how.slices);
         CAPTURE(how.restored);

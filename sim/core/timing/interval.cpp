@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/timing/interval.h"
+
+#include <algorithm>
+
+#include "core/uop.h"
+
+namespace pmusim::core {
+namespace {
+
+constexpr u64 kLine = 64;
+
+}  // namespace
+
+IntervalTiming::IntervalTiming(const TimingConfig& config)
+    : config_(config.pipeline),
+      memory_(config.memory),
+      predictor_(config.predictor),
+      rob_(config_.rob),
+      load_queue_(config_.load_queue),
+      store_queue_(config_.store_queue),
+      ports_(config_.load_ports, config_.store_ports, config_.alu_ports, config_.vector_ports) {
+  const auto set = [this](OpClass c, u32 latency, u32 interval) {
+    operations_[static_cast<unsigned>(c)] = {latency, interval};
+  };
+  const PipelineConfig& p = config_;
+  set(OpClass::None, 0, 0);
+  set(OpClass::Alu, 1, 0);
+  set(OpClass::Move, 1, 0);
+  set(OpClass::Multiply, p.multiply_latency, 0);
+  set(OpClass::Divide, p.divide_latency, p.divide_interval);
+  set(OpClass::Divide64, p.divide64_latency, p.divide64_interval);
+  set(OpClass::FpAdd, p.fp_add_latency, 0);
+  set(OpClass::FpMultiply, p.fp_multiply_latency, 0);
+  set(OpClass::FpFma, p.fp_fma_latency, 0);
+  set(OpClass::FpDivide, p.fp_divide_latency, p.fp_divide_interval);
+  set(OpClass::FpSqrt, p.fp_sqrt_latency, p.fp_sqrt_interval);
+  set(OpClass::Vector, p.vector_latency, 0);
+  set(OpClass::VectorMove, p.vector_move_latency, 0);
+  set(OpClass::Serialize, 1, 0);
+  std::fill(std::begin(code_lines_), std::end(code_lines_), kNever);
+}
+
+// --- Front end.
+
+void IntervalTiming::hold_front_end(u64 until, Wait why) {
+  if (until <= fetch_ready_) return;
+  fetch_ready_ = until;
+  wait_ = why;
+}
+
+// Lines are asked for when the first instruction of each comes to be dispatched; what the L1I has costs
+// nothing.
+void IntervalTiming::fetch(const DynamicInstruction& d, CountVector& counts) {
+  const u64 last = d.ip + d.op->length - 1;
+  for (u64 linear = d.ip;; linear = last & ~(kLine - 1)) {
+    if (linear / kLine != code_line_) {
+      code_line_ = linear / kLine;
+      MemoryAccess a;
+      a.cycle = std::max(dispatch_cycle_, fetch_ready_);
+      a.linear = linear;
+      const bool second_page = d.second_code_page != kNever && (linear ^ d.ip) >> 12;
+      a.physical = second_page ? d.second_code_page : d.code_physical + (linear - d.ip);
+      a.ip = d.ip;
+      a.size = 1;
+      a.page_shift = d.code_page_shift;
+      a.global = d.code_global;
+      const u64 ready = memory_.fetch(a, counts).ready;
+      if (ready > a.cycle) hold_front_end(ready, Wait::Latency);
+      next_code_line_ = (next_code_line_ + 1) % kCodeLines;
+      code_lines_[next_code_line_] = a.physical / kLine;
+    }
+    if (linear / kLine == last / kLine) return;
+  }
+}
+
+u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
+  u64 cycle = dispatch_cycle_ + (dispatched_ == config_.width);
+  cycle = std::max(cycle, rob_.free_at());
+  if (load) cycle = std::max(cycle, load_queue_.free_at());
+  if (store) cycle = std::max(cycle, store_queue_.free_at());
+  if (serialize) cycle = std::max(cycle, retired_at_ + (retired_ != 0));
+  fetch_bound_ = fetch_ready_ > cycle;
+  if (fetch_bound_) cycle = fetch_ready_;
+  if (cycle > dispatch_cycle_) {
+    dispatch_cycle_ = cycle;
+    dispatched_ = 0;
+  }
+  ++dispatched_;
+  return cycle;
+}
+
+void IntervalTiming::branch(const DynamicInstruction& d, u64 done, CountVector& counts) {
+  DynamicBranch b;
+  b.ip = d.op->rip();
+  b.next_ip = d.op->next_rip;
+  b.target = d.taken ? d.target : d.op->next_rip;
+  b.kind = static_cast<BranchKind>(static_cast<u8>(d.op->branch) - 1);
+  b.taken = d.taken;
+  switch (predictor_.predict(b, counts)) {
+    case Prediction::Mispredicted:
+      hold_front_end(done + config_.mispredict_penalty, Wait::Mispredict);
+      return;
+    case Prediction::Resteer:
+      hold_front_end(dispatch_cycle_ + config_.resteer_penalty, Wait::Latency);
+      return;
+    case Prediction::Right:
+      // The rest of the cycle's fetch lies behind the branch.
+      if (d.taken) hold_front_end(dispatch_cycle_ + 1, Wait::Bandwidth);
+      return;
+  }
+}
+
+// Stores to code that may be in the pipeline clear it (SDM Vol. 3, "Self-Modifying Code").
+void IntervalTiming::check_code(const DynamicInstruction& d, CountVector& counts) {
+  const u64 line = d.store.physical / kLine;
+  for (const u64 code : code_lines_)
+    if (code == line) {
+      count_in(counts, Count::SmcClears) += 1;
+      hold_front_end(retired_at_ + config_.clear_penalty, Wait::Clear);
+      return;
+    }
+}
+
+// --- Memory.
+
+MemoryAccess IntervalTiming::access_of(const DynamicInstruction& d, const DynamicInstruction::Access& from,
+                                       u64 cycle) {
+  MemoryAccess a;
+  a.cycle = cycle;
+  a.linear = from.linear;
+  a.physical = from.physical;
+  a.ip = d.ip;
+  a.size = from.size ? from.size : 1;
+  a.page_shift = from.page_shift;
+  a.global = from.global;
+  return a;
+}
+
+u64 IntervalTiming::load(const DynamicInstruction& d, const DynamicInstruction::Access& access, u64 cycle,
+                         CountVector& counts) {
+  if (access.physical == kNever) return cycle;
+  cycle = ports_.take(Ports::kLoad, cycle);
+  const MemoryResult result = memory_.load(access_of(d, access, cycle), counts);
+  if (result.level != MemoryLevel::L1) memory_bound_ = true;
+  u64 ready = result.ready;
+  const u64 end = access.linear + access.size;
+  for (const u64 byte : {access.linear, end - 1}) {
+    const Store& s = store_at(byte);
+    if (s.drained <= cycle || s.linear >= end || s.linear + s.size <= access.linear) continue;
+    if (s.linear <= access.linear && end <= s.linear + s.size) {
+      ready = std::max(cycle, s.data) + config_.store_forward_latency;
+    } else {
+      count_in(counts, Count::StoreForwardsBlocked) += 1;
+      ready = std::max(ready, s.drained + config_.store_forward_blocked_penalty);
+    }
+    break;
+  }
+  return ready;
+}
+
+// The line's ownership is asked for when the address is known; the store leaves its buffer, in order, once it
+// has retired.
+void IntervalTiming::store(const DynamicInstruction& d, u64 owned, u64 data) {
+  drained_at_ = std::max({drained_at_, owned, retired_at_});
+  store_queue_.take(drained_at_);
+  const Store entry{d.store.linear, data, drained_at_, d.store.size};
+  store_at(d.store.linear) = entry;
+  const u64 last = d.store.linear + d.store.size - 1;
+  if (last / kStoreGranule != d.store.linear / kStoreGranule) store_at(last) = entry;
+}
+
+// MOVS and STOS with REP move a chunk per operation: the iterations in between take no time.
+bool IntervalTiming::same_chunk(const DynamicInstruction& d) {
+  if (d.timing->kind != OpClass::Move || !d.has_store) return false;
+  const u64 from = d.load_count ? d.loads[0].linear / kStringChunk : 0, to = d.store.linear / kStringChunk;
+  const bool same = !d.first_iteration && from == load_chunk_ && to == store_chunk_;
+  load_chunk_ = from;
+  store_chunk_ = to;
+  return same;
+}
+
+// --- Retirement.
+
+void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
+  enum { kRetiring, kMispredict, kClear, kFetchLatency, kFetchBandwidth, kMemory, kCore };
+  static_assert(
+      static_cast<unsigned>(Count::SlotsCore) - static_cast<unsigned>(Count::SlotsRetiring) == kCore,
+      "the order of the enumeration of counts");
+  u64 rest = cycles * config_.width;
+  const u64 retiring = std::min(rest, retiring_);
+  retiring_ -= retiring;
+  slots_[kRetiring] += retiring;
+  rest -= retiring;
+  if (by_fetch && earliest > retired_at_) {
+    const u64 lost = std::min(rest, (earliest - retired_at_) * config_.width);
+    rest -= lost;
+    slots_[wait_ == Wait::Mispredict ? kMispredict
+           : wait_ == Wait::Clear    ? kClear
+           : wait_ == Wait::Latency  ? kFetchLatency
+                                     : kFetchBandwidth] += lost;
+  }
+  slots_[memory_bound_ ? kMemory : kCore] += rest;
+}
+
+void IntervalTiming::retire_at(u64 done) {
+  u64 cycle = retired_at_ + (retired_ == config_.retire_width);
+  cycle = std::max(cycle, done);
+  if (cycle > retired_at_) {
+    account_slots(cycle - retired_at_, fetch_bound_, dispatch_cycle_ + 1);
+    retired_at_ = cycle;
+    retired_ = 0;
+  }
+  ++retired_;
+  ++retiring_;
+  rob_.take(cycle);
+}
+
+u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
+  const TimingOp& t = *d.timing;
+  if (d.iteration && same_chunk(d)) return retired_at_;
+  fetch(d, counts);
+  const bool serialize = t.kind == OpClass::Serialize;
+  memory_bound_ = false;
+  const u64 dispatched = dispatch(d.load_count, d.has_store, serialize);
+
+  const auto ready_after = [this](u64 cycle, RegisterSet set) {
+    for (; set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
+    return cycle;
+  };
+  const u64 address = ready_after(dispatched, t.address);
+  u64 start = ready_after(dispatched, t.sources), loaded = 0;
+  if (d.load_count) {
+    if (t.accesses & kPrefetch) {
+      const u64 cycle = ports_.take(Ports::kLoad, address);
+      if (d.loads[0].physical != kNever)
+        memory_.prefetch(access_of(d, d.loads[0], cycle), t.write_prefetch, counts);
+    } else {
+      const u64 from =
+          d.op->locked ? std::max(address, drained_at_) : address;  // LOCK waits for older stores
+      for (unsigned i = 0; i < d.load_count; ++i)
+        loaded = std::max(loaded, load(d, d.loads[i], from, counts));
+    }
+  }
+  start = std::max(start, loaded);
+
+  const Operation operation = operations_[static_cast<unsigned>(t.kind)];
+  u64 done = start;
+  if (t.kind != OpClass::None && !(t.kind == OpClass::Move && (d.load_count || d.has_store))) {
+    if (operation.interval) {
+      u64& divider = t.vector ? vector_divider_free_ : divider_free_;
+      start = std::max(start, divider);
+      divider = start + operation.interval;
+    }
+    done = ports_.take(t.vector ? Ports::kVector : Ports::kAlu, start) + operation.latency;
+  }
+  for (RegisterSet set = t.destinations; set; set &= set - 1) ready_[__builtin_ctzll(set)] = done;
+
+  u64 owned = 0;
+  if (d.has_store && d.store.physical != kNever) {
+    owned = memory_.store(access_of(d, d.store, ports_.take(Ports::kStore, address)), counts).ready;
+  }
+  retire_at(std::max(done, dispatched + 1));
+  if (d.load_count) load_queue_.take(retired_at_);
+  if (d.has_store) {
+    store(d, owned, done);
+    check_code(d, counts);
+  }
+  if (d.op->branch != OpBranch::None && !serialize) branch(d, done, counts);
+  if (serialize) hold_front_end(retired_at_, Wait::Latency);
+  return retired_at_;
+}
+
+// The hypervisor's instructions.
+void IntervalTiming::retire(u64 instructions) {
+  for (; instructions; --instructions) {
+    memory_bound_ = false;
+    retire_at(dispatch(false, false, false) + 1);
+  }
+}
+
+void IntervalTiming::stall(u64 cycles) {
+  advance_to(retired_at_ + (retired_ != 0) + cycles);
+}
+
+void IntervalTiming::advance_to(u64 cycle) {
+  if (cycle <= retired_at_) return;
+  memory_bound_ = false;
+  account_slots(cycle - retired_at_, false, 0);
+  retired_at_ = cycle;
+  retired_ = 0;
+  if (cycle > dispatch_cycle_) {
+    dispatch_cycle_ = cycle;
+    dispatched_ = 0;
+  }
+}
+
+void IntervalTiming::take_slots(CountVector& to) {
+  for (unsigned i = 0; i < std::size(slots_); ++i) {
+    to[static_cast<unsigned>(Count::SlotsRetiring) + i] += slots_[i];
+    slots_[i] = 0;
+  }
+}
+
+// --- Address spaces and state. A change of address space makes the next instruction look its code up again.
+
+void IntervalTiming::set_space(u16 tag, bool second_stage) {
+  tag_ = tag;
+  memory_.set_space(tag, second_stage);
+  code_line_ = kNever;
+}
+
+void IntervalTiming::flush_translations(bool keep_global) {
+  memory_.flush_tlb_tag(tag_, keep_global);
+  code_line_ = kNever;
+}
+
+void IntervalTiming::flush_translation(u64 linear) {
+  memory_.flush_tlb_page(tag_, linear);
+  code_line_ = kNever;
+}
+
+void IntervalTiming::visit(StateWords& w) {
+  memory_.visit(w);
+  predictor_.visit(w);
+  w(tag_, dispatch_cycle_, retired_at_, drained_at_, divider_free_, vector_divider_free_, dispatched_,
+    retired_, fetch_ready_, wait_, fetch_bound_, memory_bound_, code_line_, next_code_line_, load_chunk_,
+    store_chunk_, retiring_);
+  for (u64& line : code_lines_) w(line);
+  for (u64& cycle : ready_) w(cycle);
+  rob_.visit(w);
+  load_queue_.visit(w);
+  store_queue_.visit(w);
+  ports_.visit(w);
+  for (Store& s : stores_) w(s.linear, s.data, s.drained, s.size);
+  for (u64& n : slots_) w(n);
+}
+
+std::vector<u64> IntervalTiming::save() {
+  StateWords words;
+  visit(words);
+  return words.take();
+}
+
+void IntervalTiming::restore(const std::vector<u64>& state) {
+  StateWords words(state);
+  visit(words);
+}
+
+}  // namespace pmusim::core

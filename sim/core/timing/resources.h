@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What instructions in flight share: windows that free their entries in order, and ports by cycle.
+#pragma once
+
+#include <vector>
+
+#include "core/timing/state_words.h"
+
+namespace pmusim::core {
+
+// A queue of fixed size whose entries are taken and freed in program order.
+class Window {
+ public:
+  explicit Window(u32 size) : free_at_(size) {}
+  u64 free_at() const { return free_at_[next_]; }  // when the next entry to take is free
+  void take(u64 until) {
+    free_at_[next_] = until;
+    if (++next_ == free_at_.size()) next_ = 0;
+  }
+  void visit(StateWords& words) {
+    for (u64& cycle : free_at_) words(cycle);
+    words(next_);
+  }
+
+ private:
+  std::vector<u64> free_at_;
+  u32 next_ = 0;
+};
+
+// Operations begun per cycle, by group of ports. A request for a cycle that has left the table is granted at
+// once.
+class Ports {
+ public:
+  enum Group : u8 { kLoad, kStore, kAlu, kVector, kGroups };
+  Ports(u32 load, u32 store, u32 alu, u32 vector) : limit_{load, store, alu, vector} {}
+
+  u64 take(Group group, u64 cycle) {
+    for (;; ++cycle) {
+      Slot& s = slots_[cycle % kCycles];
+      if (s.cycle != cycle) {
+        if (s.cycle > cycle) return cycle;
+        s = {cycle, {}};
+      }
+      if (s.used[group] < limit_[group]) {
+        ++s.used[group];
+        return cycle;
+      }
+    }
+  }
+  void visit(StateWords& words) {
+    for (Slot& s : slots_) {
+      words(s.cycle);
+      for (u8& n : s.used) words(n);
+    }
+  }
+
+ private:
+  struct Slot {
+    u64 cycle = 0;
+    u8 used[kGroups] = {};
+  };
+  static constexpr unsigned kCycles = 512;
+  u32 limit_[kGroups];
+  Slot slots_[kCycles];
+};
+
+}  // namespace pmusim::core

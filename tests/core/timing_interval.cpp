@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interval timing's pipeline on small loops: expectations are the configuration's own widths and
+// latencies (a simulated core that does not show them does not mean them).
+#include <doctest/doctest.h>
+
+#include "core/timing/interval.h"
+#include "program.h"
+
+namespace pmusim::core::test {
+namespace {
+
+TimingConfig small_core() {
+  TimingConfig c;
+  c.pipeline.width = 4;
+  c.pipeline.retire_width = 4;
+  c.pipeline.alu_ports = 4;
+  return c;
+}
+
+struct Timed : Machine {
+  static constexpr u64 kCode = 0x100000, kDataAt = 0x200000;
+  IntervalTiming interval;
+  Core core;
+
+  explicit Timed(const TimingConfig& c = small_core()) : interval(c), core(ram, env, interval) {
+    long_mode();
+    s.rip = kCode;
+    core.configure(config);
+    core.set_state(&s);
+  }
+  void run_to_halt() {
+    Stop stop = Stop::SliceEnd;
+    for (int i = 0; i < 100000 && stop == Stop::SliceEnd; ++i) stop = core.run({});
+    REQUIRE(stop == Stop::Halted);
+  }
+  u64 count(Count kind) const {
+    u64 sum = 0;
+    for (const CountVector& v : core.counts().at) sum += v[static_cast<unsigned>(kind)];
+    return sum;
+  }
+};
+
+using Bytes = std::vector<u8>;
+Bytes operator*(const Bytes& piece, int times) {
+  Bytes all;
+  for (int i = 0; i < times; ++i) all.insert(all.end(), piece.begin(), piece.end());
+  return all;
+}
+Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+const Bytes kAddChain = {0x48, 0x83, 0xc0, 0x01};  // add rax, 1
+const Bytes kAddFour = {0x48, 0x83, 0xc0, 0x01, 0x48, 0x83, 0xc3, 0x01,
+                        0x48, 0x83, 0xc6, 0x01, 0x48, 0x83, 0xc7, 0x01};  // to rax, rbx, rsi, rdi
+const Bytes kImul = {0x48, 0x0f, 0xaf, 0xc0};                             // imul rax, rax
+const Bytes kChase = {0x48, 0x8b, 0x00};                                  // mov rax, [rax]
+const Bytes kDivide = {0x31, 0xd2, 0xf7, 0xf3};                           // xor edx, edx; div ebx
+
+// mov ecx, n; body; dec ecx; jnz body; hlt
+Bytes loop(u32 n, const Bytes& body) {
+  Bytes code = {0xb9, static_cast<u8>(n), static_cast<u8>(n >> 8), static_cast<u8>(n >> 16), 0};
+  code = code + body + Bytes{0xff, 0xc9, 0x0f, 0x85};
+  const u32 back = static_cast<u32>(-static_cast<s32>(body.size() + 8));
+  for (int i = 0; i < 4; ++i) code.push_back(static_cast<u8>(back >> (8 * i)));
+  code.push_back(0xf4);
+  return code;
+}
+
+// Cycles per iteration of a body, with what comes before and after it taken out.
+u64 cycles_of(const Bytes& body, u32 n = 1000, const TimingConfig& c = small_core(), u64 rax = 0) {
+  u64 cycles[2];
+  for (const unsigned twice : {0u, 1u}) {
+    Timed t(c);
+    const Bytes code = loop(n << twice, body);
+    t.ram.write(Timed::kCode, code.data(), code.size());
+    t.s.gpr[RAX] = rax;
+    t.s.gpr[RBX] = 7;
+    t.put(Timed::kDataAt, Timed::kDataAt);
+    t.run_to_halt();
+    cycles[twice] = t.interval.cycle();
+  }
+  return (cycles[1] - cycles[0] + n / 2) / n;
+}
+
+}  // namespace
+
+TEST_CASE("dependent additions take a cycle each, independent ones the width") {
+  CHECK(cycles_of(kAddChain * 40) == 40);
+  // With the loop's own two instructions: 41 cycles of four slots, and one more behind the taken branch.
+  const u64 four = cycles_of(kAddFour * 40);
+  CHECK(four >= 40);
+  CHECK(four <= 42);
+}
+
+TEST_CASE("a chain of multiplications takes its latency each") {
+  CHECK(cycles_of(kImul * 20) == 20 * small_core().pipeline.multiply_latency);
+}
+
+TEST_CASE("a pointer chase in the L1 takes the load-to-use latency each") {
+  TimingConfig c = small_core();
+  c.memory.l1d.latency = 5;
+  CHECK(cycles_of(kChase * 20, 1000, c, Timed::kDataAt) == 100);
+}
+
+TEST_CASE(
+    "independent divisions follow one another at the divider's interval, dependent ones at its latency") {
+  const PipelineConfig p = small_core().pipeline;
+  const Bytes reload = {0xb8, 0x40, 0, 0, 0};  // mov eax, 64
+  CHECK(cycles_of((reload + kDivide) * 10) == 10 * p.divide_interval);
+  CHECK(cycles_of(kDivide * 10) == 10 * p.divide_latency);
+}
+
+TEST_CASE("a mispredicted branch costs the penalty, a predicted one does not") {
+  // A branch on the low bit of a linear congruential sequence's high half cannot be learned.
+  const Bytes random = {0x69, 0xc0, 0x0d, 0x66, 0x19, 0x00,   // imul eax, eax, 1664525
+                        0x05, 0x5f, 0xf3, 0x6e, 0x3c,         // add eax, 1013904223
+                        0x89, 0xc2, 0xc1, 0xea, 0x1e,         // mov edx, eax; shr edx, 30
+                        0x83, 0xe2, 0x01, 0x74, 0x01, 0x90};  // and edx, 1; jz +1; nop
+  TimingConfig cheap = small_core(), dear = small_core();
+  cheap.pipeline.mispredict_penalty = 10;
+  dear.pipeline.mispredict_penalty = 50;
+  u64 cycles[2], mispredicts[2];
+  for (const unsigned i : {0u, 1u}) {
+    Timed t(i ? dear : cheap);
+    const Bytes code = loop(2000, random);
+    t.ram.write(Timed::kCode, code.data(), code.size());
+    t.run_to_halt();
+    cycles[i] = t.interval.cycle();
+    mispredicts[i] = t.count(Count::MispCondTaken) + t.count(Count::MispCondNotTaken);
+  }
+  CHECK(mispredicts[0] == mispredicts[1]);
+  CHECK(mispredicts[0] > 400);
+  CHECK(mispredicts[0] < 1400);
+  const u64 each = (cycles[1] - cycles[0]) / mispredicts[0];
+  CHECK(each >= 35);
+  CHECK(each <= 40);
+
+  Timed t;
+  const Bytes code = loop(2000, kAddChain);
+  t.ram.write(Timed::kCode, code.data(), code.size());
+  t.run_to_halt();
+  CHECK(t.count(Count::MispCondTaken) + t.count(Count::MispCondNotTaken) <= 20);
+}
+
+TEST_CASE("misses overlap as far as the reorder buffer reaches") {
+  TimingConfig c = small_core();
+  c.memory.stride_lookahead = c.memory.stream_distance = 0;
+  c.memory.fill_buffers = 64;
+  c.memory.l2_buffers = 64;
+  // Eight loads of lines a page and a line apart, never again: add rsi, 4160; mov rdx, [rsi]
+  const Bytes load = {0x48, 0x81, 0xc6, 0x40, 0x10, 0, 0, 0x48, 0x8b, 0x16};
+  const auto cycles = [&](u32 rob) {
+    c.pipeline.rob = rob;
+    Timed t(c);
+    const Bytes code = loop(30, load * 8);
+    t.ram.write(Timed::kCode, code.data(), code.size());
+    t.s.gpr[RSI] = 0x200000;
+    t.run_to_halt();
+    return t.interval.cycle();
+  };
+  const u64 wide = cycles(512), narrow = cycles(16);
+  CHECK(narrow > 3 * wide);
+}
+
+TEST_CASE("every slot is accounted to one top-down kind, and they add up to width times cycles") {
+  Timed t;
+  const Bytes fence = {0x0f, 0xae, 0xf0}, point = {0xb8, 0, 0, 0x20, 0};  // mov eax, data
+  const Bytes code = loop(500, point + kChase + kAddFour * 2 + fence);
+  t.ram.write(Timed::kCode, code.data(), code.size());
+  t.config.costs.cycles[static_cast<unsigned>(Cost::Fence)] = 100;
+  t.core.configure(t.config);
+  t.put(Timed::kDataAt, Timed::kDataAt);
+  t.run_to_halt();
+  u64 slots = 0;
+  for (CountMask kinds = kTopdownCounts; kinds;) slots += t.count(take_lowest(kinds));
+  CHECK(slots == t.count(Count::Slots));
+  CHECK(t.count(Count::Slots) == 4 * t.interval.cycle());
+  CHECK(t.count(Count::SlotsRetiring) <= t.count(Count::Instructions));
+  CHECK(t.count(Count::SlotsRetiring) + 8 >= t.count(Count::Instructions));
+  CHECK(t.count(Count::SlotsCore) > t.count(Count::SlotsRetiring));  // MFENCE drains
+}
+
+TEST_CASE(
+    "a load right behind a store of the same bytes takes the forwarding latency, part of it waits longer") {
+  TimingConfig c = small_core();
+  c.pipeline.store_forward_latency = 6;
+  const Bytes through = {0x48, 0x89, 0x06, 0x48, 0x8b, 0x06};  // mov [rsi], rax; mov rax, [rsi]
+  const Bytes wider = {0x88, 0x06, 0x48, 0x8b, 0x06};          // mov [rsi], al; mov rax, [rsi]
+  const Bytes point = {0xbe, 0, 0, 0x20, 0};                   // mov esi, data
+  const u64 forwarded = cycles_of(point + through * 10, 500, c),
+            blocked = cycles_of(point + wider * 10, 500, c);
+  CHECK(forwarded == 60);
+  CHECK(blocked >= 10 * c.pipeline.store_forward_blocked_penalty);
+}
+
+TEST_CASE("a store to code that is executing clears the pipeline") {
+  Timed t;
+  // lea rsi, [rip]; mov byte [rsi+32], 0x90; 25 nops; hlt
+  const Bytes code =
+      Bytes{0x48, 0x8d, 0x35, 0, 0, 0, 0, 0xc6, 0x46, 0x20, 0x90} + Bytes{0x90} * 40 + Bytes{0xf4};
+  t.ram.write(Timed::kCode, code.data(), code.size());
+  t.run_to_halt();
+  CHECK(t.count(Count::SmcClears) == 1);
+  CHECK(t.count(Count::SlotsClear) > 0);
+}
+
+TEST_CASE("saved and restored timing goes on alike") {
+  const Bytes code = loop(300, Bytes{0xb8, 0, 0, 0x20, 0} + kChase + kAddFour);  // mov eax, data
+  std::vector<u64> last[2];
+  for (const bool restored : {false, true}) {
+    Timed t;
+    t.ram.write(Timed::kCode, code.data(), code.size());
+    t.put(Timed::kDataAt, Timed::kDataAt);
+    Limit limit;
+    limit.instructions = 700;
+    t.core.run(limit);
+    if (restored) {
+      const std::vector<u64> state = t.interval.save();
+      t.interval.stall(1000);
+      t.interval.restore(state);
+      CHECK(t.interval.save() == state);
+    }
+    t.run_to_halt();
+    last[restored] = t.interval.save();
+  }
+  CHECK(last[0] == last[1]);
+}
+
+}  // namespace pmusim::core::test
