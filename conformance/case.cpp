@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 
 #include "base/data.h"
 #include "base/schema.h"
@@ -54,27 +55,42 @@ std::vector<Divergence> read_divergences(const JsonView& root) {
   return out;
 }
 
-Case from_document(JsonDocument document, const std::string& path) {
+// stem: what the id has to be, the name of the case's file; "": anything.
+Case from_document(JsonDocument document, const std::string& path, const std::string& stem) {
   validate(document, case_schema());
   Case c;
   c.path = path;
   c.document = std::make_shared<const JsonDocument>(std::move(document));
   const JsonView root = c.document->root();
+  std::vector<InputError> mistakes;
+  const auto attempt = [&mistakes](auto&& work) {
+    try {
+      work();
+    } catch (const InputError& mistake) {
+      mistakes.push_back(mistake);
+    }
+  };
   c.id = root.at("id").as_string();
+  attempt([&] {
+    if (!stem.empty() && stem != c.id)
+      root.at("id").fail("'" + c.id + "'", "'" + stem + "', as the file is named");
+  });
   c.title = root.at("title").as_string();
-  check_title(root.at("title"));
-  c.area = root.at("area").one_of(case_areas());
+  attempt([&] { check_title(root.at("title")); });
+  attempt([&] { c.area = root.at("area").one_of(case_areas()); });
   c.sources = root.at("sources").as_strings();
-  c.divergences = read_divergences(root);
-  if (root.has("setup")) {
+  attempt([&] { c.divergences = read_divergences(root); });
+  attempt([&] {
+    if (!root.has("setup")) return;
     for (const JsonView& view : root.at("setup").items()) {
       const auto keys = view.keys();
       if (keys.size() != 1) view.fail(std::to_string(keys.size()) + " verbs", "one host verb");
       c.setup.push_back({static_cast<u32>(c.setup.size()), keys[0], view.at(keys[0]).pointer()});
     }
-  }
-  machine_setup(&c);  // checks its arguments
-  CaseCompiler(c).compile();
+    machine_setup(&c);  // checks its arguments
+  });
+  attempt([&] { CaseCompiler(c).compile(); });
+  if (!mistakes.empty()) throw InputError::all_of(mistakes);
   return c;
 }
 
@@ -102,24 +118,29 @@ const std::vector<std::string>& case_areas() {
 }
 
 Case load_case(const std::string& path) {
-  return from_document(load_json(path), path);
+  return from_document(load_json(path), path, std::filesystem::path(path).stem().string());
 }
 
 Case parse_case(const std::string& text, const std::string& name) {
-  return from_document(parse_json(text, name), name);
+  return from_document(parse_json(text, name), name, "");
 }
 
 std::vector<Case> load_cases(const std::string& folder) {
   std::vector<Case> out;
+  std::vector<InputError> mistakes;
   std::map<std::string, std::string> seen;
   for (const std::string& file : list_files(folder, ".json")) {
-    out.push_back(load_case(folder + "/" + file));
-    const auto [it, added] = seen.emplace(out.back().id, out.back().path);
-    if (!added) {
-      out.back().document->root().at("id").fail(
-          "'" + out.back().id + "', which is also the id in " + it->second, "an id of its own");
+    try {
+      out.push_back(load_case(folder + "/" + file));
+      const auto [it, added] = seen.emplace(out.back().id, out.back().path);
+      if (!added)
+        out.back().document->root().at("id").fail(
+            "'" + out.back().id + "', which is also the id in " + it->second, "an id of its own");
+    } catch (const InputError& mistake) {
+      mistakes.push_back(mistake);
     }
   }
+  if (!mistakes.empty()) throw InputError::all_of(mistakes);
   return out;
 }
 

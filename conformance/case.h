@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A conformance case: a JSON file in the format of docs/case-format.md, checked and compiled. Loading reports
-// every mistake of the file as InputError (file, line, JSON pointer; for an expression also the column).
+// every mistake of the file, or of the folder's files, as one InputError (file, line, JSON pointer; for an
+// expression also the column). Where the shape is wrong (the schema), only that is reported.
 #pragma once
 
 #include <map>
@@ -63,7 +64,7 @@ struct Case {
   JsonView host_expect() const;
 };
 
-Case load_case(const std::string& path);
+Case load_case(const std::string& path);  // its id must be the file's name
 Case parse_case(const std::string& text, const std::string& name);
 
 // Every *.json below the folder (see list_files), sorted; two cases with one id are an InputError.

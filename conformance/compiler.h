@@ -41,7 +41,9 @@ class NameTable {
 class CaseCompiler {
  public:
   explicit CaseCompiler(Case& c);
-  void compile();  // fills programs, host_steps, step_pointers, check_titles and payload of the case
+  // Fills programs, host_steps, step_pointers, check_titles and payload of the case. Throws an InputError
+  // with every mistake.
+  void compile();
 
  private:
   struct PendingSlot {
@@ -75,24 +77,62 @@ class CaseCompiler {
       const case_program& program);  // at the first measurement, when the names in scope are known
 
   // compiler_steps.cpp
-  void compile_requirements(const JsonView& root);
+  struct StepVerb {
+    const char* name;
+    void (CaseCompiler::*compile)(const JsonView& step);
+  };
+  static const std::vector<StepVerb>& step_verbs();
+  static const StepVerb& verb_of_step(const JsonView& step);
   void compile_block(const JsonView& steps);
   void compile_step(const JsonView& step);
-  void compile_for(const JsonView& step);
-  void compile_if(const JsonView& step);
-  void compile_register_access(const JsonView& step, bool write);
-  void compile_check(const JsonView& step);
-  void compile_expect(const JsonView& step);
-  void compile_host(const JsonView& step);
-  void compile_skip(const JsonView& step);
-  void compile_on_pmi(const JsonView& step);
-  void add_check(const JsonView& at, const Expression& e, const std::string& title);
-  void add_alternatives(case_op& o, const std::string& title);
-  void forget_known();
   case_op& op(u32 kind);
   u32 here() const { return static_cast<u32>(ops_.size()); }
+  // A mistake is kept, and compilation goes on to find more. False if there was one.
+  template <class Work>
+  bool attempt(Work&& work) {
+    try {
+      work();
+      return true;
+    } catch (const InputError& mistake) {
+      mistakes_.push_back(mistake);
+      return false;
+    }
+  }
+  void pass_over(const JsonView& step);
+
+  // compiler_requirements.cpp
+  void compile_requirements(const JsonView& root);
+
+  // compiler_checks.cpp
+  void compile_check(const JsonView& step);
+  void compile_expect(const JsonView& step);
+  void add_check(const JsonView& at, const Expression& e, const std::string& title);
+  void add_alternatives(case_op& o, const std::string& title);
   void fault_title(case_op& o, const JsonView& step, const std::string& what);
-  void check_divergences(const JsonView& root) const;
+  void forget_known();
+  void check_divergences(const JsonView& root);
+
+  // compiler_registers.cpp
+  void compile_wrmsr(const JsonView& step) { compile_register_access(step, true); }
+  void compile_rdmsr(const JsonView& step) { compile_register_access(step, false); }
+  void compile_register_access(const JsonView& step, bool write);
+  void compile_rdpmc(const JsonView& step);
+  void compile_cpuid(const JsonView& step);
+
+  // compiler_flow.cpp
+  void compile_for(const JsonView& step);
+  void compile_if(const JsonView& step);
+  void compile_skip(const JsonView& step);
+  void compile_let(const JsonView& step);
+
+  // compiler_interrupts.cpp
+  void compile_interrupts(const JsonView& step);
+  void compile_pause(const JsonView& step);
+  void compile_lvtpc(const JsonView& step);
+  void compile_on_pmi(const JsonView& step);
+  void compile_wait_pmi(const JsonView& step);
+  void compile_host(const JsonView& step);
+  void compile_clear(const JsonView& step);
 
   // compiler_measure.cpp
   void compile_measure(const JsonView& step);
@@ -122,10 +162,13 @@ class CaseCompiler {
   std::vector<unsigned> block_end_args_;  // which arg
   u32 step_ = 0, loop_name_ = 0;
   bool has_host_ = false;
+  std::vector<InputError> mistakes_;
+  bool programs_wrong_ = false;    // their counts are not known
   std::map<u32, u64> exact_;       // slots whose value follows from the program that is measured
   std::map<u32, unsigned> width_;  // slots narrower than 64 bits
 };
 
+std::string shown(const JsonView& expression);  // as it stands in the file
 const std::vector<std::string>& register_names();
 const std::vector<std::string>& feature_names();
 u32 code_base();  // offset of the first program in the payload

@@ -129,6 +129,10 @@ u32 CaseCompiler::text(const std::string& s) {
   return it->second;
 }
 
+std::string shown(const JsonView& expression) {
+  return expression.is_string() ? expression.as_string() : expression.json().dump();
+}
+
 const std::vector<std::string>& register_names() {
   static const std::vector<std::string> names = {
 #define X(name) #name,

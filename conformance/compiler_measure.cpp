@@ -15,8 +15,8 @@ constexpr u64 kUsr = 1u << 16, kOs = 1u << 17, kInt = 1u << 20, kEn = 1u << 22;
 // event counted from 0 in a program that no host step, interrupt, other control or qualifier disturbs.
 void CaseCompiler::note_exact(const JsonView& counter, const JsonView& step, const case_counter& c,
                               const Expression& select, std::size_t program) {
-  if (has_host_ || !c.target.name || c.target.index || step.has("global") || step.has("start") ||
-      step.get_bool("interruptible", false) || counter.has("enable")) {
+  if (programs_wrong_ || has_host_ || !c.target.name || c.target.index || step.has("global") ||
+      step.has("start") || step.get_bool("interruptible", false) || counter.has("enable")) {
     return;
   }
   if (counter.has("preset") && parse(counter.at("preset")).constant() != std::optional<u64>(0)) return;

@@ -221,7 +221,7 @@ void CaseCompiler::compile_item(Encoder& e, const JsonView& item, std::map<std::
 }
 
 void CaseCompiler::compile_items(Encoder& e, const JsonView& items, std::map<std::string, u64>& marks) {
-  for (const JsonView& item : items.items()) compile_item(e, item, marks);
+  for (const JsonView& item : items.items()) attempt([&] { compile_item(e, item, marks); });
 }
 
 void CaseCompiler::compile_program(const std::string& name, const JsonView& view) {
@@ -279,7 +279,14 @@ void CaseCompiler::compile_program(const std::string& name, const JsonView& view
 }
 
 void CaseCompiler::compile_programs(const JsonView& programs) {
-  for (const std::string& name : programs.keys()) compile_program(name, programs.at(name));
+  for (const std::string& name : programs.keys()) {
+    const std::size_t before = case_.programs.size();
+    if (attempt([&] { compile_program(name, programs.at(name)); })) continue;
+    // Steps may still measure it.
+    case_.programs.resize(before + 1);
+    case_.programs[before].name = name;
+    programs_.resize(before + 1);
+  }
 }
 
 }  // namespace pmusim::conformance

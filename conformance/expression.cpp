@@ -70,8 +70,7 @@ unsigned depth(const Node& node) {
   return deepest;
 }
 
-// A node whose children are all constant becomes a constant, by the guest's own evaluator. An undefined
-// result (division by zero) stays as it is: the guest reports it.
+// A node whose children are all constant becomes a constant, by the guest's own evaluator.
 NodePtr folded(u32 op, std::vector<NodePtr> children) {
   auto n = std::make_shared<Node>();
   n->op = op;
@@ -147,7 +146,13 @@ class Parser {
     NodePtr left = unary();
     for (const Operator* o = peek_operator(); o && o->precedence >= lowest; o = peek_operator()) {
       at_ += std::char_traits<char>::length(o->text);
+      skip_space();
+      const std::size_t begin = at_;
       NodePtr right = binary(o->precedence + 1);
+      if ((o->op == RPN_DIV || o->op == RPN_MOD) && right->op == RPN_CONST && right->value == 0) {
+        at_ = begin;
+        fail("a divisor that is always 0", "another");
+      }
       left = folded(o->op, {left, right});
     }
     return left;

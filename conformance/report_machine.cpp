@@ -33,14 +33,16 @@ std::string suite_of(const CaseResult& r) {
   return fmt::format("{}.{}.{}.{}", r.model, r.policy, r.cpuid, r.kernel);
 }
 
+// A line for the reason, one for each finding, and the sources that they share once.
 std::string describe(const CaseResult& r) {
-  std::string text = r.reason;
+  std::vector<std::string> lines, sources;
+  if (!r.reason.empty()) lines.push_back(r.reason);
   for (const Finding& f : r.findings) {
-    if (!text.empty()) text += "\n";
-    text += fmt::format("{} {}: expected {}, got {}", f.what, f.place, f.expected, f.got);
-    if (!f.source.empty()) text += " [" + f.source + "]";
+    const std::string place = f.place.empty() ? "" : " (" + f.place + ")";
+    lines.push_back(fmt::format("{}{}: expected {}, got {}", f.what, place, f.expected, f.got));
   }
-  return text;
+  for (const std::string& source : sources_of(r.findings)) lines.push_back("source: " + source);
+  return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
 std::string one_line(std::string text) {

@@ -138,8 +138,8 @@ std::string failure(const CaseResult& r, const TextStyle& style) {
   for (const Finding& f : r.findings) {
     text += "  " + f.what + (f.place.empty() ? "" : " (" + f.place + ")") + "\n";
     text += fmt::format("    expected {}\n    got      {}\n", f.expected, f.got);
-    if (!f.source.empty()) text += "    source   " + f.source + "\n";
   }
+  for (const std::string& source : sources_of(r.findings)) text += "  source " + source + "\n";
   if (style.explain && !r.code.empty()) text += "  guest code\n" + indented(r.code);
   return text + "\n";
 }

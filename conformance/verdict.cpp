@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -36,6 +37,14 @@ std::vector<Finding> findings_from(const json& list) {
 
 const char* verdict_name(Verdict verdict) {
   return kVerdicts[static_cast<unsigned>(verdict)];
+}
+
+std::vector<std::string> sources_of(const std::vector<Finding>& findings) {
+  std::vector<std::string> sources;
+  for (const Finding& f : findings)
+    if (!f.source.empty() && std::find(sources.begin(), sources.end(), f.source) == sources.end())
+      sources.push_back(f.source);
+  return sources;
 }
 
 std::string CaseResult::point() const {

@@ -25,6 +25,9 @@ struct Finding {
   u64 want_value = 0, got_value = 0;  // likewise, for the code's marks
 };
 
+// Where the expectations come from, each once, in order.
+std::vector<std::string> sources_of(const std::vector<Finding>& findings);
+
 struct CaseResult {
   std::string id, title, area;
   std::string model, policy, cpuid, kernel;

@@ -40,6 +40,19 @@ InputError::InputError(std::string file, std::string place, std::string found, s
       found_(std::move(found)),
       expected_(std::move(expected)) {}
 
+InputError::InputError(const std::string& text, const InputError& first)
+    : std::runtime_error(text),
+      file_(first.file_),
+      place_(first.place_),
+      found_(first.found_),
+      expected_(first.expected_) {}
+
+InputError InputError::all_of(const std::vector<InputError>& mistakes) {
+  std::string text;
+  for (const InputError& mistake : mistakes) text += (text.empty() ? "" : "\n") + std::string(mistake.what());
+  return InputError(text, mistakes.at(0));
+}
+
 std::string nearest_name(const std::string& name, const std::vector<std::string>& valid) {
   std::string best;
   // Near: at most a third of the letters wrong, but two letters for short names.

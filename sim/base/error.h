@@ -16,12 +16,17 @@ class InputError : public std::runtime_error {
   // file is meant. found and expected complete the sentence "found X, expected Y"; either may be empty.
   InputError(std::string file, std::string place, std::string found, std::string expected);
 
+  // Several mistakes at once (at least one), a line each; file, place, found and expected are the first
+  // one's.
+  static InputError all_of(const std::vector<InputError>& mistakes);
+
   const std::string& file() const { return file_; }
   const std::string& place() const { return place_; }
   const std::string& found() const { return found_; }
   const std::string& expected() const { return expected_; }
 
  private:
+  InputError(const std::string& text, const InputError& first);
   std::string file_, place_, found_, expected_;
 };
 

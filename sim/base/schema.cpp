@@ -9,6 +9,8 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "base/schema_mistakes.h"
+
 namespace pmusim {
 namespace {
 
@@ -82,36 +84,6 @@ void check_words(const JsonView& schema) {
   }
 }
 
-const json& resolve(const json& root, const json* schema) {
-  while (schema->is_object() && schema->contains("$ref")) {
-    const std::string ref = (*schema)["$ref"];
-    schema = &root.at(json::json_pointer(ref.substr(ref.find('#') + 1)));
-  }
-  return *schema;
-}
-
-// The names that the schema allows at a place of the document, as far as properties, items and $ref lead.
-std::vector<std::string> names_at(const json& root, const std::vector<std::string>& path) {
-  const json* at = &resolve(root, &root);
-  for (const std::string& step : path) {
-    const json* next = nullptr;
-    if (at->is_object() && at->contains("properties") && (*at)["properties"].contains(step)) {
-      next = &(*at)["properties"][step];
-    } else if (at->is_object() && at->contains("items") && (*at)["items"].is_object()) {
-      next = &(*at)["items"];
-    } else if (at->is_object() && at->contains("additionalProperties") &&
-               (*at)["additionalProperties"].is_object()) {
-      next = &(*at)["additionalProperties"];
-    }
-    if (!next) return {};
-    at = &resolve(root, next);
-  }
-  std::vector<std::string> names;
-  if (at->is_object() && at->contains("properties"))
-    for (const auto& item : (*at)["properties"].items()) names.push_back(item.key());
-  return names;
-}
-
 std::string pointer_of(const std::vector<std::string>& path) {
   json::json_pointer pointer;
   for (const std::string& step : path) pointer.push_back(step);
@@ -124,15 +96,6 @@ std::vector<std::string> path_of(const std::vector<std::string>& context) {
   for (std::size_t i = 1; i < context.size(); ++i)
     path.push_back(context[i].substr(1, context[i].size() - 2));
   return path;
-}
-
-// An undeclared key of some object, with the names that would be right.
-void check_unknown_key(const JsonDocument& document, const JsonDocument& schema,
-                       const std::vector<std::string>& path) {
-  const json& object = document.value().at(json::json_pointer(pointer_of(path)));
-  const std::vector<std::string> names = names_at(schema.value(), path);
-  if (!object.is_object() || names.empty()) return;
-  JsonView(document, object, pointer_of(path)).only_keys(names);
 }
 
 }  // namespace
@@ -151,12 +114,13 @@ void validate(const JsonDocument& document, const JsonDocument& schema) {
   if (validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(document.value()), &results))
     return;
 
+  if (const std::vector<InputError> mistakes = schema_mistakes(document, schema); !mistakes.empty())
+    throw InputError::all_of(mistakes);
+  // What has no words of ours.
   valijson::ValidationResults::Error error, deepest;
   while (results.popError(error))
     if (error.context.size() > deepest.context.size()) deepest = error;
   const std::vector<std::string> path = path_of(deepest.context);
-  if (deepest.description.find("'additionalProperties'") != std::string::npos)
-    check_unknown_key(document, schema, path);
   const json& value = document.value().at(json::json_pointer(pointer_of(path)));
   const std::string found = value.is_structured()
                                 ? value.is_object() ? "an object" : "an array"

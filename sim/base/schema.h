@@ -7,7 +7,7 @@
 
 namespace pmusim {
 
-// Throws InputError at the first (deepest) value of the document that does not fit the schema.
+// Throws one InputError with every mistake of the document that can be put into words (schema_mistakes.h).
 void validate(const JsonDocument& document, const JsonDocument& schema);
 
 // Throws InputError at a word of the schema that valijson would ignore.

@@ -34,8 +34,10 @@ std::vector<std::string> names_of(const CLI::App& app) {
 }
 
 int wrong_use(const CLI::App& app, const std::string& reason) {
-  fmt::print(stderr, "pmusim: {}\nTry '{} --help'.\n", reason,
-             app.get_parent() ? "pmusim " + app.get_name() : "pmusim");
+  std::string command;
+  for (const CLI::App* at = &app; at; at = at->get_parent())
+    command = at->get_name() + (command.empty() ? "" : " ") + command;
+  fmt::print(stderr, "pmusim: {}\nTry '{} --help'.\n", reason, command);
   return kWrongUse;
 }
 

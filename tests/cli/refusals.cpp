@@ -86,11 +86,30 @@ TEST_CASE("cases that are wrong are refused at their place") {
       {case_with(folder, "duplicate", R"([{"check": "version >= 0", "title": "the check"}])",
                  "\"id\": \"x\",\n"),
        {"duplicate.json: line 2, /id: found a second 'id'"}},
+      {case_with(folder, "divides", R"([{"check": "version / 0 == 1", "title": "the check"}])"),
+       {"divides.json: line 3, /steps/0/check, column 11: found a divisor that is always 0"}},
   };
   for (const auto& w : wrong) {
     check_refused({"conform " + w.file + " --model spr --policy bare-metal", w.parts});
     check_refused({"build " + w.file + " --out " + folder + "/x.elf", w.parts});
   }
+}
+
+TEST_CASE("a case whose id is not its file's name is refused, alone and in a folder with others") {
+  const std::string folder = fresh_folder("misnamed");
+  const std::string file = case_with(folder, "right", R"([{"check": "version >= 0", "title": "the check"}])");
+  const std::string other = folder + "/other.json";
+  write(other, read_file(file));
+  case_with(folder, "second", R"([{"check": "versoin >= 0", "title": "the check"}])");
+  const std::string answer = "other.json: line 1, /id: found 'right', expected 'other', as the file is named";
+  check_refused({"build " + other + " --out " + folder + "/x.elf", {answer}});
+  check_refused({"conform " + other + " --model spr --policy bare-metal", {answer}});
+  check_refused({"conform " + folder + " --model spr --policy bare-metal", {answer, "'versoin'"}});
+}
+
+TEST_CASE("a mistake in an inner verb's options names the whole command") {
+  CHECK(pmusim_command("trace view").err.find("'pmusim trace view --help'") != std::string::npos);
+  CHECK(pmusim_command("bugs check --jbos 2").err.find("'pmusim bugs check --help'") != std::string::npos);
 }
 
 TEST_CASE("a policy that cannot work and a misspelt word in one are refused at their place") {

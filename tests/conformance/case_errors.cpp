@@ -2,6 +2,7 @@
 // Mistakes in case files: each is an InputError with line, JSON pointer and what was expected.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/data.h"
@@ -160,4 +161,48 @@ TEST_CASE("duplicate keys and duplicate names with and without an index are refu
 
 TEST_CASE("the schema of cases uses only words that the validator knows") {
   CHECK_NOTHROW(check_schema(load_json(data_path("conformance/schema/case.schema.json"))));
+}
+
+TEST_CASE("a divisor that is always 0 is a mistake, one that may be 0 is not") {
+  const Mistake m = mistake(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"check": "t / (2 - 2) != 1"})"));
+  CHECK(contains(m.place, "/steps/1/check, column 5"));
+  CHECK(contains(m.found, "always 0"));
+  CHECK(contains(mistake(with_steps(R"({"let": {"a": "1 % 0"}})")).found, "always 0"));
+  CHECK_NOTHROW(parse_case(with_steps(R"({"rdmsr": "tsc", "as": "t"}, {"check": "1 / t != 1"})"), "x"));
+}
+
+TEST_CASE("every mistake of a case is reported, and none that only follows from another") {
+  std::string text;
+  try {
+    parse_case(with_steps(R"({"rdmsr": "global_ctl", "as": "t"}, {"check": "t != gp_cuont"},
+                             {"if": "nothing", "then": [{"wrmsr": "tsc"}]}, {"check": "t != 0"})",
+                          R"("requires": {"features": ["globl_ctrl"]},)"),
+               "x.json");
+  } catch (const InputError& error) {
+    text = error.what();
+  }
+  for (const char* part : {"globl_ctrl", "/steps/0/rdmsr", "/steps/1/check, column 6", "/steps/2/if",
+                           "/steps/2/then/0: found wrmsr without a value"}) {
+    CAPTURE(part);
+    CHECK(contains(text, part));
+  }
+  CHECK_FALSE(contains(text, "/steps/3"));  // t is known
+  CHECK(std::count(text.begin(), text.end(), '\n') == 4);
+}
+
+TEST_CASE("mistakes in several programs and in the steps that measure them are reported together") {
+  std::string source =
+      with_steps(R"({"measure": "p"}, {"check": "p.instructions == 4"}, {"check": "q != 0"})");
+  const std::string old = "[{\"nop\": 6}]";
+  source.replace(source.find(old), old.size(), R"([{"nop": 0}, {"load": 1, "stride": 3}, {"nop": 1}])");
+  std::string text;
+  try {
+    parse_case(source, "x.json");
+  } catch (const InputError& error) {
+    text = error.what();
+  }
+  CHECK(contains(text, "/programs/p/0/nop: found 0"));
+  CHECK(contains(text, "/programs/p/1/stride: found 3"));
+  CHECK(contains(text, "/steps/2/check"));
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
 }

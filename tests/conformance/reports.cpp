@@ -59,7 +59,7 @@ TEST_CASE("the text report has a cell per area and policy, and every failure wit
             "counters        1 1s       0 2F\n"));
   CHECK(has(text, "skipped    1  spr / bare-metal: needs <4> counters"));
   CHECK(has(text, "FAIL a on spr / emulated (cpuid kvm, kernel 7.2)"));
-  CHECK(has(text, "expected 10\n    got      11\n    source   SDM \"18.2\""));
+  CHECK(has(text, "expected 10\n    got      11\n  source SDM \"18.2\""));
   CHECK_FALSE(has(text, "wrmsr"));
   CHECK_FALSE(has(text, "\033"));
   // Each combination of policy, CPUID and kernel is a column; bare metal has no kernel.
@@ -94,7 +94,7 @@ TEST_CASE("JUnit counts its verdicts and escapes text") {
       has(text,
           "<testsuite name=\"spr.emulated.kvm.7.2\" tests=\"2\" failures=\"1\" errors=\"1\" skipped=\"0\">"));
   CHECK(has(text, "<skipped message=\"needs &lt;4&gt; counters\"/>"));
-  CHECK(has(text, "count &amp; more /guest/3: expected 10, got 11 [SDM &quot;18.2&quot;]"));
+  CHECK(has(text, "count &amp; more (/guest/3): expected 10, got 11&#10;source: SDM &quot;18.2&quot;"));
 }
 
 TEST_CASE("KTAP numbers every case and marks skips") {
@@ -102,7 +102,7 @@ TEST_CASE("KTAP numbers every case and marks skips") {
         "KTAP version 1\n1..4\n"
         "ok 1 spr.bare-metal.kvm.7.2.a\n"
         "ok 2 spr.bare-metal.kvm.7.2.b # SKIP needs <4> counters\n"
-        "# count & more /guest/3: expected 10, got 11 [SDM \"18.2\"]\n"
+        "# count & more (/guest/3): expected 10, got 11\n# source: SDM \"18.2\"\n"
         "not ok 3 spr.emulated.kvm.7.2.a\n"
         "# died\n"
         "not ok 4 spr.emulated.kvm.7.2.b\n");
@@ -114,4 +114,17 @@ TEST_CASE("the JSON report parses and holds every result") {
   CHECK(report["failed"] == 2);
   CHECK(report["results"].size() == 4);
   CHECK(report["results"][2]["verdict"] == "fail");
+}
+
+TEST_CASE("details are apart, and a source that findings share stands once") {
+  std::vector<CaseResult> all = {result("a", "emulated", Verdict::Fail)};
+  all[0].findings.push_back({"first", "line 3", "1", "2", "SDM"});
+  all[0].findings.push_back({"second", "", "3", "4", "SDM"});
+  CHECK(has(report_text(all, {}),
+            "  first (line 3)\n    expected 1\n    got      2\n  second\n    expected 3\n    got      4\n"
+            "  source SDM\n"));
+  CHECK(has(report_ktap(all),
+            "# first (line 3): expected 1, got 2\n# second: expected 3, got 4\n# source: SDM\nnot ok 1"));
+  CHECK(has(report_junit(all),
+            "first (line 3): expected 1, got 2&#10;second: expected 3, got 4&#10;source: SDM\""));
 }
