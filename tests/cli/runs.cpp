@@ -276,7 +276,7 @@ TEST_CASE("SSE2 and x87 arithmetic gives the same digits on every model, under e
     CHECK(output.status == 0);
     CHECK(output.out == bare);
   }
-  std::string text = qemu(image);
+  std::string text = qemu(image).text;
   if (text.empty()) {
     MESSAGE("QEMU is not installed");
     return;
