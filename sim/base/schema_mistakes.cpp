@@ -124,8 +124,10 @@ class Walk {
     const auto more = [](const json& a, const json& b) { return b < a; };
     limit("minimum", less, "at least ");
     limit("maximum", more, "at most ");
-    limit("exclusiveMinimum", [](const json& a, const json& b) { return a <= b; }, "more than ");
-    limit("exclusiveMaximum", [](const json& a, const json& b) { return b <= a; }, "less than ");
+    limit(
+        "exclusiveMinimum", [](const json& a, const json& b) { return a <= b; }, "more than ");
+    limit(
+        "exclusiveMaximum", [](const json& a, const json& b) { return b <= a; }, "less than ");
   }
 
   void check_string(const JsonView& value, const json& schema) {
@@ -205,7 +207,8 @@ class Walk {
     }
   }
 
-  // Nothing to say if one fits. Else the alternative whose type fits; if none does, all of them in a few words.
+  // Nothing to say if one fits. Else the alternative whose type fits; if none does, all of them in a few
+  // words.
   void check_alternatives(const JsonView& value, const json& alternatives) {
     std::vector<InputError> best;
     std::string all;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a document that a schema refuses has wrong, in words. The verdict is valijson's; this only explains it.
+// What a document that a schema refuses has wrong, in words. The verdict is valijson's; this only explains
+// it.
 #pragma once
 
 #include <vector>
@@ -8,8 +9,9 @@
 
 namespace pmusim {
 
-// Every mistake that can be put into words: missing and unknown keys by name, types, allowed words with the nearest,
-// limits. Of alternatives (anyOf, oneOf) the one that fits best is explained. Empty if none is understood.
+// Every mistake that can be put into words: missing and unknown keys by name, types, allowed words with the
+// nearest, limits. Of alternatives (anyOf, oneOf) the one that fits best is explained. Empty if none is
+// understood.
 std::vector<InputError> schema_mistakes(const JsonDocument& document, const JsonDocument& schema);
 
 }  // namespace pmusim

@@ -36,13 +36,13 @@ std::string image(const std::string& folder, const std::string& name, const std:
   return path;
 }
 
-// A case that runs a loop.
+// A case that runs a loop; of stores, which no closed form advances at once.
 void long_case(const std::string& folder, const std::string& id, const std::string& loops) {
   std::ofstream(folder + "/" + id + ".json")
       << R"({"id": ")" << id << R"(", "title": "A case of a test", "area": "version and CPUID",
     "sources": ["none"], "requires": {"pmu": "any"},
     "programs": {"work": [{"loop": )"
-      << loops << R"(, "body": [{"nop": 1}]}]},
+      << loops << R"(, "body": [{"store": 1}]}]},
     "steps": [{"measure": "work", "counters": []}, {"check": "version >= 0", "title": "the check"}]})";
 }
 
