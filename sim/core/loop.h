@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Simple loops in closed form: a block that branches to its own start and changes nothing but general registers
-// and flags. Where every register changes by a constant, the number of iterations that end in the branch follows
-// from the registers; where an iteration changes nothing at all, every further one is the same. Neither stores,
-// leaves the block or can fault, so nothing outside sees the iterations one by one.
-// Not recognized: loops of several blocks, registers of 8 or 16 bits, loops that load and count.
+// Simple loops in closed form: a block that branches to its own start and changes nothing but general
+// registers and flags. Where every register changes by a constant, the number of iterations that end in the
+// branch follows from the registers; where an iteration changes nothing at all, every further one is the
+// same. Neither stores, leaves the block or can fault, so nothing outside sees the iterations one by one. Not
+// recognized: loops of several blocks, registers of 8 or 16 bits, loops that load and count.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,8 @@ class Loop {
   // Registers change by constants. Else only a state that an iteration has left unchanged says anything.
   bool counts() const { return counts_; }
 
-  // From a state at the start, just after a taken branch there: iterations that surely end in the branch taken.
+  // From a state at the start, just after a taken branch there: iterations that surely end in the branch
+  // taken.
   u64 iterations(const CpuState& s) const;
   // The registers after n of them; flags are those of a later iteration, which must be executed.
   void advance(CpuState& s, u64 n) const;

@@ -28,8 +28,9 @@ struct CpuConfig {
   bool active = true;  // false: never does anything in this run
   bool bootstrap = false;
   bool step = false;
-  u64 seed = 1;                                                                 // of RDRAND and RDSEED
-  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: what the model was loaded for
+  u64 seed = 1;  // of RDRAND and RDSEED
+  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)>
+      make_timing;  // empty: what the model was loaded for
 };
 
 class Cpu final : public sc_core::sc_module, public PhysicalCpu {

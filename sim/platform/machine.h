@@ -33,7 +33,8 @@ struct MachineConfig {
   u64 seed = 1;                 // of the CPUs' random number generators (RDRAND, RDSEED)
   bool step = false;
   EventSink* sink = nullptr;
-  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)> make_timing;  // empty: what the model was loaded for
+  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)>
+      make_timing;  // empty: what the model was loaded for
 };
 
 struct RunLimits {

@@ -63,11 +63,13 @@ TEST_CASE("a load takes the latency of the level that holds its line") {
   r = m.load(2 * kStart, 64);
   CHECK(r.level == MemoryLevel::L1);
   CHECK(r.ready == 2 * kStart + 4);
-  for (u64 line = 0; line < 512; ++line) m.load(3 * kStart + line * 1000, 0x100000 + line * 64);  // fills the L1D
+  for (u64 line = 0; line < 512; ++line)
+    m.load(3 * kStart + line * 1000, 0x100000 + line * 64);  // fills the L1D
   r = m.load(10 * kStart, 64);
   CHECK(r.level == MemoryLevel::L2);
   CHECK(r.ready == 10 * kStart + 14);
-  for (u64 line = 0; line < 4096; ++line) m.load(20 * kStart + line * 1000, 0x200000 + line * 64);  // and the L2
+  for (u64 line = 0; line < 4096; ++line)
+    m.load(20 * kStart + line * 1000, 0x200000 + line * 64);  // and the L2
   r = m.load(100 * kStart, 64);
   CHECK(r.level == MemoryLevel::L3);
   CHECK(r.ready == 100 * kStart + 50);
@@ -267,8 +269,8 @@ TEST_CASE("a walk is never counted without a TLB miss, and misses do not grow to
   }
   CHECK(m.of(Count::LoadL2Hit) + m.of(Count::LoadL3Hit) + m.of(Count::LoadDram) ==
         m.of(Count::DataL2Hit, Count::DataDram));
-  CHECK(m.of(Count::L1dReplacements) == m.of(Count::DataL2Hit, Count::RfoDram) +
-                                            m.of(Count::WalkL2Hit, Count::L1PrefetchDram));
+  CHECK(m.of(Count::L1dReplacements) ==
+        m.of(Count::DataL2Hit, Count::RfoDram) + m.of(Count::WalkL2Hit, Count::L1PrefetchDram));
   CHECK(m.of(Count::DtlbLoadWalkCycles) >= 4 * m.of(Count::DtlbLoadWalks));  // one L1D read at least
   CHECK(m.of(Count::WalkL2Hit, Count::WalkDram) <=
         4 * (m.of(Count::DtlbLoadWalks) + m.of(Count::DtlbStoreWalks)));
@@ -284,7 +286,8 @@ TEST_CASE("a stream of lines from DRAM: few misses of loads, none counted twice 
     cycle += 20;
   }
   const u64 misses = m.of(Count::DataDram) + m.of(Count::WalkDram) + m.of(Count::L1PrefetchDram);
-  const u64 references = misses + m.of(Count::DataL3Hit) + m.of(Count::WalkL3Hit) + m.of(Count::L1PrefetchL3Hit);
+  const u64 references =
+      misses + m.of(Count::DataL3Hit) + m.of(Count::WalkL3Hit) + m.of(Count::L1PrefetchL3Hit);
   CHECK(misses >= 1);
   CHECK(misses <= kLines / 4);
   CHECK(references <= kLines * 5 / 2);

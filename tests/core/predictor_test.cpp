@@ -123,8 +123,8 @@ TEST_CASE("returns are predicted to the depth of the return stack, and no deeper
     BranchPredictor predictor(config);
     CountVector counts{};
     for (u64 i = 0; i < depth; ++i)
-      predictor.predict({0x1000 + i * 0x100, 0x1005 + i * 0x100, 0x1100 + i * 0x100, BranchKind::DirectCall, true},
-                        counts);
+      predictor.predict(
+          {0x1000 + i * 0x100, 0x1005 + i * 0x100, 0x1100 + i * 0x100, BranchKind::DirectCall, true}, counts);
     for (u64 i = depth; i-- > 0;)
       predictor.predict({0x9000, 0x9001, 0x1005 + i * 0x100, BranchKind::Return, true}, counts);
     CAPTURE(depth);

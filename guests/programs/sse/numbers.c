@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Arithmetic as a compiler makes it for x86-64 by default: scalar and packed SSE2, long double on the x87, blocks
-   moved through XMM registers. Prints bit patterns, so that every digit counts; the text is the same wherever the
-   arithmetic is IEEE 754 (no approximations, no transcendental instructions). */
+   Arithmetic as a compiler makes it for x86-64 by default: scalar and packed SSE2, long double on the x87,
+   blocks moved through XMM registers. Prints bit patterns, so that every digit counts; the text is the same
+   wherever the arithmetic is IEEE 754 (no approximations, no transcendental instructions). */
 #include <stdbool.h>
 
 #include "rt.h"
@@ -57,7 +57,8 @@ static void __attribute__((noinline)) matrices(void) {
       if (i == j) trace += sum;
       if (sum > largest) largest = sum;
     }
-  rt_printf("product: trace %lx largest %lx root %lx\n", bits(trace), bits(largest), bits(__builtin_sqrt(largest)));
+  rt_printf("product: trace %lx largest %lx root %lx\n", bits(trace), bits(largest),
+            bits(__builtin_sqrt(largest)));
 }
 
 static void __attribute__((noinline)) singles(void) {
@@ -70,7 +71,8 @@ static void __attribute__((noinline)) singles(void) {
   }
   const v4si truncated = __builtin_convertvector(sum, v4si);
   rt_printf("singles: %x %x %x %x, truncated %d %d %d %d\n", bits_of_float(sum[0]), bits_of_float(sum[1]),
-            bits_of_float(sum[2]), bits_of_float(sum[3]), truncated[0], truncated[1], truncated[2], truncated[3]);
+            bits_of_float(sum[2]), bits_of_float(sum[3]), truncated[0], truncated[1], truncated[2],
+            truncated[3]);
 }
 
 static void __attribute__((noinline)) integers(void) {
@@ -113,8 +115,8 @@ static void __attribute__((noinline)) extended(void) {
     u16 exponent;
   } image = {0, 0};
   __builtin_memcpy(&image, &sum, 10);
-  rt_printf("extended: %x %lx as double %lx as integer %lx\n", (u32)image.exponent, image.significand, bits((double)sum),
-            (u64)(long long)(sum * -1000000));
+  rt_printf("extended: %x %lx as double %lx as integer %lx\n", (u32)image.exponent, image.significand,
+            bits((double)sum), (u64)(long long)(sum * -1000000));
 }
 
 /* Volatile values keep the arithmetic between the two looks at MXCSR. */
@@ -126,8 +128,8 @@ static void __attribute__((noinline)) limits(void) {
   beyond = huge * 16;
   none = zero / zero;
   const int unordered = !(none < quotient || none >= quotient);
-  rt_printf("limits: %lx %lx %lx %lx unordered %d MXCSR %x %x\n", bits(quotient), bits(third), bits(beyond), bits(none),
-            unordered, before, mxcsr());
+  rt_printf("limits: %lx %lx %lx %lx unordered %d MXCSR %x %x\n", bits(quotient), bits(third), bits(beyond),
+            bits(none), unordered, before, mxcsr());
 }
 
 /* CR0.MP and not EM; CR4.OSFXSR and OSXMMEXCPT; x87 and MXCSR in their initial state. */
@@ -142,7 +144,8 @@ static void enable_sse(void) {
 
 int main(void) {
   const struct rt_cpuid features = rt_cpuid(1, 0);
-  if (!(features.edx & 1) || !(features.edx >> 24 & 1) || !(features.edx >> 25 & 1) || !(features.edx >> 26 & 1)) {
+  if (!(features.edx & 1) || !(features.edx >> 24 & 1) || !(features.edx >> 25 & 1) ||
+      !(features.edx >> 26 & 1)) {
     rt_printf("no FPU, FXSR, SSE or SSE2\n");
     return RT_EXIT_SKIP;
   }
