@@ -15,7 +15,7 @@ json to_json(const Observation& o) {
     audit.push_back({{"vcpu", a.vcpu},
                      {"counter", a.counter},
                      {"programmed", a.programmed},
-
+                     {"hardware", a.hardware},
                      {"visible", a.visible},
                      {"truth", a.truth},
                      {"causes", a.causes},
@@ -55,8 +55,9 @@ Observation observation_from_json(const json& v) {
   o.host_cycles = v.at("host_cycles");
   for (const json& s : v.at("stats")) o.stats.push_back({s.at(0), s.at(1), s.at(2)});
   for (const json& a : v.at("audit"))
-    o.audit.push_back({a.at("vcpu"), a.at("counter"), a.at("programmed"), a.at("visible"), a.at("truth"),
-                       a.at("causes").get<std::vector<std::pair<std::string, s64>>>(), a.at("residual")});
+    o.audit.push_back({a.at("vcpu"), a.at("counter"), a.at("programmed"), a.at("hardware"), a.at("visible"),
+                       a.at("truth"), a.at("causes").get<std::vector<std::pair<std::string, s64>>>(),
+                       a.at("residual")});
   o.assumed = v.at("assumed").get<std::vector<std::string>>();
   o.gaps = v.at("gaps").get<std::vector<std::string>>();
   return o;

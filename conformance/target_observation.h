@@ -26,10 +26,11 @@ struct Stat {
 // What one guest counter shows beside what happened while the guest meant it to count.
 struct CounterAudit {
   unsigned vcpu = 0;
-  std::string counter;                              // "gp0", "fixed1"
-  std::string programmed;                           // "INST_RETIRED.ANY_P USR|OS INT"
-  s64 visible = 0;                                  // sum of its advances as the guest reads them
-  s64 truth = 0;                                    // ... as a counter that nothing disturbs would have them
+  std::string counter;     // "gp0", "fixed1"
+  std::string programmed;  // "INST_RETIRED.ANY_P USR|OS INT"
+  u64 hardware = 0;        // in a VM, the counters that have stood behind it, bits as in GLOBAL_CTRL
+  s64 visible = 0;         // sum of its advances as the guest reads them
+  s64 truth = 0;           // ... as a counter that nothing disturbs would have them
   std::vector<std::pair<std::string, s64>> causes;  // visible - truth, by cause
   s64 residual = 0;                                 // what no cause explains
 };

@@ -123,6 +123,7 @@ void Simulator::add_audit(unsigned cpu, unsigned counter, const std::string& pro
   audit.counter = counter >= pmu::kFixedBase ? fmt::format("fixed{}", counter - pmu::kFixedBase)
                                              : fmt::format("gp{}", counter);
   audit.programmed = programmed;
+  audit.hardware = line.hardware;
   audit.visible = line.seen;
   audit.truth = line.truth;
   for (std::size_t c = 0; c < line.causes.size(); ++c)

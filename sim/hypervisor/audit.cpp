@@ -96,7 +96,10 @@ void VpmuAudit::entered(const VpmuState& s, const VpmuBacking& backing, unsigned
     happened_[counter] = 0;
     AtEntry& at = at_entry_[counter];
     at.physical = backing.physical(counter);
-    if (at.physical >= 0) at.advances = probe_->advances(cpu, static_cast<unsigned>(at.physical));
+    if (at.physical >= 0) {
+      at.advances = probe_->advances(cpu, static_cast<unsigned>(at.physical));
+      lines_[counter].hardware |= bit(static_cast<unsigned>(at.physical));
+    }
     at.guest = at.advances.guest;
   });
   probe_->follow(cpu, this);

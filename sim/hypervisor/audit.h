@@ -46,6 +46,7 @@ const char* audit_cause_name(AuditCause cause);
 struct AuditLine {
   s64 seen = 0;  // sum of the visible counter's advances
   s64 truth = 0;
+  u64 hardware = 0;  // the counters that have stood behind it while the guest ran, bits as in GLOBAL_CTRL
   std::array<s64, static_cast<std::size_t>(AuditCause::Number)> causes{};
   s64 residual() const {
     s64 rest = seen - truth;

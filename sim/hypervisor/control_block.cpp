@@ -5,6 +5,23 @@
 
 namespace pmusim::hv {
 
+u32 encode_interruption(const PendingEvent& event) {
+  if (!event.valid) return 0;
+  return 1u << 31 | (event.has_error_code ? 1u << 11 : 0) | static_cast<u32>(event.type) << 8 | event.vector;
+}
+
+PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_length) {
+  PendingEvent event;
+  event.valid = info >> 31;
+  if (!event.valid) return event;
+  event.vector = info & 0xff;
+  event.type = static_cast<EventType>(info >> 8 & 7);
+  event.has_error_code = info >> 11 & 1;
+  event.error_code = event.has_error_code ? error_code : 0;
+  event.instruction_length = static_cast<u8>(instruction_length);
+  return event;
+}
+
 std::string check_guest_state(const core::CpuState& s) {
   if (s.paging() && !s.protected_mode()) return "guest CR0.PG is set without CR0.PE";
   if (!(s.cr0 & core::kCr0Cd) && (s.cr0 & core::kCr0Nw)) return "guest CR0.NW is set without CR0.CD";

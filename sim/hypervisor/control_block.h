@@ -3,9 +3,12 @@
 // what VMCS and VMCB share: guest state, second stage, event injection, the exit information.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
+#include "base/bits.h"
 #include "hypervisor/vcpu_hooks.h"
 #include "platform/physical_cpu.h"
 
@@ -18,17 +21,48 @@ struct ExitId {
   const char* name = "";
 };
 
+// A map with a bit for each access that exits. kFind: an MSR's bit in it; MSRs that have none always exit.
+template <std::size_t kBytes, bool (*kFind)(u32 msr, bool write, unsigned& bit)>
+class MsrMap {
+ public:
+  MsrMap() { bytes_.fill(0xff); }  // KVM starts from "intercept everything"
+  bool intercepted(u32 msr, bool write) const {
+    unsigned n;
+    return !kFind(msr, write, n) || test_bit(bytes_[n / 8], n % 8);
+  }
+  void set(u32 msr, bool write, bool intercept) {
+    unsigned n;
+    if (!kFind(msr, write, n)) {
+      if (intercept) return;
+      throw std::logic_error("an MSR outside the map cannot be passed through");
+    }
+    u8& byte = bytes_[n / 8];
+    byte = static_cast<u8>(intercept ? byte | 1u << n % 8 : byte & ~(1u << n % 8));
+  }
+  const std::array<u8, kBytes>& bytes() const { return bytes_; }
+
+ private:
+  std::array<u8, kBytes> bytes_;
+};
+
+// Interruption information of VMX, low half of SVM's EVENTINJ and EXITINTINFO: vector 7:0, type 10:8, error
+// code valid 11, valid 31.
+u32 encode_interruption(const PendingEvent& event);
+PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_length);
+
 class GuestControl : public platform::ControlBlock, public ControlBlockPmuFields {
  public:
   GuestControl(core::CpuState& state, const core::SecondStage& second, u16 tag)
       : state_(&state), second_(&second), tag_(tag) {}
 
+  void set_vcpu(unsigned id) { vcpu_ = static_cast<s8>(id); }
   // The CPU on which the block is current, or nullptr. Accessors then cost a VMREAD or VMWRITE there.
   void set_current(platform::PhysicalCpu* cpu) { cpu_ = cpu; }
 
   core::CpuState& guest_state() override { return *state_; }
   const core::SecondStage& second_stage() const override { return *second_; }
   u16 tag() const override { return tag_; }
+  s8 vcpu() const override { return vcpu_; }
 
   virtual void set_msr_intercept(u32 msr, bool read, bool write) = 0;
   virtual void set_instruction_intercept(core::ExitKind kind, bool on) = 0;
@@ -74,6 +108,7 @@ class GuestControl : public platform::ControlBlock, public ControlBlockPmuFields
   core::CpuState* state_;
   const core::SecondStage* second_;
   u16 tag_;
+  s8 vcpu_ = -1;
   platform::PhysicalCpu* cpu_ = nullptr;
 
  private:

@@ -50,6 +50,7 @@ Vcpu::Vcpu(Vm& vm, unsigned id, unsigned cpu)
       emulator_(std::make_unique<Emulator>(host_.ram(), vm.memory(), *this, emulator_config(host_))) {
   core::reset(state_);
   state_.fpu = {};  // as after FNINIT, not as after RESET
+  control_->set_vcpu(id);
   vpmu_ = std::make_unique<Vpmu>(host_.config().policy, host_.model(), host_.config().release, host_.perf(),
                                  *this, host_.config().strategies);
   if (vm.pmu_disabled()) vpmu_->disable();

@@ -15,18 +15,64 @@ using Source = platform::PhysicalCpu::Source;
 
 namespace {
 
-bool find_bit(u32 msr, bool write, unsigned& bit_index) {
-  u32 range;
-  if (msr <= 0x1fff)
-    range = 0;
-  else if (msr >= 0xc0000000 && msr <= 0xc0001fff)
-    range = 1;
-  else if (msr >= 0xc0010000 && msr <= 0xc0011fff)
-    range = 2;
-  else
-    return false;
-  bit_index = range * 0x800 * 8 + (msr & 0x1fff) * 2 + (write ? 1 : 0);
-  return true;
+struct Place {
+  u32 Vmcb::*vector = nullptr;
+  u32 bit = 0;
+};
+
+Place place_of(ExitKind kind) {
+  switch (kind) {
+    case ExitKind::InterruptWindow:
+      return {&Vmcb::intercept3, svm::kVintr};
+    case ExitKind::NmiWindow:
+      return {&Vmcb::intercept3, svm::kIret};
+    case ExitKind::Rdtsc:
+      return {&Vmcb::intercept3, svm::kRdtsc};
+    case ExitKind::Rdpmc:
+      return {&Vmcb::intercept3, svm::kRdpmc};
+    case ExitKind::Cpuid:
+      return {&Vmcb::intercept3, svm::kCpuid};
+    case ExitKind::Invd:
+      return {&Vmcb::intercept3, svm::kInvd};
+    case ExitKind::Pause:
+      return {&Vmcb::intercept3, svm::kPause};
+    case ExitKind::Hlt:
+      return {&Vmcb::intercept3, svm::kHlt};
+    case ExitKind::Invlpg:
+      return {&Vmcb::intercept3, svm::kInvlpg};
+    case ExitKind::Io:
+      return {&Vmcb::intercept3, svm::kIoio};
+    case ExitKind::InitSignal:
+      return {&Vmcb::intercept3, svm::kInit};
+    case ExitKind::TripleFault:
+      return {&Vmcb::intercept3, svm::kShutdown};
+    case ExitKind::VmInstruction:
+      return {&Vmcb::intercept4, svm::kVmrun};
+    case ExitKind::Vmcall:
+      return {&Vmcb::intercept4, svm::kVmmcall};
+    case ExitKind::Rdtscp:
+      return {&Vmcb::intercept4, svm::kRdtscp};
+    case ExitKind::Wbinvd:
+      return {&Vmcb::intercept4, svm::kWbinvd};
+    case ExitKind::Monitor:
+      return {&Vmcb::intercept4, svm::kMonitor};
+    case ExitKind::Mwait:
+      return {&Vmcb::intercept4, svm::kMwait};
+    case ExitKind::Xsetbv:
+      return {&Vmcb::intercept4, svm::kXsetbv};
+    default:
+      return {};
+  }
+}
+
+// EVENTINJ and EXITINTINFO. INT3, INTO and BOUND are exceptions there, which have no type of their own.
+u64 encode_event(PendingEvent event) {
+  if (event.type == EventType::SoftwareException || event.type == EventType::PrivilegedSoftwareException)
+    event.type = EventType::HardwareException;
+  return encode_interruption(event) | static_cast<u64>(event.error_code) << 32;
+}
+PendingEvent decode_event(u64 field) {
+  return decode_interruption(static_cast<u32>(field), static_cast<u32>(field >> 32), 0);
 }
 
 [[noreturn]] void no_field() {
@@ -35,19 +81,18 @@ bool find_bit(u32 msr, bool write, unsigned& bit_index) {
 
 }  // namespace
 
-bool SvmMsrMap::intercepted(u32 msr, bool write) const {
-  unsigned n;
-  return !find_bit(msr, write, n) || test_bit(bytes_[n / 8], n % 8);
-}
-
-void SvmMsrMap::set(u32 msr, bool write, bool intercept) {
-  unsigned n;
-  if (!find_bit(msr, write, n)) {
-    if (intercept) return;
-    throw std::logic_error("an MSR outside the MSR permission map cannot be passed through");
-  }
-  u8& byte = bytes_[n / 8];
-  byte = static_cast<u8>(intercept ? byte | 1u << n % 8 : byte & ~(1u << n % 8));
+bool find_svm_msr(u32 msr, bool write, unsigned& n) {
+  unsigned range;
+  if (msr <= 0x1fff)
+    range = 0;
+  else if (msr >= 0xc0000000 && msr <= 0xc0001fff)
+    range = 1;
+  else if (msr >= 0xc0010000 && msr <= 0xc0011fff)
+    range = 2;
+  else
+    return false;
+  n = range * 0x800 * 8 + (msr & 0x1fff) * 2 + (write ? 1 : 0);
+  return true;
 }
 
 Vmcb::Vmcb(core::CpuState& state, const core::SecondStage& second, u16 asid)
@@ -58,75 +103,9 @@ Vmcb::Vmcb(core::CpuState& state, const core::SecondStage& second, u16 asid)
   intercept4 = svm::kVmrun | svm::kVmmcall | svm::kWbinvd | svm::kMonitor | svm::kMwait | svm::kXsetbv;
 }
 
-u32* Vmcb::vector_of(ExitKind kind, u32& b) {
-  switch (kind) {
-    case ExitKind::InterruptWindow:
-      b = svm::kVintr;
-      return &intercept3;
-    case ExitKind::NmiWindow:
-      b = svm::kIret;
-      return &intercept3;
-    case ExitKind::Rdtsc:
-      b = svm::kRdtsc;
-      return &intercept3;
-    case ExitKind::Rdpmc:
-      b = svm::kRdpmc;
-      return &intercept3;
-    case ExitKind::Cpuid:
-      b = svm::kCpuid;
-      return &intercept3;
-    case ExitKind::Invd:
-      b = svm::kInvd;
-      return &intercept3;
-    case ExitKind::Pause:
-      b = svm::kPause;
-      return &intercept3;
-    case ExitKind::Hlt:
-      b = svm::kHlt;
-      return &intercept3;
-    case ExitKind::Invlpg:
-      b = svm::kInvlpg;
-      return &intercept3;
-    case ExitKind::Io:
-      b = svm::kIoio;
-      return &intercept3;
-    case ExitKind::InitSignal:
-      b = svm::kInit;
-      return &intercept3;
-    case ExitKind::TripleFault:
-      b = svm::kShutdown;
-      return &intercept3;
-    case ExitKind::VmInstruction:
-      b = svm::kVmrun;
-      return &intercept4;
-    case ExitKind::Vmcall:
-      b = svm::kVmmcall;
-      return &intercept4;
-    case ExitKind::Rdtscp:
-      b = svm::kRdtscp;
-      return &intercept4;
-    case ExitKind::Wbinvd:
-      b = svm::kWbinvd;
-      return &intercept4;
-    case ExitKind::Monitor:
-      b = svm::kMonitor;
-      return &intercept4;
-    case ExitKind::Mwait:
-      b = svm::kMwait;
-      return &intercept4;
-    case ExitKind::Xsetbv:
-      b = svm::kXsetbv;
-      return &intercept4;
-    default:
-      b = 0;
-      return nullptr;
-  }
-}
-
 bool Vmcb::instruction(ExitKind kind) const {
-  u32 b;
-  const u32* vector = const_cast<Vmcb*>(this)->vector_of(kind, b);
-  return vector && (*vector & b);
+  const Place place = place_of(kind);
+  return place.vector && (this->*place.vector & place.bit);
 }
 
 bool Vmcb::msr(u32 index, bool write) const {
@@ -165,26 +144,12 @@ void Vmcb::store(platform::PhysicalCpu&, const core::VmExit& exit) {
   exit_code_field = id.reason;
   exit_info1 = id.qualification;
   exit_info2 = exit.kind == ExitKind::SecondStageFault ? exit.guest_physical : 0;
-  const PendingEvent& v = exit.vectoring;
-  exit_int_info =
-      v.valid ? u64{1} << 31 | static_cast<u64>(v.has_error_code) << 11 |
-                    static_cast<u64>(v.type == EventType::SoftwareException ? EventType::HardwareException
-                                                                            : v.type)
-                        << 8 |
-                    v.vector | static_cast<u64>(v.error_code) << 32
-              : 0;
+  exit_int_info = exit.vectoring.valid ? encode_event(exit.vectoring) : 0;
   event_injection = 0;
 }
 
 PendingEvent Vmcb::take_injection() {
-  PendingEvent event;
-  event.valid = test_bit(event_injection, 31);
-  if (!event.valid) return event;
-  event.vector = static_cast<u8>(event_injection);
-  event.type = static_cast<EventType>(bits(event_injection, 10, 8));
-  event.has_error_code = test_bit(event_injection, 11);
-  event.error_code = event.has_error_code ? static_cast<u32>(event_injection >> 32) : 0;
-  return event;
+  return decode_event(event_injection);
 }
 
 void Vmcb::set_msr_intercept(u32 msr, bool read, bool write) {
@@ -193,11 +158,11 @@ void Vmcb::set_msr_intercept(u32 msr, bool read, bool write) {
 }
 
 void Vmcb::set_instruction_intercept(ExitKind kind, bool on) {
-  u32 b;
-  u32* vector = vector_of(kind, b);
-  if (!vector) throw std::logic_error("no SVM intercept for this instruction");
+  const Place place = place_of(kind);
+  if (!place.vector) throw std::logic_error("no SVM intercept for this instruction");
   vmwrite();
-  *vector = on ? *vector | b : *vector & ~b;
+  u32& vector = this->*place.vector;
+  vector = on ? vector | place.bit : vector & ~place.bit;
 }
 
 void Vmcb::set_exception_bitmap(u32 vectors) {
@@ -215,13 +180,7 @@ void Vmcb::set_nmi_window(bool on) {
 
 void Vmcb::inject(const PendingEvent& event) {
   vmwrite();
-  // INT3, INTO and BOUND are injected as exceptions, the VMCB has no type of their own for them.
-  const EventType type =
-      event.type == EventType::SoftwareException || event.type == EventType::PrivilegedSoftwareException
-          ? EventType::HardwareException
-          : event.type;
-  event_injection = u64{1} << 31 | static_cast<u64>(event.has_error_code) << 11 |
-                    static_cast<u64>(type) << 8 | event.vector | static_cast<u64>(event.error_code) << 32;
+  event_injection = encode_event(event);
 }
 
 void Vmcb::cancel_injection() {
@@ -231,14 +190,7 @@ void Vmcb::cancel_injection() {
 
 PendingEvent Vmcb::vectoring() const {
   vmread();
-  PendingEvent event;
-  event.valid = test_bit(exit_int_info, 31);
-  if (!event.valid) return event;
-  event.vector = static_cast<u8>(exit_int_info);
-  event.type = static_cast<EventType>(bits(exit_int_info, 10, 8));
-  event.has_error_code = test_bit(exit_int_info, 11);
-  event.error_code = event.has_error_code ? static_cast<u32>(exit_int_info >> 32) : 0;
-  return event;
+  return decode_event(exit_int_info);
 }
 
 void Vmcb::use_global_ctrl(bool load, bool save) {

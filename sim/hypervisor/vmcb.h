@@ -7,8 +7,6 @@
 // the IRET has completed.
 #pragma once
 
-#include <array>
-
 #include "hypervisor/control_block.h"
 
 namespace pmusim::hv {
@@ -29,16 +27,8 @@ const char* exit_code_name(u64 code);
 
 // Two bits per MSR, read then write; ranges 0..1FFFh, C0000000h..C0001FFFh, C0010000h..C0011FFFh of 800h
 // bytes.
-class SvmMsrMap {
- public:
-  SvmMsrMap() { bytes_.fill(0xff); }
-  bool intercepted(u32 msr, bool write) const;  // MSRs outside the ranges are always intercepted
-  void set(u32 msr, bool write, bool intercept);
-  const std::array<u8, 8192>& bytes() const { return bytes_; }
-
- private:
-  std::array<u8, 8192> bytes_;
-};
+bool find_svm_msr(u32 msr, bool write, unsigned& bit);
+using SvmMsrMap = MsrMap<8192, find_svm_msr>;
 
 class Vmcb final : public GuestControl {
  public:
@@ -46,7 +36,7 @@ class Vmcb final : public GuestControl {
 
   u32 intercept_cr = 0;  // reads 15:0, writes 31:16
   u32 intercept_exceptions = 0, intercept3 = 0, intercept4 = 0;
-  u64 event_injection = 0;  // EVENTINJ: vector 7:0, type 10:8, EV 11, V 31, error code 63:32
+  u64 event_injection = 0;  // EVENTINJ, error code in 63:32
   u64 exit_int_info = 0, exit_code_field = 0, exit_info1 = 0, exit_info2 = 0;
   u64 tsc_offset_field = 0, debugctl_field = 0;
   SvmMsrMap msr_map;
@@ -91,9 +81,6 @@ class Vmcb final : public GuestControl {
   u64 guest_global_ctrl() override;
   void atomic_switch(u32 msr, u64 guest, u64 host) override;
   void clear_atomic_switch(u32) override {}
-
- private:
-  u32* vector_of(core::ExitKind kind, u32& bit);
 };
 
 }  // namespace pmusim::hv

@@ -15,23 +15,6 @@ using Source = platform::PhysicalCpu::Source;
 
 namespace {
 
-struct BitmapPlace {
-  unsigned byte, bit;
-};
-
-bool find_bit(u32 msr, bool write, BitmapPlace& place) {
-  unsigned quarter;
-  if (msr <= 0x1fff)
-    quarter = 0;
-  else if (msr >= 0xc0000000 && msr <= 0xc0001fff)
-    quarter = 1;
-  else
-    return false;
-  const u32 n = msr & 0x1fff;
-  place = {(quarter + (write ? 2 : 0)) * 1024 + n / 8, n % 8};
-  return true;
-}
-
 MsrListEntry* find_entry(std::vector<MsrListEntry>& list, u32 msr) {
   const auto it = std::find_if(list.begin(), list.end(), [&](const MsrListEntry& e) { return e.msr == msr; });
   return it == list.end() ? nullptr : &*it;
@@ -84,36 +67,11 @@ u32 control_bit(ExitKind kind) {
 
 }  // namespace
 
-bool VmxMsrBitmap::intercepted(u32 msr, bool write) const {
-  BitmapPlace place;
-  return !find_bit(msr, write, place) || test_bit(page_[place.byte], place.bit);
-}
-
-void VmxMsrBitmap::set(u32 msr, bool write, bool intercept) {
-  BitmapPlace place;
-  if (!find_bit(msr, write, place)) {
-    if (intercept) return;
-    throw std::logic_error("an MSR outside the VMX MSR bitmap cannot be passed through");
-  }
-  u8& byte = page_[place.byte];
-  byte = static_cast<u8>(intercept ? byte | 1u << place.bit : byte & ~(1u << place.bit));
-}
-
-u32 encode_interruption(const PendingEvent& event) {
-  if (!event.valid) return 0;
-  return 1u << 31 | (event.has_error_code ? 1u << 11 : 0) | static_cast<u32>(event.type) << 8 | event.vector;
-}
-
-PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_length) {
-  PendingEvent event;
-  event.valid = info >> 31;
-  if (!event.valid) return event;
-  event.vector = info & 0xff;
-  event.type = static_cast<EventType>(info >> 8 & 7);
-  event.has_error_code = info >> 11 & 1;
-  event.error_code = event.has_error_code ? error_code : 0;
-  event.instruction_length = static_cast<u8>(instruction_length);
-  return event;
+bool find_vmx_msr(u32 msr, bool write, unsigned& n) {
+  const bool high = msr >= 0xc0000000 && msr <= 0xc0001fff;
+  if (!high && msr > 0x1fff) return false;
+  n = ((high ? 1u : 0u) + (write ? 2u : 0u)) * 1024 * 8 + (msr & 0x1fff);
+  return true;
 }
 
 Vmcs::Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64 global_ctrl_reserved,

@@ -6,7 +6,6 @@
 // with KVM), preemption timer, VM-exits by INVEPT-class instructions.
 #pragma once
 
-#include <array>
 #include <vector>
 
 #include "hypervisor/control_block.h"
@@ -37,16 +36,8 @@ const char* exit_reason_name(u32 reason);
 
 // One 4 KB page: reads of 0..1FFFh at 0, of C0000000h..C0001FFFh at 400h, writes of the same at 800h and
 // C00h.
-class VmxMsrBitmap {
- public:
-  VmxMsrBitmap() { page_.fill(0xff); }          // KVM starts from "intercept everything"
-  bool intercepted(u32 msr, bool write) const;  // MSRs outside both ranges always exit
-  void set(u32 msr, bool write, bool intercept);
-  const std::array<u8, 4096>& page() const { return page_; }
-
- private:
-  std::array<u8, 4096> page_;
-};
+bool find_vmx_msr(u32 msr, bool write, unsigned& bit);
+using VmxMsrBitmap = MsrMap<4096, find_vmx_msr>;
 
 struct MsrListEntry {
   u32 msr;
@@ -125,9 +116,5 @@ class Vmcs final : public GuestControl {
   u64 global_ctrl_reserved_;
   bool can_load_, can_save_;
 };
-
-// Interruption-information field: vector 7:0, type 10:8, error code valid 11, valid 31.
-u32 encode_interruption(const PendingEvent& event);
-PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_length);
 
 }  // namespace pmusim::hv

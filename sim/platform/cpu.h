@@ -102,9 +102,8 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
     abandon_ = true;
     resume_later();
   }
-  void suspend();                            // on this CPU's thread
-  void archive(Archive& a);                  // the CPU runs bare metal and is suspended
-  void tag_event(s8 vcpu) { vcpu_ = vcpu; }  // vCPU named in events from now on; -1: none
+  void suspend();            // on this CPU's thread
+  void archive(Archive& a);  // the CPU runs bare metal and is suspended
 
  private:
   class Env;
@@ -183,7 +182,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   s64 guest_tsc_offset_ = 0;  // 0 outside guest mode
   std::string entry_failure_;
   bool observing_cycles_ = false;
-  s8 vcpu_ = -1;
+  s8 vcpu_ = -1;  // whose guest code runs
 
   sc_core::sc_event go_;
   u64 bound_ = 0;

@@ -76,17 +76,20 @@ VmExit Cpu::enter_guest(ControlBlock& block) {
   core_->set_state(&block.guest_state());
   core_->set_world(World::Guest, &block.second_stage(), &block, block.tag());
   guest_tsc_offset_ = block.tsc_offset();
+  vcpu_ = block.vcpu();
   VmExit exit;
   try {
     exit = guest_loop(block);
   } catch (...) {
     // The report wants the guest's registers, so the core keeps its state; only bookkeeping is put right.
     guest_tsc_offset_ = 0;
+    vcpu_ = -1;
     throw;
   }
   core_->account_time();
   pmu_->sync();
   guest_tsc_offset_ = 0;
+  vcpu_ = -1;
   core_->set_state(&state_);
   core_->set_world(World::Host, nullptr, nullptr, 0);
   block.store(*this, exit);

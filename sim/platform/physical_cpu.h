@@ -45,6 +45,7 @@ class ControlBlock : public core::Intercepts {
   virtual void store(class PhysicalCpu& cpu, const core::VmExit& exit) = 0;
   virtual PendingEvent take_injection() = 0;  // event to deliver at entry
   virtual s64 tsc_offset() const = 0;
+  virtual s8 vcpu() const { return -1; }  // whom the CPU's own events name while the guest runs; -1: nobody
 };
 
 class PhysicalCpu {

@@ -22,7 +22,7 @@ struct Point {
 
 std::vector<Point> points(const std::vector<std::string>& policies) {
   std::vector<Point> result;
-  for (const char* model : {"spr", "skx", "zen4", "zen5"})
+  for (const char* model : {"spr", "skx", "zen3", "zen4", "zen5"})
     for (const std::string& policy : policies) result.push_back({model, policy});
   return result;
 }
@@ -128,6 +128,31 @@ TEST_CASE(
     CHECK(results[owner].at("exited") == false);
     CHECK(results[owner].at("stopped").get<std::string>().find("busy") != std::string::npos);
   }
+}
+
+// host-perf.md, scheduling: an event that a fixed counter can count takes the lowest free fixed one, any
+// other the lowest free general one; perf does not know which counter the guest named. In hardware a counter
+// stands for itself.
+TEST_CASE("Host perf chooses the hardware counter behind a guest's, hardware backing takes the same one") {
+  const Case steps = load_case(PMUSIM_SOURCE_DIR "/conformance/cases/instructions-exact.json");
+  const platform::Image image = platform::load_image(compile_case(steps), steps.path);
+  const std::vector<Point> where = {
+      {"spr", "emulated"}, {"zen4", "emulated"}, {"spr", "mediated"}, {"zen4", "dedicated"}};
+  const auto results = in_workers(where, [&](Target& target, const Point& point) {
+    nlohmann::json behind = nlohmann::json::object();
+    for (const CounterAudit& a : run(target, point, image, &steps).seen.audit) behind[a.counter] = a.hardware;
+    return behind;
+  });
+  const u64 fixed0 = u64{1} << 32;
+  for (unsigned n = 0; n < 6; ++n) {
+    const std::string counter = "gp" + std::to_string(n);
+    CAPTURE(counter);
+    CHECK(results[0].at(counter) == fixed0);
+    CHECK(results[1].at(counter) == 1);
+    CHECK(results[2].at(counter) == u64{1} << n);
+    CHECK(results[3].at(counter) == u64{1} << n);
+  }
+  CHECK(results[0].at("fixed0") == fixed0);
 }
 
 TEST_CASE("The profiler's re-armed and free-running counters balance under every policy") {

@@ -52,7 +52,7 @@ TEST_CASE("the VMX MSR bitmap has reads of low and high MSRs at 0 and 400h, writ
     map.set(p.msr, p.write, false);
     CHECK_FALSE(map.intercepted(p.msr, p.write));
     CHECK(map.intercepted(p.msr, !p.write));
-    CHECK(map.page()[p.byte] == (0xff & ~(1u << p.bit)));
+    CHECK(map.bytes()[p.byte] == (0xff & ~(1u << p.bit)));
   }
 }
 

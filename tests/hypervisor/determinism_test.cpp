@@ -89,6 +89,16 @@ TEST_CASE("four contending vCPUs with PMIs end alike for any SystemC quantum, by
       CHECK(first.result.status == 1);
       CHECK(std::count_if(first.events.begin(), first.events.end(),
                           [](const Event& e) { return e.kind == EventKind::Overflow; }) >= 4 * 5);
+      // A counter that wraps while a guest runs names the vCPU, one that wraps in the host's hands does not.
+      bool in_guest[4] = {};
+      for (const Event& e : first.events) {
+        if (e.kind == EventKind::Entry || e.kind == EventKind::Exit)
+          in_guest[e.cpu] = e.kind == EventKind::Entry;
+        if (e.kind == EventKind::Overflow && e.vcpu >= 0) CHECK(in_guest[e.cpu]);
+      }
+      for (s8 id = 0; id < 4; ++id)
+        CHECK(std::any_of(first.events.begin(), first.events.end(),
+                          [&](const Event& e) { return e.kind == EventKind::Overflow && e.vcpu == id; }));
       check_same(first, run(model, policy, 777, false));
       check_same(first, run(model, policy, 50'000, false));
       if (steps) check_same(first, run(model, policy, 1'000'000, true));
