@@ -144,7 +144,8 @@ class Suite {
     for (const std::string& id : plan_.policies)
       if (auto policy = policy_by_id(id, plan_.overrides)) policies_.emplace(id, *policy);
     for (const std::string& id : plan_.models) {
-      const pmu::Model& model = models_.emplace(id, model_by_id(id, plan_.overrides)).first->second;
+      const pmu::Model& model =
+          models_.emplace(id, model_by_id(id, plan_.overrides, plan_.interval)).first->second;
       for (const std::string& policy : plan_.policies) add_columns(id, model, policy);
     }
   }

@@ -98,8 +98,8 @@ std::vector<std::string> policies_from(const std::vector<std::string>& names, co
   return list;
 }
 
-pmu::Model model_by_id(const std::string& id, const Overrides& overrides) {
-  return models::load_model(id, overrides.model);
+pmu::Model model_by_id(const std::string& id, const Overrides& overrides, bool interval) {
+  return models::load_model(id, overrides.model, interval);
 }
 
 JsonDocument policy_document(const std::string& id, const Overrides& overrides) {

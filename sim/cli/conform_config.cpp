@@ -15,6 +15,7 @@ RunPlan plan_of(const ConformOptions& o) {
   check_common(o.common);
   check_one_of("--format", o.format, {"text", "json", "junit", "ktap"});
   check_one_of("--target", o.target, {"sim", "kvm"});
+  check_one_of("--timing", o.timing, {"functional", "interval"});
   RunPlan plan;
   plan.pattern = o.pattern;
   plan.target = o.target;
@@ -23,6 +24,7 @@ RunPlan plan_of(const ConformOptions& o) {
   plan.seed = o.common.seed;
   plan.jobs = static_cast<unsigned>(o.jobs);
   plan.step = o.step;
+  plan.interval = o.timing == "interval";
   if (o.max_cycles) plan.max_cycles = o.max_cycles;
   if (o.max_seconds) plan.max_seconds = o.max_seconds;
   if (!o.cpuids.empty()) plan.cpuids = split_list("--cpuid", o.cpuids);
@@ -63,6 +65,7 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
                                          {"bug", plan.bug},
                                          {"set", o.common.set},
                                          {"seed", o.common.seed},
+                                         {"timing", o.timing},
                                          {"step", plan.step},
                                          {"max_cycles", o.max_cycles},
                                          {"max_seconds", o.max_seconds}};
@@ -73,7 +76,7 @@ void read_config(const std::string& path, ConformOptions& o) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
   root.only_keys({"program", "verb", "cases", "target", "models", "policies", "cpuids", "kernels", "bug",
-                  "set", "seed", "step", "max_cycles", "max_seconds"});
+                  "set", "seed", "timing", "step", "max_cycles", "max_seconds"});
   root.at("verb").one_of({"conform"});
   o.pattern = root.at("cases").as_string();
   o.target = root.at("target").one_of({"sim", "kvm"});
@@ -84,6 +87,7 @@ void read_config(const std::string& path, ConformOptions& o) {
   o.bug = root.at("bug").as_string();
   o.common.set = root.at("set").as_strings();
   o.common.seed = root.at("seed").as_u64();
+  o.timing = root.at("timing").as_string();
   o.step = root.at("step").as_bool();
   o.max_cycles = root.at("max_cycles").as_u64(kMostCycles);
   o.max_seconds = root.at("max_seconds").as_u64(kMostSeconds);

@@ -47,7 +47,7 @@ struct Prepared {
 
 Prepared prepare(const RunConfig& c) {
   check_common(c.common);
-  check_one_of("--timing", c.timing, {"functional"});
+  check_one_of("--timing", c.timing, {"functional", "interval"});
   check_one_of("--kernel", c.kernel, kernel_names());
   check_cpuid_choice(c.cpuid);
   for (const std::string& group : split_list("--log", c.log))
@@ -69,7 +69,7 @@ Prepared prepare(const RunConfig& c) {
   if (bare && !overrides.policy.empty())
     throw InputError("--set", "", "'policy." + overrides.policy[0] + "' with bare metal alone",
                      "a policy that it changes");
-  p.model = model_by_id(models[0], overrides);
+  p.model = model_by_id(models[0], overrides, c.timing == "interval");
   for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
   p.release = hv::release_by_name(c.kernel);
   p.memory = parse_size("--memory", c.memory);
@@ -252,7 +252,8 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   add_text(*verb, "IMAGE", c->image, "a path", "bootable image: ELF32 Multiboot");
   verb->add_option("--model", c->models, "CPU model")->allow_extra_args(false);
   verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
-  verb->add_option("--timing", c->timing, "functional")->capture_default_str();
+  verb->add_option("--timing", c->timing, "functional, or interval: caches, TLBs, predictor, pipeline")
+      ->capture_default_str();
   add_number(*verb, "--cpus", c->cpus, 1, 64, "processors")->default_str("1");
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
   verb->add_option("--cpuid", c->cpuid,

@@ -128,7 +128,7 @@ TEST_CASE("a policy that cannot work and a misspelt word in one are refused at t
 TEST_CASE("options with values that cannot be are refused by name") {
   const std::string run = "run " + kHello + " --model spr --policy emulated ";
   const Refusal wrong[] = {
-      {run + "--timing interval", {"--timing", "'interval'", "functional"}},
+      {run + "--timing cycle", {"--timing", "'cycle'", "functional"}},
       {run + "--set foo", {"--set", "'foo'", "model.KEY=VALUE"}},
       {run + "--set model.width=99", {"spr.json: --set width", "99", "16"}},
       {run + "--set model.widht=4", {"--set widht", "'width'"}},

@@ -149,8 +149,8 @@ TEST_CASE("misses overlap as far as the reorder buffer reaches") {
   c.memory.stride_lookahead = c.memory.stream_distance = 0;
   c.memory.fill_buffers = 64;
   c.memory.l2_buffers = 64;
-  // Eight loads of lines a page and a line apart, never again: add rsi, 4160; mov rdx, [rsi]
-  const Bytes load = {0x48, 0x81, 0xc6, 0x40, 0x10, 0, 0, 0x48, 0x8b, 0x16};
+  // Loads of every fifth line, never again: add rsi, 320; mov rdx, [rsi]
+  const Bytes load = {0x48, 0x81, 0xc6, 0x40, 0x01, 0, 0, 0x48, 0x8b, 0x16};
   const auto cycles = [&](u32 rob) {
     c.pipeline.rob = rob;
     Timed t(c);
