@@ -17,6 +17,7 @@ u64 cr4_supported(const Features& f) {
   u64 bits = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
   if (f.has(Feature::Umip)) bits |= kCr4Umip;
   if (f.has(Feature::Fsgsbase)) bits |= kCr4Fsgsbase;
+  if (f.has(Feature::Xsave)) bits |= kCr4Osxsave;
   if (f.has(Feature::Pcid)) bits |= kCr4Pcide;
   if (f.has(Feature::Smep)) bits |= kCr4Smep;
   if (f.has(Feature::Smap)) bits |= kCr4Smap;

@@ -50,6 +50,8 @@ OperandKind kind_of_memory(unsigned bytes) {
       return OperandKind::Mem108Bytes;
     case 512:
       return OperandKind::Mem512Bytes;
+    case 576:
+      return OperandKind::Mem576Bytes;
     default:
       return OperandKind::Other;
   }
@@ -76,7 +78,7 @@ const VectorRow* find_row(u32 wanted) {
     std::unordered_map<u32, const VectorRow*> map;
     for (const VectorRows& table :
          {vector_move_rows(), vector_integer_rows(), vector_shuffle_rows(), vector_float_rows(),
-          vector_convert_rows(), x87_rows(), x87_control_rows(), fpu_save_rows()})
+          vector_convert_rows(), x87_rows(), x87_control_rows(), fpu_save_rows(), xsave_rows()})
       for (const VectorRow* row = table.begin; row != table.end; ++row)
         map.emplace(key(row->mnemonic, row->first, row->second), row);
     return map;
@@ -99,9 +101,6 @@ bool not_enumerated(const ZydisDecodedInstruction& i) {
     case ZYDIS_ISA_EXT_SHA:
     case ZYDIS_ISA_EXT_GFNI:
     case ZYDIS_ISA_EXT_AMD3DNOW:
-    case ZYDIS_ISA_EXT_XSAVE:
-    case ZYDIS_ISA_EXT_XSAVEOPT:
-    case ZYDIS_ISA_EXT_XSAVEC:
     case ZYDIS_ISA_EXT_XSAVES:
       return true;
     default:
@@ -114,6 +113,28 @@ bool not_enumerated(const ZydisDecodedInstruction& i) {
 void Translator::vector_table() {
   const OperandKind first = i_.operand_count_visible > 0 ? kind_of(o_[0]) : OperandKind::None;
   const OperandKind second = i_.operand_count_visible > 1 ? kind_of(o_[1]) : OperandKind::None;
+  switch (i_.mnemonic) {
+    case ZYDIS_MNEMONIC_XSETBV:
+      if (!lacks(Feature::Xsave)) system(op::xsetbv);
+      return;
+    case ZYDIS_MNEMONIC_XGETBV:
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+    case ZYDIS_MNEMONIC_XRSTOR:
+    case ZYDIS_MNEMONIC_XRSTOR64:
+      if (lacks(Feature::Xsave)) return;
+      break;
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+      if (lacks(Feature::Xsaveopt)) return;
+      break;
+    case ZYDIS_MNEMONIC_XSAVEC:
+    case ZYDIS_MNEMONIC_XSAVEC64:
+      if (lacks(Feature::Xsavec)) return;
+      break;
+    default:
+      break;
+  }
   const VectorRow* row = find_row(key(i_.mnemonic, first, second));
   if (!row) return system(not_enumerated(i_) ? op::undefined : op::unimplemented);
   u8* const registers[] = {&op_.dst, &op_.src};

@@ -13,9 +13,10 @@ struct Place {
   u32 leaf;
   u32 CpuidRegs::*reg;
   unsigned bit;
+  u32 subleaf = 0;
 };
-constexpr u32 CpuidRegs::*kEbx = &CpuidRegs::ebx, CpuidRegs::*kEcx = &CpuidRegs::ecx,
-              CpuidRegs::*kEdx = &CpuidRegs::edx;
+constexpr u32 CpuidRegs::*kEax = &CpuidRegs::eax, CpuidRegs::*kEbx = &CpuidRegs::ebx,
+              CpuidRegs::*kEcx = &CpuidRegs::ecx, CpuidRegs::*kEdx = &CpuidRegs::edx;
 constexpr Place kPlaces[] = {
     {Feature::Sep, 1, kEdx, 11},
     {Feature::Clflush, 1, kEdx, 19},
@@ -25,6 +26,7 @@ constexpr Place kPlaces[] = {
     {Feature::Movbe, 1, kEcx, 22},
     {Feature::Popcnt, 1, kEcx, 23},
     {Feature::Rdrand, 1, kEcx, 30},
+    {Feature::Xsave, 1, kEcx, 26},
     {Feature::Fsgsbase, 7, kEbx, 0},
     {Feature::Bmi1, 7, kEbx, 3},
     {Feature::Smep, 7, kEbx, 7},
@@ -42,6 +44,9 @@ constexpr Place kPlaces[] = {
     {Feature::Nx, 0x80000001, kEdx, 20},
     {Feature::Pages1g, 0x80000001, kEdx, 26},
     {Feature::Rdtscp, 0x80000001, kEdx, 27},
+    {Feature::Xsaveopt, 0xd, kEax, 0, 1},
+    {Feature::Xsavec, 0xd, kEax, 1, 1},
+    {Feature::Xgetbv1, 0xd, kEax, 2, 1},
 };
 static_assert(sizeof kPlaces / sizeof *kPlaces == kFeatures, "every feature has a place");
 
@@ -55,7 +60,7 @@ Features Features::all() {
 
 Features features_of(const CpuidTable& cpuid) {
   Features f;
-  for (const Place& p : kPlaces) f.set(p.feature, cpuid.read(p.leaf, 0).*p.reg >> p.bit & 1);
+  for (const Place& p : kPlaces) f.set(p.feature, cpuid.read(p.leaf, p.subleaf).*p.reg >> p.bit & 1);
   return f;
 }
 

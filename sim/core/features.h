@@ -16,6 +16,7 @@ enum class Feature : u8 {
   Movbe,
   Popcnt,
   Rdrand,
+  Xsave,
   Fsgsbase,
   Bmi1,  // without: TZCNT's encoding is BSF
   Smep,
@@ -33,6 +34,9 @@ enum class Feature : u8 {
   Nx,
   Pages1g,
   Rdtscp,
+  Xsaveopt,
+  Xsavec,
+  Xgetbv1,  // XGETBV with ECX 1
   Number
 };
 

@@ -35,4 +35,9 @@ inline constexpr u16 kFswStackFault = 1 << 6, kFswSummary = 1 << 7, kFswBusy = 1
 inline constexpr u16 kFcwInit = 0x37f, kFcwReset = 0x40;
 inline constexpr u64 kXcr0X87 = 1, kXcr0Sse = 2;
 
+// XSETBV's check: only XCR0 exists, x87 state cannot be off, and no state beyond SSE can be on.
+inline bool xcr_accepts(u32 index, u64 value) {
+  return index == 0 && (value == kXcr0X87 || value == (kXcr0X87 | kXcr0Sse));
+}
+
 }  // namespace pmusim::core

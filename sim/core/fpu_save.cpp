@@ -6,76 +6,74 @@
 
 #include <iterator>
 
-#include "core/x87.h"
+#include "core/fpu_save.h"
 
 namespace pmusim::core {
+
+void put_x87(const Executor& x, u8* image, bool wide) {
+  const FpuState& f = x.s->fpu;
+  put_at(image, 0, f.control);
+  put_at(image, 2, f.status);
+  put_at(image, 4, f.tags);
+  if (!x.config->amd || f.status & kFswSummary) {
+    put_at(image, 6, f.opcode);
+    put_at(image, 8, wide ? f.instruction : f.instruction & 0xffffffff);
+    put_at(image, 16, wide ? f.operand : f.operand & 0xffffffff);
+  }
+  for (unsigned i = 0; i < 8; ++i) {
+    const X87Register& r = f.r[(f.top() + i) & 7];
+    put_at(image, kX87RegistersAt + 16 * i, r.significand);
+    put_at(image, kX87RegistersAt + 16 * i + 8, r.exponent);
+  }
+}
+
+void take_x87(Executor& x, const u8* image, bool wide) {
+  FpuState& f = x.s->fpu;
+  set_control(f, get_at<u16>(image, 0));
+  f.status = get_at<u16>(image, 2);
+  f.tags = get_at<u8>(image, 4);
+  f.opcode = get_at<u16>(image, 6) & 0x7ff;
+  f.instruction = wide ? get_at<u64>(image, 8) : get_at<u32>(image, 8);
+  f.operand = wide ? get_at<u64>(image, 16) : get_at<u32>(image, 16);
+  for (unsigned i = 0; i < 8; ++i)
+    st(f, i) = {get_at<u64>(image, kX87RegistersAt + 16 * i),
+                get_at<u16>(image, kX87RegistersAt + 16 * i + 8)};
+  update_summary(f);
+}
+
+void put_mxcsr(const Executor& x, u8* image) {
+  put_at(image, kMxcsrAt, x.s->fpu.mxcsr);
+  put_at(image, kMxcsrAt + 4, kMxcsrMask);
+}
+
 namespace {
 
-constexpr unsigned kHeader = 32, kRegisters = 160;  // up to the XMM registers
-
-unsigned xmm_count(const Executor& x) {
-  return x.code64 ? 16 : 8;
-}
 u64 area(Executor& x, const MicroOp& op) {
   if (x.s->cr0 & kCr0Em) raise(kUD);
   if (x.s->cr0 & kCr0Ts) raise(kNM);
   return aligned_address(x, op);
 }
 
-template <class T>
-void put_at(u8* image, unsigned at, T value) {
-  std::memcpy(image + at, &value, sizeof(T));
-}
-template <class T>
-T at(const u8* image, unsigned offset) {
-  T value;
-  std::memcpy(&value, image + offset, sizeof(T));
-  return value;
-}
-
-template <bool Wide>  // REX.W: 64-bit pointers
+template <bool Wide>
 void fxsave(Executor& x, const MicroOp& op) {
   const u64 to = area(x, op);
-  const FpuState& f = x.s->fpu;
-  u8 image[kRegisters + 256] = {};
-  put_at(image, 0, f.control);
-  put_at(image, 2, f.status);
-  put_at(image, 4, f.tags);
-  if (!x.config->amd || f.status & kFswSummary) {
-    put_at(image, 6, f.opcode);
-    put_at(image, 8, Wide ? f.instruction : f.instruction & 0xffffffff);
-    put_at(image, 16, Wide ? f.operand : f.operand & 0xffffffff);
-  }
-  put_at(image, 24, f.mxcsr);
-  put_at(image, 28, kMxcsrMask);
-  for (unsigned i = 0; i < 8; ++i) {
-    const X87Register& r = f.r[(f.top() + i) & 7];
-    put_at(image, kHeader + 16 * i, r.significand);
-    put_at(image, kHeader + 16 * i + 8, r.exponent);
-  }
-  std::memcpy(image + kRegisters, f.xmm, 16 * xmm_count(x));
-  write_bytes(x, to, image, kRegisters + 16 * xmm_count(x));
+  u8 image[kLegacyEnd] = {};
+  put_x87(x, image, Wide);
+  put_mxcsr(x, image);
+  std::memcpy(image + kXmmAt, x.s->fpu.xmm, xmm_bytes(x));
+  write_bytes(x, to, image, kXmmAt + xmm_bytes(x));
 }
 
 template <bool Wide>
 void fxrstor(Executor& x, const MicroOp& op) {
   const u64 from = area(x, op);
-  u8 image[kRegisters + 256];
-  read_bytes(x, from, image, kRegisters + 16 * xmm_count(x));
-  const u32 mxcsr = at<u32>(image, 24);
+  u8 image[kLegacyEnd];
+  read_bytes(x, from, image, kXmmAt + xmm_bytes(x));
+  const u32 mxcsr = get_at<u32>(image, kMxcsrAt);
   if (mxcsr & ~kMxcsrMask) raise_gp();
-  FpuState& f = x.s->fpu;
-  set_control(f, at<u16>(image, 0));
-  f.status = at<u16>(image, 2);
-  f.tags = at<u8>(image, 4);
-  f.opcode = at<u16>(image, 6) & 0x7ff;
-  f.instruction = Wide ? at<u64>(image, 8) : at<u32>(image, 8);
-  f.operand = Wide ? at<u64>(image, 16) : at<u32>(image, 16);
-  f.mxcsr = mxcsr;
-  for (unsigned i = 0; i < 8; ++i)
-    st(f, i) = {at<u64>(image, kHeader + 16 * i), at<u16>(image, kHeader + 16 * i + 8)};
-  update_summary(f);
-  std::memcpy(f.xmm, image + kRegisters, 16 * xmm_count(x));
+  take_x87(x, image, Wide);
+  x.s->fpu.mxcsr = mxcsr;
+  std::memcpy(x.s->fpu.xmm, image + kXmmAt, xmm_bytes(x));
 }
 
 constexpr auto None = OperandKind::None, Area = OperandKind::Mem512Bytes;

@@ -29,18 +29,18 @@ void check_mmx(const Executor& x) {
   check_x87_pending(x);
 }
 
-void read_bytes(Executor& x, u64 linear, u8* to, unsigned size) {
+void read_bytes(Executor& x, u64 linear, u8* to, unsigned size, unsigned part) {
   for (unsigned i = 0; i < size;) {
-    const unsigned part = size - i >= 8 ? 8 : 1;
+    if (size - i < part) part = 1;
     const u64 value = read_sized(x, linear + i, part);
     std::memcpy(to + i, &value, part);
     i += part;
   }
 }
-void write_bytes(Executor& x, u64 linear, const u8* from, unsigned size) {
+void write_bytes(Executor& x, u64 linear, const u8* from, unsigned size, unsigned part) {
   probe_store(x, linear, size);
   for (unsigned i = 0; i < size;) {
-    const unsigned part = size - i >= 8 ? 8 : 1;
+    if (size - i < part) part = 1;
     u64 value = 0;
     std::memcpy(&value, from + i, part);
     write_sized(x, linear + i, value, part);

@@ -78,9 +78,10 @@ inline void store_unaligned(Executor& x, u64 linear, Vec value) {
   x.mmu->write<u64>(linear, low_half(value));
   x.mmu->write<u64>(linear + 8, low_half(_mm_unpackhi_epi64(value, value)));
 }
-// Any number of bytes, up to two pages; faults before the first is written.
-void read_bytes(Executor& x, u64 linear, u8* to, unsigned size);
-void write_bytes(Executor& x, u64 linear, const u8* from, unsigned size);
+// Any number of bytes, up to two pages; faults before the first is written. Accesses are `part` bytes wide
+// (what alignment checks see), single bytes at the end.
+void read_bytes(Executor& x, u64 linear, u8* to, unsigned size, unsigned part = 8);
+void write_bytes(Executor& x, u64 linear, const u8* from, unsigned size, unsigned part = 8);
 inline u64 aligned_address(Executor& x, const MicroOp& op) {
   const u64 linear = effective_address(x, op);
   if (linear & 15) raise_gp();
@@ -122,6 +123,7 @@ enum class OperandKind : u8 {
   Mem94Bytes,
   Mem108Bytes,
   Mem512Bytes,
+  Mem576Bytes,
   Other
 };
 enum class MemoryUse : u8 { Load, Store, None };
@@ -143,5 +145,10 @@ VectorRows vector_convert_rows();
 VectorRows x87_rows();
 VectorRows x87_control_rows();
 VectorRows fpu_save_rows();
+VectorRows xsave_rows();
+
+namespace op {
+void xsetbv(Executor& x, const MicroOp& op);
+}
 
 }  // namespace pmusim::core

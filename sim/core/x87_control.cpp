@@ -98,7 +98,7 @@ void fnstenv(Executor& x, const MicroOp& op) {
   check_no_wait(x);
   u8 image[kEnvironment<T>];
   put_environment<T>(x.s->fpu, image);
-  write_bytes(x, effective_address(x, op), image, sizeof image);
+  write_bytes(x, effective_address(x, op), image, sizeof image, sizeof(T));
   x.s->fpu.control |= kFpExceptions;
   update_summary(x.s->fpu);
 }
@@ -106,7 +106,7 @@ template <class T>
 void fldenv(Executor& x, const MicroOp& op) {
   check_x87(x);
   u8 image[kEnvironment<T>];
-  read_bytes(x, effective_address(x, op), image, sizeof image);
+  read_bytes(x, effective_address(x, op), image, sizeof image, sizeof(T));
   take_environment<T>(x.s->fpu, image);
 }
 template <class T>
@@ -119,7 +119,7 @@ void fnsave(Executor& x, const MicroOp& op) {
     std::memcpy(image + kEnvironment<T> + 10 * i, &st(f, i).significand, 8);
     std::memcpy(image + kEnvironment<T> + 10 * i + 8, &st(f, i).exponent, 2);
   }
-  write_bytes(x, effective_address(x, op), image, sizeof image);
+  write_bytes(x, effective_address(x, op), image, sizeof image, sizeof(T));
   initialize(f);
 }
 template <class T>
@@ -127,7 +127,7 @@ void frstor(Executor& x, const MicroOp& op) {
   check_x87(x);
   FpuState& f = x.s->fpu;
   u8 image[kEnvironment<T> + 80];
-  read_bytes(x, effective_address(x, op), image, sizeof image);
+  read_bytes(x, effective_address(x, op), image, sizeof image, sizeof(T));
   take_environment<T>(f, image);
   for (unsigned i = 0; i < 8; ++i) {
     st(f, i) = {};

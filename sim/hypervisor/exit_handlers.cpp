@@ -98,6 +98,18 @@ bool Vcpu::emulated_rdpmc(u32 ecx, u64& value) {
   return !vpmu_->rdpmc_early_fault(ecx) && vpmu_->rdpmc(ecx, value);
 }
 
+// kvm_emulate_xsetbv; the core has checked CR4.OSXSAVE and the privilege level.
+int Vcpu::handle_xsetbv(HostKernel& kernel) {
+  kernel.work(Path::ControlRegister);
+  const u64 value = state_.gpr[core::RDX] << 32 | static_cast<u32>(state_.gpr[core::RAX]);
+  if (!core::xcr_accepts(static_cast<u32>(state_.gpr[core::RCX]), value)) {
+    queue_gp();
+    return 1;
+  }
+  state_.fpu.xcr0 = value;
+  return skip_instruction(exit_.instruction_length);
+}
+
 int Vcpu::handle_halt(HostKernel& kernel) {
   kernel.work(Path::Halt);
   ++statistics_.halts;
@@ -200,8 +212,7 @@ int Vcpu::handle_exit(HostKernel& kernel) {
       queue_exception(kUD);
       return 1;
     case ExitKind::Xsetbv:
-      queue_gp();
-      return 1;
+      return handle_xsetbv(kernel);
     case ExitKind::DrAccess:
     case ExitKind::Rdtsc:
     case ExitKind::Rdtscp:

@@ -132,6 +132,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   int handle_rdmsr(HostKernel& kernel);
   int handle_wrmsr(HostKernel& kernel);
   int handle_rdpmc(HostKernel& kernel);
+  int handle_xsetbv(HostKernel& kernel);
   int handle_halt(HostKernel& kernel);
   int handle_hypercall(HostKernel& kernel);
   int handle_control_register(HostKernel& kernel);

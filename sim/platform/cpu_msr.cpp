@@ -29,7 +29,7 @@ CpuidRegs Cpu::physical_cpuid(u32 leaf, u32 subleaf) const {
   switch (leaf) {
     case 1:
       r.ebx = (r.ebx & 0x00ffffff) | id_ << 24;
-      r.ecx &= ~(1u << 27);  // OSXSAVE follows CR4, which cannot have it set here
+      r.ecx = (r.ecx & ~(1u << 27)) | static_cast<u32>(state_.cr4 >> 18 & 1) << 27;  // OSXSAVE follows CR4
       if (!apic_.enabled()) r.edx &= ~(1u << 9);
       break;
     case 0xb:
