@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The legacy region that FXSAVE and the XSAVE family share (SDM Vol. 1, "FXSAVE Area"): 512 bytes, x87 state in
-// bytes 0 to 23 and 32 to 159, MXCSR and its mask in 24 to 31, XMM registers from 160.
+// The legacy region that FXSAVE and the XSAVE family share (SDM Vol. 1, "FXSAVE Area"): 512 bytes, x87 state
+// in bytes 0 to 23 and 32 to 159, MXCSR and its mask in 24 to 31, XMM registers from 160.
 #pragma once
 
 #include "core/x87.h"

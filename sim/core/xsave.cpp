@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// XSAVE, XSAVEOPT, XSAVEC, XRSTOR, XGETBV, XSETBV with x87 and SSE state (SDM Vol. 1, "Managing State Using the XSAVE
-// Feature Set"). XSAVEOPT and XSAVEC leave out components in their initial configuration; XSAVEOPT does not
-// remember what XRSTOR loaded (its modified optimization is optional). Not modelled: XSAVES, XRSTORS, state beyond
-// SSE.
+// XSAVE, XSAVEOPT, XSAVEC, XRSTOR, XGETBV, XSETBV with x87 and SSE state (SDM Vol. 1, "Managing State Using
+// the XSAVE Feature Set"). XSAVEOPT and XSAVEC leave out components in their initial configuration; XSAVEOPT
+// does not remember what XRSTOR loaded (its modified optimization is optional). Not modelled: XSAVES,
+// XRSTORS, state beyond SSE.
 #include <Zydis/Mnemonic.h>
 
 #include <iterator>
@@ -68,8 +68,8 @@ void xsave(Executor& x, const MicroOp& op) {
   x.mmu->write<u64>(to + kHeaderAt, (before & ~wanted) | (wanted & used));
 }
 
-// Compacted format; with x87 and SSE alone the legacy region is laid out as in the standard one. MXCSR counts as
-// SSE state here.
+// Compacted format; with x87 and SSE alone the legacy region is laid out as in the standard one. MXCSR counts
+// as SSE state here.
 template <bool Wide>
 void xsavec(Executor& x, const MicroOp& op) {
   const u64 to = area(x, op), wanted = requested(x);
@@ -154,8 +154,8 @@ VectorRows xsave_rows() {
   return {std::begin(kRows), std::end(kRows)};
 }
 
-// Privilege is checked before the VM-exit, XCR and value after it (SDM Vol. 3, "Relative Priority of Faults and VM
-// Exits").
+// Privilege is checked before the VM-exit, XCR and value after it (SDM Vol. 3, "Relative Priority of Faults
+// and VM Exits").
 void op::xsetbv(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   if (!(x.s->cr4 & kCr4Osxsave)) raise(kUD);

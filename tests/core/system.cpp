@@ -300,7 +300,7 @@ TEST_CASE("64-bit code cannot turn paging off, long mode cannot lose PAE") {
 TEST_CASE("CR4 takes the bits this CPU has and refuses the others") {
   const u64 always =
       kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
-  const u64 enumerated = kCr4Umip | kCr4Fsgsbase | kCr4Pcide | kCr4Smep | kCr4Smap;
+  const u64 enumerated = kCr4Umip | kCr4Fsgsbase | kCr4Pcide | kCr4Osxsave | kCr4Smep | kCr4Smap;
   for (const bool has : {false, true})
     for (unsigned i = 0; i < 64; ++i) {
       CAPTURE(i);

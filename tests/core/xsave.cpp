@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The XSAVE family with x87 and SSE state. Expectations: SDM Vol. 1, "Managing State Using the XSAVE Feature Set"; Vol.
-// 2, each instruction.
+// The XSAVE family with x87 and SSE state. Expectations: SDM Vol. 1, "Managing State Using the XSAVE Feature
+// Set"; Vol. 2, each instruction.
 #include <doctest/doctest.h>
 
 #include "vector_program.h"
@@ -147,7 +147,8 @@ TEST_CASE("XRSTOR loads what is present and initializes what is not") {
   CHECK(m.s.fpu.mxcsr == kMxcsrReset);  // the compacted form initializes it
 }
 
-TEST_CASE("XRSTOR refuses headers that say what XCR0 does not allow, reserved bytes and reserved MXCSR bits") {
+TEST_CASE(
+    "XRSTOR refuses headers that say what XCR0 does not allow, reserved bytes and reserved MXCSR bits") {
   const auto faults = [](u64 bv, u64 compaction, u64 reserved, u32 mxcsr, u64 xcr0) {
     Xsave m;
     m.s.fpu.xcr0 = xcr0;

@@ -142,6 +142,25 @@ static void enable_sse(void) {
   __asm__ volatile("fninit");
 }
 
+/* Where CPUID has XSAVE: XCR0 takes x87 and SSE state, and XRSTOR brings back what XSAVE stored. */
+static bool __attribute__((noinline)) state_survives(void) {
+  static u8 area[576] __attribute__((aligned(64)));
+  u64 cr4, low;
+  __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+  __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 1 << 18));
+  __asm__ volatile("xsetbv" : : "a"(3), "d"(0), "c"(0));
+  __asm__ volatile(
+      "movq %2, %%xmm7\n\t"
+      "xsave64 %1\n\t"
+      "pxor %%xmm7, %%xmm7\n\t"
+      "xrstor64 %1\n\t"
+      "movq %%xmm7, %0"
+      : "=r"(low), "+m"(area)
+      : "r"(0x0123456789abcdefull), "a"(3), "d"(0)
+      : "xmm7");
+  return low == 0x0123456789abcdefull && (rt_cpuid(1, 0).ecx >> 27 & 1);
+}
+
 int main(void) {
   const struct rt_cpuid features = rt_cpuid(1, 0);
   if (!(features.edx & 1) || !(features.edx >> 24 & 1) || !(features.edx >> 25 & 1) ||
@@ -150,6 +169,10 @@ int main(void) {
     return RT_EXIT_SKIP;
   }
   enable_sse();
+  if ((features.ecx >> 26 & 1) && !state_survives()) {
+    rt_printf("XRSTOR did not restore what XSAVE stored\n");
+    return RT_EXIT_FAIL;
+  }
   matrices();
   singles();
   integers();
