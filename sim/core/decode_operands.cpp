@@ -7,7 +7,10 @@ namespace pmusim::core {
 void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
   const ZydisDecodedOperandMem& m = o_[n].mem;
   op_.disp = m.disp.has_displacement ? static_cast<u64>(m.disp.value) : 0;
-  if (m.base == ZYDIS_REGISTER_RIP || m.base == ZYDIS_REGISTER_EIP) {
+  // Zydis 4.0.0 takes R13D for the base of a SIB byte that has a displacement instead (with 67h and REX.B).
+  if (i_.raw.sib.offset && i_.raw.sib.base == 5 && i_.raw.modrm.mod == 0)
+    op_.disp = static_cast<u64>(i_.raw.disp.value);
+  else if (m.base == ZYDIS_REGISTER_RIP || m.base == ZYDIS_REGISTER_EIP) {
     op_.disp += op_.next_rip;
   } else if (m.base != ZYDIS_REGISTER_NONE) {
     op_.base = static_cast<u8>(ZydisRegisterGetId(m.base));
@@ -359,6 +362,14 @@ void Translator::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned
     system(h);
   else
     exact(h);
+}
+
+void Translator::default_to_stack() {
+  for (unsigned n = 0; n < i_.operand_count; ++n) {
+    if (o_[n].type != ZYDIS_OPERAND_TYPE_MEMORY) continue;
+    if (n < i_.operand_count_visible) return;
+    if (o_[n].mem.segment == ZYDIS_REGISTER_SS) op_.seg = SS;
+  }
 }
 
 }  // namespace pmusim::core

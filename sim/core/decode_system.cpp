@@ -15,7 +15,12 @@ void Translator::system_table() {
       return use(op::nop);
     case ZYDIS_MNEMONIC_CLDEMOTE:
       return use(op::nop);
-    case ZYDIS_MNEMONIC_PAUSE: return exact(op::pause);
+    case ZYDIS_MNEMONIC_PAUSE:
+      if (mode_ == 8 && i_.raw.rex.B) {  // Zydis: PAUSE; CPUs, and QEMU: XCHG R8, RAX with an idle F3 prefix
+        op_.dst = R8 * 8;
+        return use(select_exchange(false, op_.size));
+      }
+      return exact(op::pause);
     case ZYDIS_MNEMONIC_MFENCE: case ZYDIS_MNEMONIC_LFENCE: case ZYDIS_MNEMONIC_SFENCE: return system(op::fence);
     case ZYDIS_MNEMONIC_CLFLUSH: if (lacks(Feature::Clflush)) return; memory(0, 0, 0); return system(op::clflush);
     case ZYDIS_MNEMONIC_CLFLUSHOPT: if (lacks(Feature::Clflushopt)) return; memory(0, 0, 0); return system(op::clflush);

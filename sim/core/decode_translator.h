@@ -28,6 +28,7 @@ class Translator {
   void integer_table();
   void system_table();
   void vector_table();
+  void default_to_stack();  // the segment, where the stack is the only memory accessed
   void finish() {
     if (integer_ && !(op_.flags & kOpEndsBlock) && !op_.stores) mark(kOpPlain);
   }

@@ -91,6 +91,7 @@ void invlpg(Exec& x, u64 linear);
 void invalidate_caches(Exec& x, bool write_back);  // WBINVD, INVD
 void invpcid(Exec& x, u64 type, u64 linear);
 void clflush(Exec& x, u64 linear);
+void check_io_permission(Exec& x, u16 port, unsigned size);  // in() and out() do so themselves
 u64 in(Exec& x, u16 port, unsigned size);
 void out(Exec& x, u16 port, u64 value, unsigned size);
 void swapgs(Exec& x);

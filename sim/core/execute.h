@@ -79,6 +79,12 @@ inline u64 effective_address(const Executor& x, const MicroOp& op) {
   return segmented(x, op.seg, low_bytes(a, op.address_size), kOperandBytes[op.address >> kAddrSizeShift],
                    op.address & kAddrStore);
 }
+// Was a data access of the current instruction to `linear` relative to SS? Beside a memory operand the stack
+// is accessed at its top (PUSH, POP, CALL).
+inline bool refers_to_stack(const Executor& x, const MicroOp& op, u64 linear) {
+  if (op.seg == SS) return true;
+  return linear - effective_address(x, op) >= 16 && linear - x.s->gpr[RSP] + 16 <= 32;
+}
 template <class T>
 inline T load(Executor& x, const MicroOp& op) {
   return x.mmu->read<T>(effective_address(x, op));
@@ -127,6 +133,11 @@ inline void begin_system(Executor& x, const MicroOp& op) {
   x.s->rip = op.rip();
   x.next_rip = op.next_rip;
   x.slice = true;
+}
+
+// Operand size of far pointers in memory: AMD has none of 64 bits (APM Vol. 3, "JMP (Far)", "LSS").
+inline unsigned far_pointer_size(const Executor& x, const MicroOp& op) {
+  return x.config->amd && op.size == 8 ? 4 : op.size;
 }
 
 // --- Selection. `precise` keeps flags exact; `fast` may leave them stale (only where they are dead).

@@ -34,8 +34,9 @@ struct FarPointer {
 };
 FarPointer far_pointer(Executor& x, const MicroOp& op) {
   const u64 address = effective_address(x, op);
-  const u64 offset = read_sized(x, address, op.size);
-  return {offset, x.mmu->read<u16>(address + op.size)};
+  const unsigned size = far_pointer_size(x, op);
+  const u64 offset = read_sized(x, address, size);
+  return {offset, x.mmu->read<u16>(address + size)};
 }
 
 }  // namespace
@@ -106,7 +107,7 @@ void jmp_far(Executor& x, const MicroOp& op) {
 void jmp_far_mem(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   const FarPointer to = far_pointer(x, op);
-  far_jump(x, to.selector, to.offset, op.size);
+  far_jump(x, to.selector, to.offset, far_pointer_size(x, op));
 }
 void call_far(Executor& x, const MicroOp& op) {
   begin_system(x, op);

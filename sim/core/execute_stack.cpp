@@ -126,7 +126,9 @@ void enter(Executor& x, const MicroOp& op) {
     sp = (sp - op.size) & mask;
     write_sized(x, stack_linear(x, sp, op.size, true), frame, op.size);
   }
-  sp -= op.imm;
+  sp = (sp - op.imm) & mask;
+  // SDM Vol. 2, ENTER: faults as a write at the new top would.
+  x.mmu->probe_write(stack_linear(x, sp, op.size, true), op.size);
   set_sp(x, mask, sp);
   put_sized(x, RBP * 8, frame, op.size);
 }

@@ -57,9 +57,10 @@ void mov_to_segment_mem(Executor& x, const MicroOp& op) {
 }
 void load_far_pointer(Executor& x, const MicroOp& op) {
   begin_system(x, op);
-  const u64 address = effective_address(x, op), offset = read_sized(x, address, op.size);
-  load_segment(x, static_cast<Seg>(op.aux), x.mmu->read<u16>(address + op.size));
-  put_sized(x, op.dst, offset, op.size);
+  const unsigned size = far_pointer_size(x, op);
+  const u64 address = effective_address(x, op), offset = read_sized(x, address, size);
+  load_segment(x, static_cast<Seg>(op.aux), x.mmu->read<u16>(address + size));
+  put_sized(x, op.dst, offset, size);
 }
 
 void rdmsr(Executor& x, const MicroOp& op) {
@@ -125,6 +126,7 @@ void lmsw_reg(Executor& x, const MicroOp& op) {
 }
 void lmsw_mem(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  if (x.s->cpl != 0) raise_gp();  // before the operand is read
   core::lmsw(x, load<u16>(x, op));
 }
 void smsw_reg(Executor& x, const MicroOp& op) {
@@ -150,6 +152,8 @@ void load_system_segment_reg(Executor& x, const MicroOp& op) {
 }
 void load_system_segment_mem(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  check_not_real(x);
+  if (x.s->cpl != 0) raise_gp();  // before the operand is read
   load_system_segment(x, op, load<u16>(x, op));
 }
 void store_system_segment_reg(Executor& x, const MicroOp& op) {

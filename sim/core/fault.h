@@ -13,7 +13,8 @@ struct Fault {
   bool has_error_code = false;
   u32 error_code = 0;
   bool sets_cr2 = false;
-  u64 cr2 = 0;
+  u64 cr2 = 0;  // with non_canonical, too, the linear address
+  bool non_canonical = false;
 };
 
 // A VM-exit instead of (the rest of) the current instruction. instruction_length is filled by the run loop.

@@ -31,6 +31,7 @@ bool is_hardware_interrupt(EventType t) {
 u64 flags_image(const CpuState& s, const PendingEvent& e) {
   const bool fault =
       e.type == EventType::HardwareException && e.vector != kDB && e.vector != kDF && e.vector != kMC;
+  if (is_software(e.type)) return s.rflags & ~kRF;  // the instruction that interrupts has completed
   return fault ? s.rflags | kRF : s.rflags;
 }
 

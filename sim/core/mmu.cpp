@@ -121,7 +121,7 @@ Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
 
   const bool write = access == Access::Write;
   Walk w = walk(linear, false);
-  if (w.result == Walk::NonCanonical) raise_gp(0);
+  if (w.result == Walk::NonCanonical) throw Fault{kGP, true, 0, false, linear, true};
   const bool user_class = rights == Rights::User, smep = s_->cr4 & kCr4Smep;
   const bool smap = rights == Rights::Supervisor && s_->cr4 & kCr4Smap;
   const bool may_read = user_class ? w.user : !(smap && w.user);

@@ -363,7 +363,8 @@ Stop Core::Impl::run(const Limit& limit) {
     stop = execute(limit, remaining);
     core.spent_ -= remaining;
   } catch (const Fault& thrown) {
-    const Fault fault = thrown;
+    Fault fault = thrown;
+    if (fault.non_canonical && x.op && refers_to_stack(x, *x.op, fault.cr2)) fault.vector = kSS;
     abandon();
     stop = deliver_event(event_of(fault), &fault);
   } catch (const ExitRequest& request) {

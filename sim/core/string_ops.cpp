@@ -22,9 +22,11 @@ void count_down(Executor& x, const MicroOp& op) {
   if (op.aux) put_sized(x, RCX * 8, x.s->gpr[RCX] - 1, op.address_size);
 }
 
-// String I/O that the control block intercepts exits before anything is accessed (qualification bit 25).
-void check_string_io(const Executor& x, const MicroOp& op, bool input) {
+// String I/O is checked, and exits where the control block intercepts it (qualification bit 25), before
+// anything is accessed.
+void check_string_io(Executor& x, const MicroOp& op, bool input) {
   const u16 port = static_cast<u16>(x.s->gpr[RDX]);
+  check_io_permission(x, port, op.size);
   if (!x.intercepts || !x.intercepts->io(port, op.size)) return;
   ExitRequest request;
   request.exit.kind = ExitKind::Io;

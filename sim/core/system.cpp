@@ -18,6 +18,17 @@ u8 iopl(const CpuState& s) {
   return static_cast<u8>(bits(s.rflags, 13, 12));
 }
 
+u64 io_qualification(u16 port, unsigned size, bool in) {
+  return port | u64{size} << 16 | u64{in} << 24;
+}
+
+void set_edx_eax(CpuState& s, u64 value) {
+  s.gpr[RAX] = value & 0xffffffff;
+  s.gpr[RDX] = value >> 32;
+}
+
+}  // namespace
+
 // I/O permission bitmap of the TSS (SDM Vol. 1, "I/O Permission Bit Map"); its #GP precedes the VM-exit.
 void check_io_permission(Exec& x, u16 port, unsigned size) {
   const CpuState& s = *x.s;
@@ -29,17 +40,6 @@ void check_io_permission(Exec& x, u16 port, unsigned size) {
   if (offset + 1 > tr.limit) raise_gp(0);
   if (x.mmu->read_system(tr.base + offset, 2) >> (port & 7) & mask(size)) raise_gp(0);
 }
-
-u64 io_qualification(u16 port, unsigned size, bool in) {
-  return port | u64{size} << 16 | u64{in} << 24;
-}
-
-void set_edx_eax(CpuState& s, u64 value) {
-  s.gpr[RAX] = value & 0xffffffff;
-  s.gpr[RDX] = value >> 32;
-}
-
-}  // namespace
 
 void check_intercept(Exec& x, ExitKind kind, u64 qualification, u64 value) {
   if (!x.intercepts) return;

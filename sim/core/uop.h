@@ -58,10 +58,10 @@ struct MicroOp {
                            // segment/CR/DR numbers
   u8 base = 0, index = 0;  // register numbers
   u8 scale = 0;            // shift
-  u8 seg = DS;
-  u8 address = 0;       // OpAddress
-  u8 address_size = 8;  // bytes
-  u8 size = 8;          // operand size in bytes
+  u8 seg = DS;             // of the memory operand; SS where the stack is the only memory accessed
+  u8 address = 0;          // OpAddress
+  u8 address_size = 8;     // bytes
+  u8 size = 8;             // operand size in bytes
   u8 length = 0;
   OpBranch branch = OpBranch::None;
   u8 flags = 0;                          // OpFlag

@@ -113,6 +113,7 @@ void xmm_to_mmx(Executor& x, const MicroOp& op) {
 }
 void emms(Executor& x, const MicroOp&) {
   check_mmx(x);
+  x.s->fpu.set_top(0);  // SDM Vol. 3, "Effects of MMX Instructions on x87 FPU State"
   x.s->fpu.tags = 0;
 }
 

@@ -123,12 +123,18 @@ void from_memory(Executor& x, const MicroOp& op) {
   x.s->fpu.operand = effective_offset(x, op);
 }
 
+// Before the operation has changed anything.
+void check_alignment(const CpuState& s, u64 linear, unsigned size) {
+  if ((s.rflags & kACFlag) && s.cpl == 3 && (s.cr0 & kCr0Am) && linear & (size - 1)) raise(kAC, 0);
+}
+
 // Nothing is stored, and nothing popped, on an unmasked exception other than precision.
 template <unsigned Bytes>
 void to_memory(Executor& x, const MicroOp& op) {
   check_x87(x);
   const u64 address = effective_address(x, op);
   probe_store(x, address, Bytes);
+  check_alignment(*x.s, address, Bytes > 8 ? 8 : Bytes);
   u64 memory[2] = {};
   execute_on_host(x, op, x.s->fpu, memory);
   x.s->fpu.operand = effective_offset(x, op);

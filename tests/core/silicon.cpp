@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// What running the same states on a host CPU (tests/silicon) has found wrong, one test each, with the
+// manual's place. They hold on every host.
+#include <doctest/doctest.h>
+
+#include "program.h"
+
+namespace pmusim::core::test {
+namespace {
+
+constexpr u64 kNonCanonical = 0x1234000000000000, kHandler = 0x110000;
+
+// CPL 3 code; every fault arrives at kHandler + 16 x vector, on the stack that the TSS names.
+struct UserProgram : Program {
+  UserProgram() {
+    put(kTssAt + 4, kInnerStack);
+    put(kTssAt + 0x66, 0x68, 2);  // no I/O permission bit map
+    load_tss();
+    for (unsigned v = 0; v < 32; ++v)
+      gate64(static_cast<u8>(v), kCode64, kHandler + v * 16, v == kBP ? 0xee : 0x8e);
+    user();
+    s.gpr[RSP] = kStack;
+  }
+  // Vector of the event that the code ends in, or -1.
+  int vector_of(const std::vector<u8>& bytes, u64 instructions = 1) {
+    code(bytes);
+    start();
+    run(instructions);
+    return s.cpl == 0 ? static_cast<int>((s.rip - kHandler) / 16) : -1;
+  }
+};
+
+}  // namespace
+
+// SDM Vol. 3, "Interrupt 12": a reference to a non-canonical address in the stack segment.
+TEST_CASE("a non-canonical address relative to RBP or RSP is a stack fault") {
+  UserProgram p;
+  p.s.gpr[RBP] = kNonCanonical;
+  CHECK(p.vector_of({0x48, 0x8b, 0x45, 0x00}) == kSS);  // mov rax, [rbp]
+}
+TEST_CASE("a non-canonical address relative to another register is a general-protection fault") {
+  UserProgram p;
+  p.s.gpr[RBX] = kNonCanonical;
+  CHECK(p.vector_of({0x48, 0x8b, 0x03}) == kGP);  // mov rax, [rbx]
+}
+TEST_CASE("PUSH to a non-canonical stack is a stack fault") {
+  UserProgram p;
+  p.s.gpr[RSP] = kNonCanonical;
+  CHECK(p.vector_of({0x50}) == kSS);
+}
+TEST_CASE("PUSH from a non-canonical operand is a general-protection fault, the stack is not the reason") {
+  UserProgram p;
+  p.s.gpr[RBX] = kNonCanonical;
+  CHECK(p.vector_of({0xff, 0x33}) == kGP);  // push [rbx]
+}
+
+// SDM Vol. 2, LMSW, LLDT, LTR: "#GP(0) if the current privilege level is not 0", whatever the operand.
+TEST_CASE("LMSW, LLDT and LTR are refused at CPL 3 before their operand is read") {
+  for (const std::vector<u8>& bytes :
+       {std::vector<u8>{0x0f, 0x01, 0x33}, {0x0f, 0x00, 0x13}, {0x0f, 0x00, 0x1b}}) {
+    UserProgram p;
+    p.s.gpr[RBX] = 0x7fff0000;  // not mapped
+    CHECK(p.vector_of(bytes) == kGP);
+  }
+}
+
+// SDM Vol. 2, ENTER: "... causes a page fault whenever a write using the final value of the stack pointer ...
+// would do so".
+TEST_CASE("ENTER faults when its new top of stack cannot be written") {
+  UserProgram p;
+  p.map(0x7000, 0x7000, Program::kP | Program::kU);
+  p.s.gpr[RSP] = 0x8100;
+  CHECK(p.vector_of({0xc8, 0x00, 0x02, 0x00}) == kPF);  // enter 0x200, 0
+  CHECK(p.s.cr2 == 0x8100 - 8 - 0x200);
+}
+TEST_CASE("ENTER does not touch what it allocates") {
+  UserProgram p;
+  p.s.gpr[RSP] = 0x8100;
+  p.put(0x8100 - 8 - 0x80, 0x1122334455667788);
+  CHECK(p.vector_of({0xc8, 0x80, 0x00, 0x00}) == -1);
+  CHECK(p.get(0x8100 - 8 - 0x80) == 0x1122334455667788);
+}
+
+// SDM Vol. 2, Table 2-3: with mod 0, a SIB base of 5 is a displacement, whatever REX.B.
+TEST_CASE("a SIB byte without base stays without base under REX.B and an address-size prefix") {
+  UserProgram p;
+  p.put(Program::kDataAt, 0x1234);
+  p.s.gpr[R13] = 0x5000;
+  p.vector_of({0x67, 0x49, 0x8b, 0x04, 0x25, 0x00, 0x00, 0x20, 0x00});  // mov rax, [kDataAt]
+  CHECK(p.s.gpr[RAX] == 0x1234);
+}
+
+// SDM Vol. 2, XCHG: 90+r with REX.B is XCHG R8; the F3 prefix that makes NOP a PAUSE changes nothing then.
+TEST_CASE("an F3 prefix before XCHG R8, RAX is ignored") {
+  UserProgram p;
+  p.s.gpr[RAX] = 1;
+  p.s.gpr[R8] = 2;
+  p.vector_of({0xf3, 0x49, 0x90});
+  CHECK(p.s.gpr[RAX] == 2);
+  CHECK(p.s.gpr[R8] == 1);
+}
+
+// SDM Vol. 3, "Protected-Mode I/O": permission is checked before the memory operand is reached.
+TEST_CASE("string I/O without permission is refused before its memory operand is reached") {
+  for (const u8 opcode : {0x6c, 0x6e}) {
+    UserProgram p;
+    p.s.gpr[RSI] = p.s.gpr[RDI] = 0x7fff0000;
+    CHECK(p.vector_of({opcode}) == kGP);
+  }
+}
+
+// APM Vol. 3, "LSS", "JMP (Far)": far pointers of AMD have offsets of 16 or 32 bits.
+TEST_CASE("with REX.W a far pointer has a 64-bit offset on Intel and a 32-bit one on AMD") {
+  for (const bool amd : {false, true}) {
+    UserProgram p;
+    p.config.amd = amd;
+    p.put(Program::kDataAt, u64{0x5566} | u64{kUserData | 3} << 32);
+    p.put(Program::kDataAt + 8, kUserData | 3);
+    p.s.gpr[RBX] = Program::kDataAt;
+    p.vector_of({0x48, 0x0f, 0xb2, 0x03});  // lss rax, [rbx]
+    CHECK(p.s.gpr[RAX] == (amd ? 0x5566 : 0x5566 | u64{kUserData | 3} << 32));
+  }
+}
+
+// SDM Vol. 3, "RF": it is cleared by every instruction that completes, and so in the image of a software
+// interrupt.
+TEST_CASE("INT3 pushes RFLAGS with RF clear") {
+  UserProgram p;
+  p.s.rflags |= kRF;
+  CHECK(p.vector_of({0xcc}) == kBP);
+  CHECK((p.get(p.s.gpr[RSP] + 16) & kRF) == 0);
+}
+
+// SDM Vol. 3, "Effects of MMX Instructions on x87 FPU State".
+TEST_CASE("EMMS empties the tag word and sets TOP to 0") {
+  UserProgram p;
+  p.s.cr4 |= kCr4Osfxsr;
+  p.s.fpu.set_top(5);
+  p.s.fpu.tags = 0xff;
+  p.vector_of({0x0f, 0x77});
+  CHECK(p.s.fpu.top() == 0);
+  CHECK(p.s.fpu.tags == 0);
+}
+
+// SDM Vol. 3, "Interrupt 17": a fault; nothing has happened.
+TEST_CASE("an x87 store that fails its alignment check leaves the x87 state") {
+  UserProgram p;
+  p.s.cr0 |= kCr0Am;
+  p.s.rflags |= kACFlag;
+  p.s.fpu.tags = 0;  // a stack underflow would be recorded
+  p.s.gpr[RBX] = Program::kDataAt + 1;
+  CHECK(p.vector_of({0xdf, 0x13}) == kAC);  // fist word [rbx]
+  CHECK(p.s.fpu.status == 0);
+}
+
+}  // namespace pmusim::core::test

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#if defined(__x86_64__) && defined(__linux__)
+#include "host.h"
+
+#include <asm/prctl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+namespace pmusim::silicon {
+
+// What host_entry.S and the signal handler share; the offsets are host_entry.S's.
+struct alignas(16) HostFrame {
+  State state;
+  u8 uses_fx, loads_segments;
+  u64 host_rsp;
+  Outcome* outcome;
+};
+static_assert(offsetof(HostFrame, state.selectors) == 144 && offsetof(HostFrame, state.fx) == 160 &&
+                  offsetof(HostFrame, uses_fx) == 672 && offsetof(HostFrame, host_rsp) == 680,
+              "host_entry.S knows the layout");
+
+extern "C" {
+HostFrame silicon_frame;
+void silicon_enter();
+void silicon_exit();
+[[noreturn]] void silicon_return();
+}
+
+namespace {
+
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+constexpr int kMapFailed = 100, kFaultOfHarness = 101;
+
+void* shared(std::size_t size) {
+  void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) throw std::bad_alloc();
+  return at;
+}
+
+void handler(int, siginfo_t*, void* context) {
+  // The kernel clears DF and TF for a handler, not AC.
+  asm volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "cc", "memory");
+  const ucontext_t& u = *static_cast<ucontext_t*>(context);
+  const greg_t* g = u.uc_mcontext.gregs;
+  Outcome* out = silicon_frame.outcome;
+  if (!out) _exit(kFaultOfHarness);
+  static constexpr int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                    REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+  State& s = silicon_frame.state;
+  for (int i = 0; i < 16; ++i) s.gpr[i] = static_cast<u64>(g[order[i]]);
+  s.rip = static_cast<u64>(g[REG_RIP]);
+  s.rflags = static_cast<u64>(g[REG_EFL]);
+  s.selectors[1] = static_cast<u16>(g[REG_CSGSFS]);
+  s.selectors[2] = static_cast<u16>(static_cast<u64>(g[REG_CSGSFS]) >> 48);
+  asm volatile("mov %%es, %0; mov %%ds, %1" : "=m"(s.selectors[0]), "=m"(s.selectors[3]));
+  if (silicon_frame.uses_fx) std::memcpy(&s.fx, u.uc_mcontext.fpregs, sizeof(FxImage));
+  out->trap = static_cast<u8>(g[REG_TRAPNO]);
+  out->error_code = static_cast<u32>(g[REG_ERR]);
+  out->cr2 = out->trap == 14 ? static_cast<u64>(g[REG_CR2]) : 0;
+  silicon_return();
+}
+
+u8* map(u64 at, u64 size, int protection) {
+  void* got = mmap(
+      reinterpret_cast<void*>(at), size, protection,
+      MAP_PRIVATE | MAP_ANONYMOUS | (protection ? MAP_FIXED : MAP_FIXED_NOREPLACE | MAP_NORESERVE), -1, 0);
+  if (got != reinterpret_cast<void*>(at)) _exit(kMapFailed);
+  return static_cast<u8*>(got);
+}
+
+}  // namespace
+
+HostCpu::HostCpu()
+    : batch_(new (shared(sizeof(Batch))) Batch),
+      outcomes_(static_cast<Outcome*>(shared(sizeof(Outcome) * kBatch))),
+      progress_(static_cast<unsigned*>(shared(kPage))) {}
+
+HostCpu::~HostCpu() {
+  munmap(batch_, sizeof(Batch));
+  munmap(outcomes_, sizeof(Outcome) * kBatch);
+  munmap(const_cast<unsigned*>(progress_), kPage);
+}
+
+void HostCpu::put_exit(u8* at, u64 address) {
+  u8 jump[] = {0xff, 0x25, 0, 0, 0, 0};  // JMP [RIP + padding]
+  jump[2] = static_cast<u8>(-(address + sizeof jump) & 7);
+  std::memcpy(at, jump, sizeof jump);
+  void (*target)() = silicon_exit;
+  std::memcpy(at + sizeof jump + jump[2], &target, sizeof target);
+}
+
+u64 HostCpu::fs_base() {
+  u64 base = 0;
+  syscall(SYS_arch_prctl, ARCH_GET_FS, &base);
+  return base;
+}
+
+void HostCpu::start() {
+  *progress_ = 0;
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("cannot create a child process");
+  if (pid_ == 0) child();
+}
+
+std::string HostCpu::wait() {
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kMapFailed) return "the arena cannot be mapped";
+  return fmt::format("the child died at state {} ({} {})", *progress_,
+                     WIFSIGNALED(status) ? "signal" : "status",
+                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+void HostCpu::child() {
+  static u8 stack[1 << 16];
+  stack_t alternate{};
+  alternate.ss_sp = stack;
+  alternate.ss_size = sizeof stack;
+  sigaltstack(&alternate, nullptr);
+  struct sigaction action {};
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  for (const int signal : kSignals) sigaction(signal, &action, nullptr);
+  alarm(60);
+
+  const Batch& b = *batch_;
+  map(kArena, kArenaSize, PROT_NONE);
+  std::memcpy(map(kCode, kCodeSize, PROT_READ | PROT_WRITE), b.code, kCodeSize);
+  std::memset(map(kLanding, kPage, PROT_READ | PROT_WRITE), 0xcc, kPage);
+  u8* data = map(kData, kDataSize, PROT_READ | PROT_WRITE);
+  std::memcpy(data, b.data, kDataSize);
+  std::memcpy(map(kReadOnly, kPage, PROT_READ | PROT_WRITE), b.read_only, kPage);
+  mprotect(reinterpret_cast<void*>(kCode), kCodeSize, PROT_READ | PROT_EXEC);
+  mprotect(reinterpret_cast<void*>(kLanding), kPage, PROT_READ | PROT_EXEC);
+  mprotect(reinterpret_cast<void*>(kReadOnly), kPage, PROT_READ);
+  syscall(SYS_arch_prctl, ARCH_SET_GS, b.gs_base);
+
+  for (unsigned i = 0; i < b.count; ++i) {
+    const Input& in = b.inputs[i];
+    Outcome& out = outcomes_[i];
+    *progress_ = i;
+    for (const Patch& p : in.patches) apply(p, data);
+    silicon_frame.state.rflags = in.state.rflags;
+    silicon_frame.state.rip = in.state.rip;
+    std::memcpy(silicon_frame.state.gpr, in.state.gpr, sizeof in.state.gpr);
+    if (b.uses_fx) silicon_frame.state.fx = in.state.fx;
+    std::memcpy(silicon_frame.state.selectors, in.state.selectors, sizeof in.state.selectors);
+    silicon_frame.uses_fx = b.uses_fx;
+    silicon_frame.loads_segments = b.loads_segments;
+    silicon_frame.outcome = &out;
+    out.trap = kNoTrap;
+    out.error_code = 0;
+    out.cr2 = 0;
+    silicon_enter();
+    silicon_frame.outcome = nullptr;
+    out.state = silicon_frame.state;
+    if (out.trap == kNoTrap) out.state.rip = in.state.rip + in.length;
+    take_changes(out, data, b.data);
+  }
+  _exit(0);
+}
+
+}  // namespace pmusim::silicon
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host CPU executes a batch in a child process: the arena is mapped there and only there, faults arrive
+// as signals on an alternate stack. Straight-line instructions leave by a jump, so that only faults cost a
+// signal. Limits: x86-64 Linux; the kernel's view of a fault (trap number, error code, CR2) is what it
+// reports in the signal frame, which hides the present bit of kernel addresses: states never touch those.
+#pragma once
+
+#include <string>
+
+#include "arena.h"
+
+namespace pmusim::silicon {
+
+class HostCpu {
+ public:
+  HostCpu();
+  ~HostCpu();
+  HostCpu(const HostCpu&) = delete;
+  HostCpu& operator=(const HostCpu&) = delete;
+
+  // The batch to fill and, after wait(), its outcomes.
+  Batch& batch() { return *batch_; }
+  const Outcome& outcome(unsigned i) const { return outcomes_[i]; }
+
+  void start();
+  // Empty, or how the child died (state number and status).
+  std::string wait();
+
+  // A jump out of the arena, to follow an instruction; `address` is its own. Its pointer is aligned, because
+  // the instruction may have set AC.
+  static void put_exit(u8* at, u64 address);
+  static u64 fs_base();
+
+ private:
+  [[noreturn]] void child();
+
+  Batch* batch_;
+  Outcome* outcomes_;
+  volatile unsigned* progress_;
+  int pid_ = 0;
+};
+
+}  // namespace pmusim::silicon

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// pmusim-silicon: the core against the host CPU, as long as wanted. Prints a line for each form and the first
+// difference of each form that has one; exit status 1 if there is any.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <regex>
+
+#include "campaign.h"
+
+int main(int argc, char** argv) {
+  using namespace pmusim;
+  using namespace pmusim::silicon;
+  CLI::App app{"Executes random states of every instruction form on the host CPU and in the simulated core"};
+  u64 states = 1000, seed = 1, total = 0;
+  std::string form_pattern = ".*";
+  bool list = false, quiet = false;
+  app.add_option("--states", states, "states for each form");
+  app.add_option("--total", total, "states in all, shared by the forms (instead of --states)");
+  app.add_option("--seed", seed, "seed of the random states");
+  app.add_option("--form", form_pattern, "regular expression that a form's name must contain");
+  app.add_flag("--list", list, "print the names of the forms and stop");
+  app.add_flag("--quiet", quiet, "no line for forms without a difference");
+  CLI11_PARSE(app, argc, argv);
+
+  const std::regex pattern(form_pattern);
+  std::vector<Form> forms;
+  for (Form& f : enumerate_forms(core::Features::all()).forms)
+    if (std::regex_search(f.name, pattern)) forms.push_back(std::move(f));
+  if (list) {
+    for (const Form& f : forms) fmt::print("{}\n", f.name);
+    return 0;
+  }
+  if (total) states = (total + forms.size() - 1) / forms.size();
+
+  Campaign campaign(seed);
+  Tally sum;
+  unsigned bad = 0, skipped = 0;
+  const auto start = std::chrono::steady_clock::now();
+  if (!quiet)
+    fmt::print("{:40} {:>9} {:>9} {:>9} {:>10} {:>11}\n", "form", "states", "faults", "undefined",
+               "unpromised", "differences");
+  for (const Form& f : forms) {
+    if (const char* missing = missing_on_host(f)) {
+      fmt::print("{:40} skipped: this host has no {}\n", f.name, missing);
+      ++skipped;
+      continue;
+    }
+    const Tally t = campaign.run(f, states);
+    sum.states += t.states;
+    sum.faults += t.faults;
+    sum.undefined += t.undefined;
+    sum.unpromised += t.unpromised;
+    sum.differences += t.differences;
+    if (!quiet || t.differences)
+      fmt::print("{:40} {:9} {:9} {:9} {:10} {:11}\n", f.name, t.states, t.faults, t.undefined, t.unpromised,
+                 t.differences);
+    if (t.differences) {
+      fmt::print("{}", t.first);
+      ++bad;
+    }
+    std::fflush(stdout);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  fmt::print(
+      "{} forms, {} skipped, {} states, {} faults, {} undefined, {} unpromised, {} differences in {} forms; "
+      "{:.1f} s, "
+      "{:.0f} states/s\n",
+      forms.size() - skipped, skipped, sum.states, sum.faults, sum.undefined, sum.unpromised, sum.differences,
+      bad, seconds, sum.states / seconds);
+  return sum.differences != 0;
+}

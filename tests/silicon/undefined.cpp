@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "undefined.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/state.h"
+
+namespace pmusim::silicon {
+namespace {
+
+using core::kAF, core::kCF, core::kOFlag, core::kPFlag, core::kSF, core::kZF;
+constexpr u64 kAll = core::kArithmeticFlags;
+
+// What the count of a shift or rotate adds to its row.
+enum class By : u8 { Nothing, Shift, ShiftArithmetic, Rotate, RotateThroughCarry, DoubleShift };
+
+struct Row {
+  ZydisMnemonic mnemonic;
+  u64 flags;
+  By by;
+};
+
+// SDM Vol. 2, "Flags Affected" of each page.
+constexpr Row kRows[] = {
+    // "The state of the AF flag is undefined."
+    {ZYDIS_MNEMONIC_AND, kAF, By::Nothing},
+    {ZYDIS_MNEMONIC_OR, kAF, By::Nothing},
+    {ZYDIS_MNEMONIC_XOR, kAF, By::Nothing},
+    {ZYDIS_MNEMONIC_TEST, kAF, By::Nothing},
+    // "The SF, ZF, AF, and PF flags are undefined."
+    {ZYDIS_MNEMONIC_MUL, kSF | kZF | kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_IMUL, kSF | kZF | kAF | kPFlag, By::Nothing},
+    // "The CF, OF, SF, ZF, AF, and PF flags are undefined."
+    {ZYDIS_MNEMONIC_DIV, kAll, By::Nothing},
+    {ZYDIS_MNEMONIC_IDIV, kAll, By::Nothing},
+    // "The OF flag is affected only for 1-bit shifts ...; otherwise, it is undefined. ... For a non-zero
+    // count,
+    // the AF flag is undefined." CF: undefined "for SHL and SHR instructions where the count is greater than
+    // or
+    // equal to the size (in bits) of the destination operand".
+    {ZYDIS_MNEMONIC_SHL, kAF, By::Shift},
+    {ZYDIS_MNEMONIC_SHR, kAF, By::Shift},
+    {ZYDIS_MNEMONIC_SAR, kAF, By::ShiftArithmetic},
+    // "The OF flag is affected only for single-bit rotates; it is undefined for multi-bit rotates."
+    {ZYDIS_MNEMONIC_ROL, 0, By::Rotate},
+    {ZYDIS_MNEMONIC_ROR, 0, By::Rotate},
+    {ZYDIS_MNEMONIC_RCL, 0, By::RotateThroughCarry},
+    {ZYDIS_MNEMONIC_RCR, 0, By::RotateThroughCarry},
+    // "For shifts greater than 1 bit, the OF flag is undefined. ... The AF flag is undefined ... If the count
+    // is
+    // greater than the operand size, the flags [and the destination] are undefined."
+    {ZYDIS_MNEMONIC_SHLD, kAF, By::DoubleShift},
+    {ZYDIS_MNEMONIC_SHRD, kAF, By::DoubleShift},
+    // "The OF, SF, AF, and PF flags are undefined."
+    {ZYDIS_MNEMONIC_BT, kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BTS, kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BTR, kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BTC, kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    // "The CF, OF, SF, AF, and PF flags are undefined." The destination for a source of 0, undefined for
+    // Intel, is
+    // unchanged for AMD (APM Vol. 3, "BSF") and on every CPU known; it is compared.
+    {ZYDIS_MNEMONIC_BSF, kCF | kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BSR, kCF | kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    // "OF, SF, PF and AF flags are undefined."
+    {ZYDIS_MNEMONIC_TZCNT, kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_LZCNT, kOFlag | kSF | kAF | kPFlag, By::Nothing},
+    // "AF and PF flags are undefined."
+    {ZYDIS_MNEMONIC_ANDN, kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BLSI, kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BLSMSK, kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BLSR, kAF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_BZHI, kAF | kPFlag, By::Nothing},
+    // "AF, SF, and PF are undefined."
+    {ZYDIS_MNEMONIC_BEXTR, kAF | kSF | kPFlag, By::Nothing},
+};
+
+unsigned count_of(const Instruction& i, const Input& in) {
+  const ZydisDecodedOperand& last = i.operands[i.info.operand_count_visible - 1];
+  if (last.type == ZYDIS_OPERAND_TYPE_IMMEDIATE) return static_cast<unsigned>(last.imm.value.u & 0xff);
+  return static_cast<unsigned>(in.state.gpr[core::RCX] & 0xff);
+}
+
+}  // namespace
+
+Undefined undefined_after(const Instruction& i, const Input& in) {
+  Undefined u;
+  const Row* row = nullptr;
+  for (const Row& r : kRows)
+    if (r.mnemonic == i.info.mnemonic) row = &r;
+  // SDM Vol. 2, "BSWAP": "When the BSWAP instruction references a 16-bit register, the result is undefined."
+  if (i.info.mnemonic == ZYDIS_MNEMONIC_BSWAP && i.operands[0].size == 16) u.result = true;
+  if (!row) return u;
+  u.flags = row->flags;
+  if (row->by == By::Nothing) return u;
+  const unsigned size = i.operands[0].size, count = count_of(i, in) & (size == 64 ? 63 : 31);
+  if (count == 0) return {};
+  if (count != 1) u.flags |= kOFlag;
+  if (row->by == By::Shift && count >= size) u.flags |= kCF;
+  if (row->by == By::DoubleShift && count > size) u.result = true;
+  return u;
+}
+
+namespace {
+
+unsigned largest_access(const Instruction& i) {
+  unsigned bits = 0;
+  for (unsigned n = 0; n < i.info.operand_count; ++n)
+    if (i.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY && i.operands[n].size > bits)
+      bits = i.operands[n].size;
+  return bits;
+}
+
+bool names_mmx(const Instruction& i) {
+  for (unsigned n = 0; n < i.info.operand_count_visible; ++n)
+    if (i.operands[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        ZydisRegisterGetClass(i.operands[n].reg.value) == ZYDIS_REGCLASS_MMX)
+      return true;
+  return false;
+}
+
+// SDM Vol. 2, "RCPPS", "RSQRTPS": relative error of at most 1.5 x 2^-12; two CPUs may then be 3 x 2^-12
+// apart.
+void take_over_approximations(const u8* host, u8* core) {
+  for (unsigned n = 0; n < 16; n += 4) {
+    float h, c;
+    std::memcpy(&h, host + n, 4);
+    std::memcpy(&c, core + n, 4);
+    if (std::fabs(h - c) <= std::fabs(h) * (3.0f / 4096)) std::memcpy(core + n, host + n, 4);
+  }
+}
+
+void take_over_bytes(const Outcome& host, Outcome& core, u64 offset, unsigned size) {
+  for (u64 at = offset; at < offset + size; ++at)
+    for (unsigned h = 0; h < host.changed && h < kMaxChangedLines; ++h)
+      for (unsigned c = 0; c < core.changed && c < kMaxChangedLines; ++c)
+        if (host.line[h] == at / kLine && core.line[c] == at / kLine)
+          core.bytes[c][at % kLine] = host.bytes[h][at % kLine];
+}
+
+}  // namespace
+
+void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& host, Outcome& core) {
+  constexpr u8 kPageFault = 14, kSimdException = 19;
+  constexpr u32 kOverflow = 8, kUnderflow = 16, kPrecision = 32;
+  // The order in which the parts of an x87 environment or a state image are accessed: only the page is
+  // compared.
+  if (core.trap == kPageFault && host.trap == kPageFault && has_parts(largest_access(i)) &&
+      core.cr2 / kPage == host.cr2 / kPage)
+    core.cr2 = host.cr2;
+  const bool loads_mxcsr = i.info.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
+                           i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR ||
+                           i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR64;
+  // MXCSR.MM, which AMD CPUs with misaligned SSE have (APM Vol. 2, "MXCSR") and the core has not.
+  if (loads_mxcsr && host.state.fx.mxcsr >> 17 & 1) core = host;
+  FxImage& fx = core.state.fx;
+  switch (i.info.mnemonic) {
+    case ZYDIS_MNEMONIC_RCPPS:
+    case ZYDIS_MNEMONIC_RCPSS:
+    case ZYDIS_MNEMONIC_RSQRTPS:
+    case ZYDIS_MNEMONIC_RSQRTSS:
+      for (unsigned n = 0; n < 16; ++n) take_over_approximations(host.state.fx.xmm[n], fx.xmm[n]);
+      break;
+    // MXCSR_MASK says which MXCSR bits this CPU has.
+    case ZYDIS_MNEMONIC_FXSAVE:
+    case ZYDIS_MNEMONIC_FXSAVE64:
+      take_over_bytes(host, core, in.patches[0].offset + 28, 4);
+      break;
+    // SDM Vol. 2, "FCOMI": flags "are not set" if an unmasked #IA is raised; AMD CPUs set them.
+    case ZYDIS_MNEMONIC_FCOMI:
+    case ZYDIS_MNEMONIC_FCOMIP:
+    case ZYDIS_MNEMONIC_FUCOMI:
+    case ZYDIS_MNEMONIC_FUCOMIP:
+      if (fx.fsw & ~fx.fcw & 1) core.state.rflags = (core.state.rflags & ~kAll) | (host.state.rflags & kAll);
+      break;
+    default:
+      break;
+  }
+  if (core.trap != kSimdException) return;
+  // A limit of the core (vector_float.h): PE beside an unmasked OE or UE.
+  if (fx.mxcsr & ~(fx.mxcsr >> 7) & (kOverflow | kUnderflow))
+    fx.mxcsr = (fx.mxcsr & ~kPrecision) | (host.state.fx.mxcsr & kPrecision);
+  // Whether the transition to MMX state precedes a #XM is not documented.
+  if (names_mmx(i)) {
+    fx.fsw = host.state.fx.fsw;
+    fx.ftw = host.state.fx.ftw;
+    std::memcpy(fx.st, host.state.fx.st, sizeof fx.st);
+  }
+}
+
+}  // namespace pmusim::silicon

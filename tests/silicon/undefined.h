@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an instruction leaves undefined, by mnemonic and operands, from the instruction pages of the Intel
+// SDM, Vol. 2 ("Flags Affected"), as a table: CPUs differ there and the core need not agree with this host.
+#pragma once
+
+#include "arena.h"
+#include "form.h"
+
+namespace pmusim::silicon {
+
+// A memory operand of so many bits is accessed in parts: x87 environment, state images.
+inline bool has_parts(unsigned bits) {
+  return bits > 80 && bits != 128;
+}
+
+struct Undefined {
+  u64 flags = 0;
+  bool result = false;  // destination and flags: the state is not compared
+};
+Undefined undefined_after(const Instruction& instruction, const Input& input);
+
+// Takes over from the host's outcome what no manual promises: which byte of a large operand faults, results
+// that are approximations, and the like; each with its source.
+void take_over_unpromised(const Instruction& instruction, const Input& input, const Outcome& host,
+                          Outcome& core);
+
+}  // namespace pmusim::silicon
