@@ -26,6 +26,7 @@ constexpr Field<PipelineConfig> kPipeline[] = {
     {"load_ports", &PipelineConfig::load_ports},
     {"store_ports", &PipelineConfig::store_ports},
     {"alu_ports", &PipelineConfig::alu_ports},
+    {"multiply_ports", &PipelineConfig::multiply_ports},
     {"vector_ports", &PipelineConfig::vector_ports},
     {"taken_branches", &PipelineConfig::taken_branches},
     {"mispredict_penalty", &PipelineConfig::mispredict_penalty},

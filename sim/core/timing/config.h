@@ -12,8 +12,9 @@ struct PipelineConfig {
   u32 retire_width = 4;  // micro-ops retired per cycle
   u32 rob = 224;         // micro-ops in flight
   u32 load_queue = 72, store_queue = 56;
-  u32 load_ports = 2, store_ports = 1, alu_ports = 4, vector_ports = 2;  // operations begun per cycle
-  u32 taken_branches = 1;                                                // per cycle
+  u32 load_ports = 2, store_ports = 1, alu_ports = 4, multiply_ports = 1,
+      vector_ports = 2;         // operations begun per cycle
+  u32 taken_branches = 1;       // per cycle
   u32 mispredict_penalty = 15;  // from the branch's execution to the first dispatch on the right path
   u32 resteer_penalty = 6;      // a taken branch found at decode
   u32 clear_penalty = 30;       // machine clear

@@ -19,7 +19,8 @@ IntervalTiming::IntervalTiming(const TimingConfig& config)
       rob_(config_.rob),
       load_queue_(config_.load_queue),
       store_queue_(config_.store_queue),
-      ports_(config_.load_ports, config_.store_ports, config_.alu_ports, config_.vector_ports) {
+      ports_(config_.load_ports, config_.store_ports, config_.alu_ports, config_.multiply_ports,
+             config_.vector_ports) {
   const auto set = [this](OpClass c, u32 latency, u32 interval) {
     operations_[static_cast<unsigned>(c)] = {latency, interval};
   };
@@ -252,7 +253,10 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
       start = std::max(start, divider);
       divider = start + operation.interval;
     }
-    done = ports_.take(t.vector ? Ports::kVector : Ports::kAlu, start) + operation.latency;
+    const Ports::Group port = t.vector                      ? Ports::kVector
+                              : t.kind == OpClass::Multiply ? Ports::kMultiply
+                                                            : Ports::kAlu;
+    done = ports_.take(port, start) + operation.latency;
   }
   for (RegisterSet set = t.destinations; set; set &= set - 1) ready_[__builtin_ctzll(set)] = done;
 

@@ -31,8 +31,9 @@ class Window {
 // once.
 class Ports {
  public:
-  enum Group : u8 { kLoad, kStore, kAlu, kVector, kGroups };
-  Ports(u32 load, u32 store, u32 alu, u32 vector) : limit_{load, store, alu, vector} {}
+  enum Group : u8 { kLoad, kStore, kAlu, kMultiply, kVector, kGroups };
+  Ports(u32 load, u32 store, u32 alu, u32 multiply, u32 vector)
+      : limit_{load, store, alu, multiply, vector} {}
 
   u64 take(Group group, u64 cycle) {
     for (;; ++cycle) {
