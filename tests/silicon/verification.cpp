@@ -20,6 +20,10 @@ const FormSet& all() {
 }
 
 void verify(unsigned shard) {
+#if defined(__SANITIZE_ADDRESS__)
+  MESSAGE("SKIP: the child leaves its signal handlers by a jump, which AddressSanitizer does not follow");
+  (void)shard;
+#else
   Campaign campaign(kSeed);
   std::vector<std::string> missing;
   u64 states = 0;
@@ -38,6 +42,7 @@ void verify(unsigned shard) {
   for (const std::string& feature : missing)
     MESSAGE("SKIP: forms that need " << feature << ", which this host lacks");
   MESSAGE(states << " states");
+#endif
 }
 
 }  // namespace
