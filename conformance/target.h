@@ -13,7 +13,7 @@
 #include "conformance/target_observation.h"
 #include "hypervisor/kernel_release.h"
 #include "hypervisor/policy.h"
-#include "platform/image.h"
+#include "platform/boot.h"
 #include "pmu/model.h"
 
 namespace pmusim::hv {
@@ -31,6 +31,7 @@ struct TargetRun {
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
   const platform::Image* image = nullptr;
   std::string command_line;
+  std::vector<platform::BootModule> modules;
   unsigned cpus = 1;
   u64 memory = u64{128} << 20;
   bool step = false;

@@ -150,7 +150,7 @@ Observation Simulator::run_bare_metal(const TargetRun& run) {
   m.reset(config);
   model_ = std::move(model);
   end_session();
-  m.load(*run.image, {run.command_line, ""});
+  m.load(*run.image, {run.command_line, run.modules, run.cpus});
   const SerialListener listener(m.ports().serial, run.on_character);
   std::vector<std::unique_ptr<hv::BareMetalAudit>> audits;
   for (unsigned id = 0; run.audit && id < run.cpus; ++id)

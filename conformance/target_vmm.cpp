@@ -41,6 +41,7 @@ hv::VmmConfig vmm_config(const TargetRun& run) {
   hv::VmmConfig config;
   config.image = *run.image;
   config.command_line = run.command_line;
+  config.modules = run.modules;
   config.memory = run.memory;
   config.cpus = run.cpus;
   config.on_character = run.on_character;

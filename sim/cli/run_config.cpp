@@ -13,6 +13,9 @@ std::string to_json(const RunConfig& c) {
                                        {"verb", "run"},
                                        {"image", c.image},
                                        {"arguments", c.arguments},
+                                       {"modules", c.modules},
+                                       {"load_address", c.load_address},
+                                       {"entry_mode", c.entry_mode},
                                        {"model", c.models.at(0)},
                                        {"policies", c.policies},
                                        {"cpuid", c.cpuid},
@@ -32,11 +35,16 @@ std::string to_json(const RunConfig& c) {
 void read_config(const std::string& path, RunConfig& c) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
-  root.only_keys({"program", "verb", "image", "arguments", "model", "policies", "cpuid", "kernel", "timing",
-                  "cpus", "memory", "scenario", "step", "max_cycles", "max_seconds", "set", "seed"});
+  root.only_keys({"program",      "verb",       "image",       "arguments", "modules",
+                  "load_address", "entry_mode", "model",       "policies",  "cpuid",
+                  "kernel",       "timing",     "cpus",        "memory",    "scenario",
+                  "step",         "max_cycles", "max_seconds", "set",       "seed"});
   root.at("verb").one_of({"run"});
   c.image = root.at("image").as_string();
   c.arguments = root.at("arguments").as_strings();
+  c.modules = root.at("modules").as_strings();
+  c.load_address = root.at("load_address").as_string();
+  c.entry_mode = root.at("entry_mode").as_string();
   c.models = {root.at("model").as_string()};
   c.policies = root.at("policies").as_strings();
   c.cpuid = root.at("cpuid").as_string();

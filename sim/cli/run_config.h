@@ -12,8 +12,10 @@ namespace pmusim::cli {
 struct RunConfig {
   Common common;
   std::string image;
-  std::vector<std::string> models, policies;  // as given; one model
-  std::vector<std::string> arguments;         // of the guest, after the image's name
+  std::vector<std::string> models, policies;           // as given; one model
+  std::vector<std::string> arguments;                  // of the guest, after the image's name
+  std::vector<std::string> modules;                    // files
+  std::string load_address, entry_mode = "protected";  // of a flat binary; load_address empty: not flat
   std::string cpuid = "default", kernel = "7.2", timing = "functional", memory = "128M";
   std::string scenario, record, out;
   std::vector<std::string> log, record_events;  // groups; record_events empty: everything

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/interrupt.h"
@@ -37,6 +38,7 @@ constexpr u32 kGood = 2 * 0 + 1, kSkipped = 2 * 38 + 1;  // as the exit port rep
 // Everything checked and loaded, before anything is simulated.
 struct Prepared {
   platform::Image image;
+  std::vector<platform::BootModule> modules;
   pmu::Model model;
   std::vector<std::string> policies;
   std::vector<std::optional<hv::Policy>> loaded;  // beside policies; nothing: bare metal
@@ -44,6 +46,38 @@ struct Prepared {
   u64 memory;
   Scenario scenario;
 };
+
+u64 parse_address(const std::string& option, const std::string& text) {
+  u64 value = 0;
+  const bool hex = text.rfind("0x", 0) == 0;
+  const char* begin = text.data() + (hex ? 2 : 0);
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(begin, end, value, hex ? 16 : 10);
+  if (error != std::errc() || last != end)
+    throw InputError(option, "", "'" + text + "'", "an address such as 0x100000");
+  return value;
+}
+
+platform::Image image_of(const RunConfig& c) {
+  check_one_of("--entry-mode", c.entry_mode, {"protected", "real"});
+  const bool real = c.entry_mode == "real";
+  if (c.load_address.empty()) {
+    if (real)
+      throw InputError("--entry-mode", "", "'real' without --load-address", "a flat binary's address");
+    return platform::load_image(c.image);
+  }
+  return platform::load_flat(c.image, parse_address("--load-address", c.load_address),
+                             real ? platform::BootProtocol::RealMode : platform::BootProtocol::Flat);
+}
+
+std::vector<platform::BootModule> modules_of(const RunConfig& c) {
+  std::vector<platform::BootModule> modules;
+  for (const std::string& path : c.modules) {
+    const std::vector<u8> bytes = platform::read_image_file(path);
+    modules.push_back({path, std::string(bytes.begin(), bytes.end())});
+  }
+  return modules;
+}
 
 Prepared prepare(const RunConfig& c) {
   check_common(c.common);
@@ -80,7 +114,8 @@ Prepared prepare(const RunConfig& c) {
     throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
                      "steps of a host with bare metal alone", "a policy, which has a host");
   if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
-  p.image = platform::load_image(c.image);
+  p.image = image_of(c);
+  p.modules = modules_of(c);
   return p;
 }
 
@@ -92,6 +127,7 @@ TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
   run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;
   run.release = p.release;
   run.image = &p.image;
+  run.modules = p.modules;
   run.command_line = c.image;  // then the arguments: what QEMU makes of -kernel and -append
   for (const std::string& argument : c.arguments) run.command_line += " " + argument;
   run.cpus = static_cast<unsigned>(c.cpus);
@@ -249,7 +285,17 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
           "--config", [c](const std::string& path) { read_config(path, *c); },
           "repeat the run of that config.json; options beside it win over the file")
       ->type_name("FILE");
-  add_text(*verb, "IMAGE", c->image, "a path", "bootable image: ELF32 Multiboot");
+  add_text(*verb, "IMAGE", c->image, "a path",
+           "image: ELF with a Multiboot header or PVH note, or a flat binary");
+  verb->add_option("--module", c->modules,
+                   "file for the guest (initial RAM disk, environment); may be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  add_text(*verb, "--load-address", c->load_address, "an address",
+           "IMAGE is a flat binary, loaded and entered there");
+  verb->add_option("--entry-mode", c->entry_mode,
+                   "CPU mode at a flat binary's entry: protected (32 bit) or real")
+      ->capture_default_str();
   verb->add_option("--model", c->models, "CPU model")->allow_extra_args(false);
   verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--timing", c->timing, "functional, or interval: caches, TLBs, predictor, pipeline")

@@ -23,11 +23,17 @@ void Vcpu::apic_written(u32 offset, u64 value, int pmi_before) {
 }
 
 bool Vcpu::kernel_mmio(u64 physical, unsigned size, bool write, u64& value) {
-  if (!vm_.irqchip() || !apic_.claims(physical)) return false;
+  if (!vm_.irqchip()) return false;
+  if (!apic_.claims(physical)) {
+    if (!vm_.mmio_access(*cpu_or_home(), physical, size, write, value)) return false;
+    requests_ |= kReqEvent;
+    return true;
+  }
   const u32 offset = physical & 0xfff;
   if (write) {
     if (size != 4) return true;  // dropped, as KVM does
     const int before = pmi_in_service();
+    vm_.act_on(*cpu_or_home());
     apic_.write(offset, static_cast<u32>(value));
     apic_written(offset, value, before);
   } else {
@@ -49,6 +55,7 @@ bool Vcpu::x2apic_read(u32 index, u64& value) {
 
 bool Vcpu::x2apic_write(u32 index, u64 value) {
   const int before = pmi_in_service();
+  vm_.act_on(*cpu_or_home());
   if (!vm_.irqchip() || !apic_.write_msr(index, value)) return false;
   apic_written((index - msr::kX2ApicFirst) * 16, value, before);
   return true;

@@ -28,8 +28,12 @@ struct Emulator::Env final : core::CoreEnv {
     owner_.read_ = {port, false, address, size, 0};
     throw ReadForUserSpace{};
   }
-  u64 io_read(u16 port, unsigned size) override { return ask(true, port, size); }
+  u64 io_read(u16 port, unsigned size) override {
+    u64 value = 0;
+    return devices_.kernel_port(port, size, false, value) ? value : ask(true, port, size);
+  }
   void io_write(u16 port, u64 value, unsigned size) override {
+    if (devices_.kernel_port(port, size, true, value)) return;
     owner_.writes_.push_back({true, true, port, size, value});
   }
   u64 mmio_read(u64 physical, unsigned size) override {

@@ -23,6 +23,7 @@ class EmulatorDevices {
   virtual CpuidRegs emulated_cpuid(u32 leaf, u32 subleaf) = 0;
   // In-kernel device at that place? Then the access is done; false: user space must do it.
   virtual bool kernel_mmio(u64 physical, unsigned size, bool write, u64& value) = 0;
+  virtual bool kernel_port(u16 port, unsigned size, bool write, u64& value) = 0;
   virtual u64 emulated_cr8() = 0;
   virtual bool emulated_set_cr8(u64 value) = 0;
 };

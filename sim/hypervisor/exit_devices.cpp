@@ -39,6 +39,12 @@ int Vcpu::exit_for_access(const DeviceAccess& access) {
   return 0;
 }
 
+bool Vcpu::kernel_port(u16 port, unsigned size, bool write, u64& value) {
+  if (!vm_.port_access(*cpu_or_home(), port, size, write, value)) return false;
+  requests_ |= kReqEvent;
+  return true;
+}
+
 int Vcpu::handle_io(HostKernel& kernel) {
   const u16 port = static_cast<u16>(exit_.qualification);
   const unsigned size = exit_.qualification >> 16 & 0xff;
@@ -46,15 +52,13 @@ int Vcpu::handle_io(HostKernel& kernel) {
   if (string) return emulate(kernel, 0);
   kernel.work(Path::PortIo);
   const u64 value = state_.gpr[core::RAX] & mask(size * 8);
-  // In-kernel interrupt controllers' mask registers; the rest of the PIC is not modelled.
-  if (vm_.irqchip() && ((port & 0xfffe) == platform::kPicPort0 || (port & 0xfffe) == platform::kPicPort1)) {
-    platform::PicMask& pic = vm_.pic((port & 0xfffe) == platform::kPicPort1);
-    if (in) {
-      state_.gpr[core::RAX] =
-          (state_.gpr[core::RAX] & ~mask(size * 8)) | (pic.read(port & 1, size) & mask(size * 8));
-    } else {
-      pic.write(port & 1, value, size);
-    }
+  const auto set_accumulator = [this, size](u64 read) {
+    u64& rax = state_.gpr[core::RAX];
+    rax = size == 4 ? read & mask(32) : (rax & ~mask(size * 8)) | (read & mask(size * 8));
+  };
+  u64 data = value;
+  if (kernel_port(port, size, !in, data)) {
+    if (in) set_accumulator(data);
     return skip_instruction(exit_.instruction_length);
   }
   const unsigned length = exit_.instruction_length;
@@ -64,11 +68,9 @@ int Vcpu::handle_io(HostKernel& kernel) {
   };
   const u64 at = linear_rip();
   if (in) {
-    completion_ = [this, size, length, at, linear_rip](HostKernel&) {
+    completion_ = [this, size, length, at, linear_rip, set_accumulator](HostKernel&) {
       if (linear_rip() != at) return 1;
-      const u64 result_value = load_bytes(run_.io.data, size);
-      u64& rax = state_.gpr[core::RAX];
-      rax = size == 4 ? result_value : (rax & ~mask(size * 8)) | result_value;
+      set_accumulator(load_bytes(run_.io.data, size));
       return skip_instruction(length);
     };
   } else {

@@ -55,7 +55,7 @@ bool Vcpu::has_events() {
   if (requests_ & (kReqPmi | kReqTripleFault)) return true;
   if (exception_.valid || reinject_.valid) return true;
   if (apic_.nmi_pending() && !state_.nmi_blocked) return true;
-  return vm_.irqchip() && (state_.rflags & core::kIF) && apic_.pending() >= 0;
+  return vm_.irqchip() && (state_.rflags & core::kIF) && apic_.interrupt_pending();
 }
 
 bool Vcpu::runnable() {
@@ -93,6 +93,18 @@ void Vcpu::inject(HostKernel& kernel, const PendingEvent& event) {
   control_->inject(event);
 }
 
+// An 8259A's interrupt first (kvm_cpu_get_interrupt).
+u8 Vcpu::take_interrupt() {
+  if (apic_.external_pending()) {
+    const u8 vector = vm_.acknowledge_external(*cpu_or_home());
+    accept_messages();  // the line has fallen
+    return vector;
+  }
+  const u8 vector = static_cast<u8>(apic_.pending());
+  apic_.acknowledge(vector);
+  return vector;
+}
+
 void Vcpu::inject_events(HostKernel& kernel) {
   bool can_inject = true;
   if (reinject_.valid) {
@@ -115,20 +127,19 @@ void Vcpu::inject_events(HostKernel& kernel) {
     if ((apic_.lvt(apic::kLvtPc) >> 8 & 7) == 4) note(EventKind::Pmi, kNMI, 0, "inject");
     can_inject = false;
   }
-  const int vector = vm_.irqchip() ? apic_.pending() : -1;
-  if (vector >= 0 && can_inject && (state_.rflags & core::kIF) && !state_.interrupt_shadow) {
-    apic_.acknowledge(static_cast<u8>(vector));
+  const bool pending = vm_.irqchip() && apic_.interrupt_pending();
+  if (pending && can_inject && (state_.rflags & core::kIF) && !state_.interrupt_shadow) {
+    const u8 vector = take_interrupt();
     PendingEvent interrupt;
     interrupt.valid = true;
-    interrupt.vector = static_cast<u8>(vector);
+    interrupt.vector = vector;
     interrupt.type = EventType::ExternalInterrupt;
     inject(kernel, interrupt);
     ++statistics_.injected_interrupts;
     const u32 lvtpc = apic_.lvt(apic::kLvtPc);
-    if ((lvtpc >> 8 & 7) == 0 && (lvtpc & 0xff) == static_cast<u32>(vector))
-      note(EventKind::Pmi, static_cast<u64>(vector), 0, "inject");
+    if ((lvtpc >> 8 & 7) == 0 && (lvtpc & 0xff) == vector) note(EventKind::Pmi, vector, 0, "inject");
   }
-  const bool want_nmi = apic_.nmi_pending(), want_interrupt = vm_.irqchip() && apic_.pending() >= 0;
+  const bool want_nmi = apic_.nmi_pending(), want_interrupt = vm_.irqchip() && apic_.interrupt_pending();
   if (want_nmi != control_->nmi_window()) control_->set_nmi_window(want_nmi);
   if (want_interrupt != control_->interrupt_window()) control_->set_interrupt_window(want_interrupt);
 }

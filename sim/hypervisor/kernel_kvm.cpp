@@ -270,6 +270,21 @@ class KernelVm final : public kvm::Vm {
   KernelVm(int fd, int system) : fd_(fd), system_(system) {}
 
   int create_irqchip() override { return control(fd_.get(), KVM_CREATE_IRQCHIP); }
+  int create_pit2() override {
+    kvm_pit_config config = {};
+    config.flags = KVM_PIT_SPEAKER_DUMMY;
+    return control(fd_.get(), KVM_CREATE_PIT2, &config);
+  }
+  int irq_line(u32 gsi, bool level) override {
+    kvm_irq_level line = {};
+    line.irq = gsi;
+    line.level = level;
+    return control(fd_.get(), KVM_IRQ_LINE, &line);
+  }
+  u64 clock() override {
+    kvm_clock_data data = {};
+    return control(fd_.get(), KVM_GET_CLOCK, &data) < 0 ? 0 : data.clock;
+  }
   int create_vcpu(unsigned id, kvm::Vcpu*& vcpu) override {
     vcpu = nullptr;
     const int size = control(system_, KVM_GET_VCPU_MMAP_SIZE);

@@ -146,7 +146,10 @@ struct TimeLimit {
 class Vm {
  public:
   virtual ~Vm() = default;
-  virtual int create_irqchip() = 0;
+  virtual int create_irqchip() = 0;  // local APICs, I/O APIC, both 8259As
+  virtual int create_pit2() = 0;     // 8254 and port 61H; after create_irqchip()
+  virtual int irq_line(u32 gsi, bool level) = 0;
+  virtual u64 clock() = 0;  // KVM_GET_CLOCK: nanoseconds since the VM was created
   virtual int create_vcpu(unsigned id, Vcpu*& vcpu) = 0;  // owned by the VM
   virtual int set_user_memory_region(const MemoryRegion& region) = 0;
   virtual int check_extension(u32 cap) = 0;

@@ -116,6 +116,7 @@ int Vcpu::enter_guest(HostKernel& kernel) {
   kernel.work(Path::EnterGuest);
   accept_messages();
   apic_.update();
+  if (id_ == 0) vm_.update_devices(cpu);
   handle_requests(kernel);
   if (requests_ & kReqTripleFault) {
     requests_ &= ~kReqTripleFault;

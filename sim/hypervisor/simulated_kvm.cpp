@@ -41,6 +41,17 @@ class SimulatedVm final : public kvm::Vm {
   SimulatedVm(MachineDriver& driver, Host& host) : driver_(driver), vm_(host) {}
 
   int create_irqchip() override { return vm_.create_irqchip(); }
+  int create_pit2() override { return vm_.create_pit2(); }
+  // On the CPU of the vCPU whose exit the caller handles: that one has nothing better to do.
+  int irq_line(u32 gsi, bool level) override {
+    HostKernel& kernel = driver_.host().kernel(last_cpu_);
+    driver_.on_cpu(last_cpu_, [&] {
+      kernel.work(Path::Ioctl);
+      vm_.irq_line(kernel.cpu(), gsi, level);
+    });
+    return 0;
+  }
+  u64 clock() override { return vm_.nanoseconds(driver_.host().cpu(last_cpu_)); }
   int create_vcpu(unsigned id, kvm::Vcpu*& vcpu) override {
     vcpu = nullptr;
     hv::Vcpu* inner = nullptr;
@@ -57,7 +68,10 @@ class SimulatedVm final : public kvm::Vm {
   kvm::Vcpu* wait(const kvm::TimeLimit& limit) override {
     const auto completed = [this]() -> kvm::Vcpu* {
       for (auto& vcpu : vcpus_)
-        if (vcpu->take_completion()) return vcpu.get();
+        if (vcpu->take_completion()) {
+          last_cpu_ = vcpu->inner().placed_on();
+          return vcpu.get();
+        }
       return nullptr;
     };
     if (kvm::Vcpu* done = completed()) return done;
@@ -76,6 +90,7 @@ class SimulatedVm final : public kvm::Vm {
  private:
   MachineDriver& driver_;
   hv::Vm vm_;
+  unsigned last_cpu_ = 0;
   std::vector<std::unique_ptr<SimulatedVcpu>> vcpus_;
 };
 

@@ -2,6 +2,7 @@
 // vCPU: creation, CPUID, thread switches, clocks, hooks of the vPMU.
 #include "hypervisor/vcpu.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "arch/msr.h"
@@ -100,6 +101,7 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   const u32 bits = cpuid_.read(0x80000008, 0).eax & 0xff;
   if (bits) features.physical_bits = bits;
   apic_.power_on(id_, id_ == 0, features);
+  if (id_ == 0) apic_.connect_virtual_wire();  // as KVM does for firmware that relies on it
   vpmu_->refresh(cpuid_, perf_capabilities_);
   requests_ |= kReqRecalc;
   return 0;
@@ -146,11 +148,14 @@ void Vcpu::sched_out(HostKernel& kernel) {
 }
 
 u64 Vcpu::timer_deadline() {
-  return vm_.irqchip() ? apic_.next_deadline() : kNever;
+  if (!vm_.irqchip()) return kNever;
+  // The VM's timer interrupts its bootstrap processor.
+  return id_ == 0 ? std::min(apic_.next_deadline(), vm_.device_deadline()) : apic_.next_deadline();
 }
 
 void Vcpu::timer_expired() {
   apic_.update();
+  if (id_ == 0) vm_.update_devices(*cpu_or_home());
   requests_ |= kReqEvent;
 }
 
@@ -167,7 +172,7 @@ bool Vcpu::deliver_virtual_lvtpc() {
 }
 
 void Vcpu::emit(Event event) {
-  host_.emit(cpu_ ? cpu_ : &host_.cpu(placed_on_), static_cast<int>(id_), std::move(event));
+  host_.emit(cpu_or_home(), static_cast<int>(id_), std::move(event));
 }
 
 void Vcpu::note(EventKind kind, u64 a, u64 b, const char* text, bool write, bool fault) {
@@ -182,8 +187,12 @@ void Vcpu::note(EventKind kind, u64 a, u64 b, const char* text, bool write, bool
   emit(std::move(event));
 }
 
+platform::PhysicalCpu* Vcpu::cpu_or_home() const {
+  return cpu_ ? cpu_ : &host_.cpu(placed_on_);
+}
+
 u64 Vcpu::cycle() const {
-  return (cpu_ ? cpu_ : &host_.cpu(placed_on_))->tsc();
+  return cpu_or_home()->tsc();
 }
 u64 Vcpu::tsc() const {
   return cycle() + static_cast<u64>(control_->tsc_offset());

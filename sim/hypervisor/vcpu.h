@@ -80,6 +80,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   void set_virtual_lvtpc(u32 value) override { apic_.write(platform::apic::kLvtPc, value); }
   bool deliver_virtual_lvtpc() override;
   platform::PhysicalCpu* cpu() override { return cpu_; }
+  platform::PhysicalCpu* cpu_or_home() const;  // where it runs, or would
   int vcpu_index() const override { return static_cast<int>(id_); }
   void emit(Event event) override;
   void note(EventKind kind, u64 a, u64 b, const char* text, bool write = false, bool fault = false);
@@ -99,6 +100,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   u64 emulated_rdtsc() override { return tsc(); }
   CpuidRegs emulated_cpuid(u32 leaf, u32 subleaf) override;
   bool kernel_mmio(u64 physical, unsigned size, bool write, u64& value) override;
+  bool kernel_port(u16 port, unsigned size, bool write, u64& value) override;
   u64 emulated_cr8() override { return apic_.cr8(); }
   bool emulated_set_cr8(u64 value) override;
 
@@ -121,6 +123,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   bool has_events();
   // injection.cpp
   void inject_events(HostKernel& kernel);
+  u8 take_interrupt();
   void inject(HostKernel& kernel, const PendingEvent& event);
   void cancel_injection();
   void queue_exception(u8 vector, bool has_error_code = false, u32 error_code = 0);

@@ -10,10 +10,13 @@
 #include "hypervisor/host_perf.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vpmu.h"
+#include "platform/places.h"
 
 namespace pmusim::hv {
 
-Vm::Vm(Host& host) : host_(host), tsc_offset_(-static_cast<s64>(host.cpu(0).tsc())) {}
+Vm::Vm(Host& host) : host_(host), acting_(&host.cpu(0)), tsc_offset_(-static_cast<s64>(host.cpu(0).tsc())) {
+  controllers_.reset();
+}
 
 Vm::~Vm() {
   for (auto& vcpu : vcpus_) host_.kernel(vcpu->placed_on()).remove_thread(*vcpu);
@@ -26,6 +29,13 @@ int Vm::create_irqchip() {
   if (irqchip_) return -EEXIST;
   if (!vcpus_.empty()) return -EINVAL;
   irqchip_ = true;
+  return 0;
+}
+
+int Vm::create_pit2() {
+  if (!irqchip_) return -ENOENT;
+  if (pit_) return -EEXIST;
+  pit_ = true;
   return 0;
 }
 
@@ -100,16 +110,84 @@ Vcpu* Vm::by_apic_id(u32 id) {
 }
 
 void Vm::send(const platform::ApicMessage& message) {
-  Vcpu* sender = by_apic_id(message.source);
-  platform::PhysicalCpu* cpu = sender ? sender->cpu() : nullptr;
+  Vcpu* sender = message.source == platform::kNoApic ? nullptr : by_apic_id(message.source);
+  const platform::PhysicalCpu* cpu = sender ? sender->cpu() : acting_;
   const u64 now = cpu ? cpu->tsc() : host_.cpu(0).tsc();
-  for (auto& target : vcpus_) {
-    if (!target->apic().accepts(message)) continue;
-    target->post_message(message, now);
-    if (cpu && target.get() != sender && target->placed_on() != cpu->id())
-      host_.kernel(cpu->id()).kick(target->placed_on());
-    if (message.delivery == platform::ApicDelivery::Lowest) break;  // the lowest id of equals
+  const auto post = [&](Vcpu& target) {
+    target.post_message(message, now);
+    if (cpu && &target != sender && target.placed_on() != cpu->id())
+      host_.kernel(cpu->id()).kick(target.placed_on());
+  };
+  if (message.delivery != platform::ApicDelivery::Lowest) {
+    for (auto& target : vcpus_)
+      if (target->apic().accepts(message)) post(*target);
+    return;
   }
+  Vcpu* best = nullptr;  // of equal priority the lowest id
+  for (auto& target : vcpus_)
+    if (target->apic().accepts(message) &&
+        (!best || target->apic().processor_priority() < best->apic().processor_priority()))
+      best = target.get();
+  if (best) post(*best);
+}
+
+void Vm::broadcast_eoi(u8 vector) {
+  controllers_.end_of_interrupt(vector);
+}
+
+u64 Vm::nanoseconds(const platform::PhysicalCpu& cpu) const {
+  const u64 khz = host_.model().tsc_khz ? host_.model().tsc_khz : 1'000'000;
+  return static_cast<u64>(static_cast<u128>(cpu.tsc() + static_cast<u64>(tsc_offset_)) * 1'000'000 / khz);
+}
+
+u64 Vm::device_deadline() const {
+  const u64 at = pit_ ? controllers_.next_deadline() : kNever;
+  if (at == kNever) return kNever;
+  const u64 khz = host_.model().tsc_khz ? host_.model().tsc_khz : 1'000'000;
+  const u128 ticks = (static_cast<u128>(at) * khz + 999'999) / 1'000'000;
+  return static_cast<u64>(ticks) - static_cast<u64>(tsc_offset_);
+}
+
+void Vm::update_devices(const platform::PhysicalCpu& cpu) {
+  acting_ = &cpu;
+  if (pit_) controllers_.update();
+}
+
+bool Vm::port_access(const platform::PhysicalCpu& cpu, u16 port, unsigned size, bool write, u64& value) {
+  if (!irqchip_) return false;
+  u64 offset = 0;
+  platform::RegisterModel* model = platform::find_model(controllers_.ports(), port, size, offset);
+  if (!model || (!pit_ && (model == &controllers_.pit || model == &controllers_.system_control)))
+    return false;
+  acting_ = &cpu;
+  if (write)
+    model->write(offset, value, size);
+  else
+    value = model->read(offset, size);
+  return true;
+}
+
+bool Vm::mmio_access(const platform::PhysicalCpu& cpu, u64 physical, unsigned size, bool write, u64& value) {
+  u64 offset = 0;
+  platform::RegisterModel* model =
+      irqchip_ ? platform::find_model(controllers_.memory(), physical, size, offset) : nullptr;
+  if (!model) return false;
+  acting_ = &cpu;
+  if (write)
+    model->write(offset, value, size);
+  else
+    value = model->read(offset, size);
+  return true;
+}
+
+void Vm::irq_line(const platform::PhysicalCpu& cpu, unsigned gsi, bool level) {
+  acting_ = &cpu;
+  if (irqchip_) controllers_.set_line(gsi, level);
+}
+
+u8 Vm::acknowledge_external(const platform::PhysicalCpu& cpu) {
+  acting_ = &cpu;
+  return controllers_.acknowledge();
 }
 
 }  // namespace pmusim::hv

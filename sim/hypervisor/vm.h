@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One virtual machine: memory, vCPUs, the interrupt fabric between their virtual APICs, capabilities.
-// Not modelled: I/O APIC and PIC beyond their mask registers, routing, dirty logging.
+// Not modelled: other routing of interrupt lines than the default, dirty logging.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 #include "hypervisor/kvm_api.h"
 #include "hypervisor/memory_map.h"
-#include "platform/local_apic.h"
-#include "platform/pc_ports.h"
+#include "platform/interrupt_controllers.h"
+#include "platform/physical_cpu.h"
 
 namespace pmusim::hv {
 
@@ -28,10 +28,10 @@ class Vm final : public platform::ApicBus {
   s64 tsc_offset() const { return tsc_offset_; }
   bool pmu_disabled() const { return pmu_disabled_; }
   std::vector<std::unique_ptr<Vcpu>>& vcpus() { return vcpus_; }
-  platform::PicMask& pic(unsigned n) { return pic_[n]; }
   std::shared_ptr<const EventFilter> filter() const { return filter_; }
 
   int create_irqchip();
+  int create_pit2();
   int create_vcpu(unsigned id, Vcpu*& vcpu);  // on physical CPU id mod number of CPUs
   int set_memory(const kvm::MemoryRegion& region);
   int enable_cap(const kvm::EnableCap& cap);
@@ -39,16 +39,39 @@ class Vm final : public platform::ApicBus {
 
   // Interrupt message from a vCPU's virtual APIC: accepted by the targets after the sender's time.
   void send(const platform::ApicMessage& message) override;
+  void broadcast_eoi(u8 vector) override;
+  void act_on(const platform::PhysicalCpu& cpu) { acting_ = &cpu; }  // what follows happens on that CPU
   Vcpu* by_apic_id(u32 id);
 
+  // The in-kernel devices, as code on a physical CPU reaches them. false: no such device.
+  bool port_access(const platform::PhysicalCpu& cpu, u16 port, unsigned size, bool write, u64& value);
+  bool mmio_access(const platform::PhysicalCpu& cpu, u64 physical, unsigned size, bool write, u64& value);
+  void irq_line(const platform::PhysicalCpu& cpu, unsigned gsi, bool level);
+  u8 acknowledge_external(const platform::PhysicalCpu& cpu);
+  void update_devices(const platform::PhysicalCpu& cpu);
+  u64 device_deadline() const;                              // host TSC, or kNever
+  u64 nanoseconds(const platform::PhysicalCpu& cpu) const;  // since the VM was created
+
  private:
+  // Time of the CPU that acts on the devices.
+  class Clock final : public platform::DeviceClock {
+   public:
+    explicit Clock(const Vm& vm) : vm_(vm) {}
+    u64 nanoseconds() const override { return vm_.nanoseconds(*vm_.acting_); }
+
+   private:
+    const Vm& vm_;
+  };
+
   Host& host_;
   MemoryMap memory_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
-  platform::PicMask pic_[2];
+  Clock clock_{*this};
+  platform::InterruptControllers controllers_{*this, clock_};
+  const platform::PhysicalCpu* acting_;
   std::shared_ptr<const EventFilter> filter_;
   s64 tsc_offset_;
-  bool irqchip_ = false, pmu_disabled_ = false, owns_pmu_ = false, pmu_denied_ = false;
+  bool irqchip_ = false, pit_ = false, pmu_disabled_ = false, owns_pmu_ = false, pmu_denied_ = false;
 };
 
 }  // namespace pmusim::hv

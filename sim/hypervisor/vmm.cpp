@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "hypervisor/kvm_state.h"
-#include "platform/multiboot.h"
+#include "platform/places.h"
 
 namespace pmusim::hv {
 
@@ -19,6 +19,10 @@ const char* vmm_end_name(VmmEnd end) {
       return "exit";
     case VmmEnd::Shutdown:
       return "shutdown";
+    case VmmEnd::Reset:
+      return "machine reset";
+    case VmmEnd::PowerOff:
+      return "power off";
     case VmmEnd::FailEntry:
       return "failed VM-entry";
     case VmmEnd::InternalError:
@@ -97,7 +101,8 @@ bool Vmm::load() {
     std::memcpy(memory_.data() + at, bytes, size);
     return true;
   };
-  platform::place_image(config_.image, {config_.command_line, config_.module}, config_.memory, write, entry);
+  platform::place_image(config_.image, {config_.command_line, config_.modules, config_.cpus}, config_.memory,
+                        write, entry);
   const u64 low = std::min(memory_.size(), platform::kLowMemoryEnd);
   kvm::MemoryRegion region;
   region.memory_size = low;
@@ -132,6 +137,8 @@ bool Vmm::create() {
   }
   if (config_.irqchip)
     if (const int error = vm_->create_irqchip()) return refused("KVM_CREATE_IRQCHIP", error);
+  if (config_.irqchip)
+    if (const int error = vm_->create_pit2()) return refused("KVM_CREATE_PIT2", error);
   for (unsigned id = 0; id < config_.cpus; ++id) {
     kvm::Vcpu* vcpu = nullptr;
     if (const int error = vm_->create_vcpu(id, vcpu)) return refused("KVM_CREATE_VCPU", error);
@@ -141,7 +148,14 @@ bool Vmm::create() {
   if (config_.filter)
     if (const int error = vm_->set_pmu_event_filter(*config_.filter))
       return refused("KVM_SET_PMU_EVENT_FILTER", error);
+  ports_.reset();
+  controllers_.reset();
   ports_.fw_cfg.cpus = config_.cpus;
+  ports_.fw_cfg.memory = config_.memory;
+  ports_.rtc.start_time = config_.start_time;
+  ports_.on_reset = [this] { finish(VmmEnd::Reset, "there is no firmware to start again"); };
+  ports_.on_power_off = [this] { finish(VmmEnd::PowerOff, ""); };
+  if (config_.irqchip) ports_.on_line = [this](unsigned gsi, bool level) { vm_->irq_line(gsi, level); };
   ports_.debug_exit.on_exit = [this](u32 status) {
     result_.status = status;
     finish(VmmEnd::Exit, "");
@@ -151,15 +165,26 @@ bool Vmm::create() {
   return load();
 }
 
+void Vmm::serve_port(u16 port, unsigned size, bool write, u64& value) {
+  u64 offset = 0;
+  platform::RegisterModel* model = platform::find_model(ports_.places(), port, size, offset);
+  if (!model && !config_.irqchip) model = platform::find_model(controllers_.ports(), port, size, offset);
+  if (write) {
+    if (model) model->write(offset, value, size);
+  } else {
+    value = model ? model->read(offset, size) : ~u64{0};
+  }
+}
+
 void Vmm::port_access(kvm::Run& run) {
   for (u32 i = 0; i < run.io.count && !ended_; ++i) {
     u8* data = run.io.data + i * run.io.size;
     u64 value = 0;
     if (run.io.direction) {
       std::memcpy(&value, data, run.io.size);
-      ports_.write(run.io.port, run.io.size, value);
+      serve_port(run.io.port, run.io.size, true, value);
     } else {
-      ports_.read(run.io.port, run.io.size, value);
+      serve_port(run.io.port, run.io.size, false, value);
       std::memcpy(data, &value, run.io.size);
     }
   }

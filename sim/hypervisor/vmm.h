@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small virtual machine monitor over the KVM API, for the simulated and the real one: loads a multiboot
-// image into guest memory, defines the vCPU model, and serves port devices in user space (serial line, exit
-// port, fw_cfg, doorbell of conformance cases). Ends with the status, what the guest printed, and why.
+// A small virtual machine monitor over the KVM API, for the simulated and the real one: loads an image into
+// guest memory, defines the vCPU model, and serves the PC's port devices in user space; interrupt controllers
+// and timer are the kernel's. Without an in-kernel irqchip their registers answer, but interrupt nobody.
+// Ends with the status, what the guest printed, and why.
 #pragma once
 
 #include <chrono>
@@ -11,8 +12,9 @@
 #include <vector>
 
 #include "hypervisor/kvm_api.h"
+#include "platform/boot.h"
 #include "platform/guest_memory.h"
-#include "platform/image.h"
+#include "platform/interrupt_controllers.h"
 #include "platform/pc_ports.h"
 
 namespace pmusim::hv {
@@ -25,7 +27,9 @@ enum class CpuidChoice : u8 {
 
 struct VmmConfig {
   platform::Image image;
-  std::string command_line, module;
+  std::string command_line;
+  std::vector<platform::BootModule> modules;
+  u64 start_time = platform::kDefaultStartTime;  // of the real-time clock, seconds since 1970
   u64 memory = u64{128} << 20;
   unsigned cpus = 1;
   CpuidChoice cpuid = CpuidChoice::Kvm;
@@ -42,6 +46,8 @@ struct VmmConfig {
 enum class VmmEnd : u8 {
   Exit,      // the guest wrote the exit port: status
   Shutdown,  // triple fault
+  Reset,     // the guest reset the machine
+  PowerOff,  // the guest switched it off
   FailEntry,
   InternalError,
   Stall,  // no vCPU will ever run again
@@ -85,11 +91,27 @@ class Vmm {
   bool time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin, kvm::TimeLimit& left) const;
   void finish(VmmEnd end, const std::string& detail);
   void port_access(kvm::Run& run);
+  void serve_port(u16 port, unsigned size, bool write, u64& value);
+
+  class Clock final : public platform::DeviceClock {
+   public:
+    explicit Clock(const Vmm& vmm) : vmm_(vmm) {}
+    u64 nanoseconds() const override { return vmm_.vm_ ? vmm_.vm_->clock() : 0; }
+
+   private:
+    const Vmm& vmm_;
+  };
+  struct NoBus final : platform::ApicBus {
+    void send(const platform::ApicMessage&) override {}
+  };
 
   kvm::Hypervisor& hypervisor_;
   VmmConfig config_;
   platform::GuestMemory memory_;
-  platform::PcPorts ports_;
+  Clock clock_{*this};
+  platform::PcPorts ports_{clock_};
+  NoBus no_bus_;
+  platform::InterruptControllers controllers_{no_bus_, clock_};  // without an in-kernel irqchip
   std::unique_ptr<kvm::Vm> vm_;
   std::vector<kvm::Vcpu*> vcpus_;
   VmmResult result_;

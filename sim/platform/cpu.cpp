@@ -161,6 +161,7 @@ u64 Cpu::next_event() const {
   u64 next = apic_.next_deadline();
   if (!pmi_due_.empty()) next = std::min(next, pmi_due_.front());
   if (!inbox_.empty()) next = std::min(next, inbox_.front().cycle);
+  if (config_.bootstrap) next = std::min(next, fabric_.device_deadline());
   return next;
 }
 
@@ -194,6 +195,7 @@ void Cpu::take_due() {
     raise_pmi();
   }
   apic_.update();
+  if (config_.bootstrap) fabric_.update_devices();
   while (!inbox_.empty() && inbox_.front().cycle <= now) {
     const ApicMessage message = inbox_.front().message;
     inbox_.erase(inbox_.begin());
@@ -230,6 +232,14 @@ bool Cpu::start_up() {
   return true;
 }
 
+// An 8259A's interrupt comes before those of the APIC (as KVM's kvm_cpu_get_interrupt).
+u8 Cpu::take_interrupt() {
+  if (apic_.external_pending()) return fabric_.acknowledge_external();
+  const u8 vector = static_cast<u8>(apic_.pending());
+  apic_.acknowledge(vector);
+  return vector;
+}
+
 void Cpu::count_interrupt() {
   core_->mutable_counts().at[core_->context()][static_cast<unsigned>(Count::Interrupts)] += 1;
 }
@@ -237,14 +247,12 @@ void Cpu::count_interrupt() {
 bool Cpu::deliver_pending() {
   PendingEvent event;
   event.valid = true;
-  const int vector = apic_.pending();
   if (apic_.nmi_pending() && core_->can_take_nmi()) {
     apic_.take_nmi();
     event.vector = kNMI;
     event.type = EventType::Nmi;
-  } else if (vector >= 0 && core_->can_take_interrupt()) {
-    apic_.acknowledge(static_cast<u8>(vector));
-    event.vector = static_cast<u8>(vector);
+  } else if (apic_.interrupt_pending() && core_->can_take_interrupt()) {
+    event.vector = take_interrupt();
     event.type = EventType::ExternalInterrupt;
   } else {
     return false;

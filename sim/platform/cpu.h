@@ -84,7 +84,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
 
   // --- for the machine
   void post(u64 arrival, unsigned from, const ApicMessage& message);
-  u64 next_event() const;   // earliest of timer, PMI, inbox; kNever if none
+  u64 next_event() const;   // earliest of timer, PMI, inbox, devices; kNever if none
   u64 next_action() const;  // when it will do something: now, its next event, or kNever
   bool finished() const { return finished_; }
   bool running_program() const { return in_program_; }
@@ -125,6 +125,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   void raise_pmi();
   bool start_up();         // INIT and SIPI; true if the CPU's activity was decided
   bool deliver_pending();  // NMI or interrupt through the IDT
+  u8 take_interrupt();     // acknowledges what is pending
   core::Limit limit() const;
   core::Stop run_to_limit();  // executes to the limit, or the one instruction that crosses it
   // Nested faults included, a delivery pushes less than the counters' horizon allows for this many

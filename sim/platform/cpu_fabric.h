@@ -26,6 +26,12 @@ class CpuFabric {
  public:
   virtual ~CpuFabric() = default;
   virtual void send_ipi(Cpu& from, const ApicMessage& message) = 0;
+  virtual void broadcast_eoi(u8 vector) = 0;  // from the CPU that runs
+  // The machine's devices act on the bootstrap CPU's time: when next, and whatever is due. acknowledge: the
+  // INTA cycles to the 8259As.
+  virtual u64 device_deadline() const = 0;
+  virtual void update_devices() = 0;
+  virtual u8 acknowledge_external() = 0;
   // The CPU has reached its bound, is idle until its next event, or is finished; returns when it may go on,
   // with a new bound set. The only place where a CPU's thread is suspended.
   virtual void yield(Cpu& cpu) = 0;

@@ -3,6 +3,7 @@
 // work and the exit's after it, both in the host's context: what the control block switches (GLOBAL_CTRL on
 // Intel) therefore counts neither transition for the guest. Physical interrupts and NMIs that are not
 // intercepted stay pending; delivery through the guest's IDT without an exit is not modelled.
+#include <algorithm>
 #include <stdexcept>
 
 #include "platform/cpu_parts.h"
@@ -19,9 +20,9 @@ bool Cpu::physical_exit(const ControlBlock& block, VmExit& exit) const {
     exit.kind = ExitKind::Nmi;
     return true;
   }
-  if (apic_.pending() >= 0 && block.external_interrupt()) {
+  if (apic_.interrupt_pending() && block.external_interrupt()) {
     exit.kind = ExitKind::ExternalInterrupt;
-    exit.qualification = static_cast<u64>(apic_.pending());
+    exit.qualification = static_cast<u64>(std::max(apic_.pending(), 0));
     return true;
   }
   // Windows open at an instruction boundary where the guest itself could take the event; the NMI's comes

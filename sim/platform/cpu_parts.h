@@ -47,6 +47,7 @@ class Cpu::IpiPort final : public ApicBus {
  public:
   explicit IpiPort(Cpu& cpu) : cpu_(cpu) {}
   void send(const ApicMessage& message) override { cpu_.fabric_.send_ipi(cpu_, message); }
+  void broadcast_eoi(u8 vector) override { cpu_.fabric_.broadcast_eoi(vector); }
 
  private:
   Cpu& cpu_;

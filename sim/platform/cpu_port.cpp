@@ -59,10 +59,8 @@ void Cpu::host_boundary() {
       host_event(kNMI, true);
       continue;
     }
-    const int vector = apic_.pending();
-    if (vector < 0 || !host_if_) return;
-    apic_.acknowledge(static_cast<u8>(vector));
-    host_event(static_cast<u8>(vector), false);
+    if (!apic_.interrupt_pending() || !host_if_) return;
+    host_event(take_interrupt(), false);
   }
 }
 

@@ -23,6 +23,7 @@ void LocalApic::power_on(u32 id, bool bootstrap, const ApicFeatures& features) {
   features_ = features;
   id_ = id;
   base_ = kBaseDefault | kBaseEnable | (bootstrap ? kBaseBsp : 0);
+  external_ = false;
   reset_registers();
 }
 
@@ -43,6 +44,12 @@ void LocalApic::reset_registers() {
   tsc_deadline_ = 0;
   nmi_pending_ = init_pending_ = false;
   sipi_vector_ = -1;
+}
+
+void LocalApic::connect_virtual_wire() {
+  const auto entry = [this](u32 offset) -> u32& { return lvt_[(offset - kLvtTimer) / 16]; };
+  entry(kLvtLint0) = static_cast<u32>(ApicDelivery::ExtInt) << 8;
+  entry(kLvtLint1) = static_cast<u32>(ApicDelivery::Nmi) << 8;
 }
 
 // SDM, "x2APIC State Transitions": disabled to x2APIC, and x2APIC back to xAPIC, are illegal.
@@ -260,7 +267,7 @@ bool LocalApic::write_msr(u32 index, u64 value) {
 void LocalApic::archive(Archive& a) {
   a(base_, id_, tpr_, ldr_, dfr_, svr_, esr_, esr_pending_, divide_, icr_, isr_, tmr_, irr_, lvt_,
     initial_count_, timer_running_, timer_end_ticks_, tsc_deadline_, nmi_pending_, init_pending_,
-    sipi_vector_);
+    sipi_vector_, external_);
 }
 
 }  // namespace pmusim::platform

@@ -3,8 +3,9 @@
 // table and timer (Intel SDM Vol. 3, "Advanced Programmable Interrupt Controller"; AMD APM Vol. 2, 16).
 // Serves as the physical CPU's APIC and as a hypervisor's virtual one; it knows its owner only as ApicBus and
 // ApicClock, and time only when asked.
-// Not modelled: CMCI entry, AMD's extended LVT, focus checking, level-triggered sources (no I/O APIC; EOI
-// broadcasts go nowhere), SMI and ExtINT delivery (dropped), EOI broadcast suppression.
+// ExtINT: the level of an 8259A's output, passed through LINT0 or, while the APIC is off, past it; the vector
+// comes from the 8259A. Not modelled: CMCI entry, AMD's extended LVT, focus checking, level-triggered local
+// sources, SMI delivery (dropped), EOI broadcast suppression (not offered in the version register).
 #pragma once
 
 #include "base/types.h"
@@ -25,6 +26,7 @@ inline constexpr u64 kBaseDefault = 0xfee00000, kBaseBsp = 1 << 8, kBaseExtd = 1
 }  // namespace apic
 
 enum class ApicDelivery : u8 { Fixed = 0, Lowest = 1, Smi = 2, Nmi = 4, Init = 5, Sipi = 6, ExtInt = 7 };
+inline constexpr u32 kNoApic = 0xffffffff;  // a message's source: an I/O APIC or 8259A
 enum class ApicShorthand : u8 { None = 0, Self = 1, All = 2, AllButSelf = 3 };
 
 struct ApicMessage {
@@ -33,16 +35,17 @@ struct ApicMessage {
   u8 vector = 0;
   bool logical = false;
   bool level_trigger = false;
-  bool deassert = false;   // INIT level de-assert: accepted and without effect
+  bool deassert = false;   // INIT level de-assert: accepted and without effect. ExtINT: the line fell
   bool broadcast = false;  // destination is the sender's "all" pattern
   u32 destination = 0;
-  u32 source = 0;  // APIC ID of the sender
+  u32 source = 0;  // APIC ID of the sender, or kNoApic
 };
 
 class ApicBus {
  public:
   virtual ~ApicBus() = default;
   virtual void send(const ApicMessage& message) = 0;  // everything except Self, which the APIC keeps
+  virtual void broadcast_eoi(u8) {}                   // of a level-triggered vector, to I/O APICs
 };
 
 // The owner's clocks. Timer ticks come from the undivided timer clock.
@@ -110,6 +113,11 @@ class LocalApic {
   // Maskable interrupts. pending(): -1 or the vector that would be delivered now.
   int pending() const;
   void acknowledge(u8 vector);  // IRR to ISR
+  // An 8259A asks and may interrupt; its vector is read from it, and nothing changes here.
+  bool external_pending() const;
+  bool interrupt_pending() const { return external_pending() || pending() >= 0; }
+  // As PC firmware leaves the bootstrap processor (virtual wire mode): LINT0 is ExtINT, LINT1 is NMI.
+  void connect_virtual_wire();
   bool nmi_pending() const { return nmi_pending_; }
   void take_nmi() { nmi_pending_ = false; }
   bool init_pending() const { return init_pending_; }
@@ -154,6 +162,7 @@ class LocalApic {
   u64 timer_end_ticks_ = 0;  // timer clock at which the count reaches 0
   u64 tsc_deadline_ = 0;     // 0: not armed
   bool nmi_pending_ = false, init_pending_ = false;
+  bool external_ = false;  // level of the 8259A's output; no reset of the APIC changes it
   s32 sipi_vector_ = -1;
 };
 

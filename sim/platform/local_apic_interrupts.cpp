@@ -46,6 +46,15 @@ int LocalApic::pending() const {
   return vector;
 }
 
+// With the APIC globally disabled its LINT0 pin is the processor's INTR (SDM, "Enabling or Disabling the
+// Local APIC").
+bool LocalApic::external_pending() const {
+  if (!external_) return false;
+  const u32 entry = lvt(kLvtLint0);
+  return !enabled() ||
+         (!(entry & kMasked) && static_cast<ApicDelivery>(entry >> 8 & 7) == ApicDelivery::ExtInt);
+}
+
 void LocalApic::acknowledge(u8 vector) {
   irr_[vector / 32] &= ~(1u << (vector % 32));
   isr_[vector / 32] |= 1u << (vector % 32);
@@ -53,7 +62,10 @@ void LocalApic::acknowledge(u8 vector) {
 
 void LocalApic::end_of_interrupt() {
   const int vector = highest(isr_);
-  if (vector >= 0) isr_[vector / 32] &= ~(1u << (vector % 32));
+  if (vector < 0) return;
+  const u32 bit = 1u << (vector % 32);
+  isr_[vector / 32] &= ~bit;
+  if (tmr_[vector / 32] & bit) bus_->broadcast_eoi(static_cast<u8>(vector));
 }
 
 LocalApic::Local LocalApic::deliver_local(u32 lvt_offset) {
@@ -102,7 +114,9 @@ void LocalApic::write_icr(u64 value) {
 }
 
 bool LocalApic::accepts(const ApicMessage& m) const {
-  if (!enabled() && m.delivery != ApicDelivery::Init && m.delivery != ApicDelivery::Sipi) return false;
+  if (!enabled() && m.delivery != ApicDelivery::Init && m.delivery != ApicDelivery::Sipi &&
+      m.delivery != ApicDelivery::ExtInt)
+    return false;
   switch (m.shorthand) {
     case ApicShorthand::Self:
       return m.source == id_;
@@ -140,8 +154,10 @@ void LocalApic::receive(const ApicMessage& m) {
     case ApicDelivery::Sipi:
       sipi_vector_ = m.vector;
       break;
-    case ApicDelivery::Smi:
     case ApicDelivery::ExtInt:
+      external_ = !m.deassert;
+      break;
+    case ApicDelivery::Smi:
       break;
   }
 }

@@ -27,10 +27,15 @@ u64 steady_ns() {
 Machine::Machine(unsigned cpus, sc_core::sc_module_name name) : sc_module(name) {
   if (cpus == 0 || cpus > 64) throw std::invalid_argument("a machine has 1 to 64 CPUs");
   bus_ = std::make_unique<Bus>("bus");
-  for (const PcPorts::Place& p : ports_.places()) {
-    devices_.push_back(std::make_unique<ModelDevice>(p.name, *p.model));
-    bus_->map(Space::Port, p.port, p.count, *devices_.back());
-  }
+  const auto attach = [this](Space space, const std::vector<Place>& places) {
+    for (const Place& p : places) {
+      devices_.push_back(std::make_unique<ModelDevice>(p.name, *p.model));
+      bus_->map(space, p.base, p.size, *devices_.back());
+    }
+  };
+  attach(Space::Port, ports_.places());
+  attach(Space::Port, controllers_.ports());
+  attach(Space::Memory, controllers_.memory());
   for (unsigned id = 0; id < cpus; ++id) {
     cpus_.push_back(
         std::make_unique<Cpu>(fmt::format("cpu{}", id).c_str(), id, ram_, static_cast<CpuFabric&>(*this)));
@@ -87,17 +92,21 @@ void Machine::reset(const MachineConfig& config) {
   map_memory(true);
 
   bus_->reset();
+  ports_.reset();
+  controllers_.reset();
   ports_.debug_exit.on_exit = [this](u32 status) {
-    if (pending_ != StopKind::None) return;
-    exit_status_ = status;
-    pending_ = StopKind::Exit;
-    stop_cpu_ = current_ ? current_->id() : 0;
-    attention();
+    if (pending_ == StopKind::None) exit_status_ = status;
+    stop(StopKind::Exit, acting().id());
   };
+  ports_.on_reset = [this] { stop(StopKind::Reset, acting().id()); };
+  ports_.on_power_off = [this] { stop(StopKind::PowerOff, acting().id()); };
+  ports_.on_line = [this](unsigned gsi, bool level) { controllers_.set_line(gsi, level); };
   ports_.doorbell.on_ring = {};
   ports_.serial.on_character = {};
   ports_.fw_cfg.cpus = config.cpus;
+  ports_.fw_cfg.memory = config.memory;
   ports_.fw_cfg.memory_limit = 0;
+  ports_.rtc.start_time = config.start_time;
   for (unsigned id = 0; id < cpus_.size(); ++id) {
     CpuConfig c;
     c.model = config.model;
@@ -120,12 +129,14 @@ void Machine::reset(const MachineConfig& config) {
   interrupted_ = false;
 }
 
-void Machine::load(const Image& image, const BootOptions& options) {
+void Machine::load(const Image& image, BootOptions options) {
+  options.cpus = config_.cpus;
   place_image(
       image, options, memory_.size(),
       [this](u64 address, const void* bytes, u64 size) { return ram_.write(address, bytes, size); },
       cpus_[0]->state());
   cpus_[0]->core().set_state(&cpus_[0]->state());
+  cpus_[0]->apic().connect_virtual_wire();
 }
 
 void Machine::set_program(unsigned cpu, CpuProgram* program) {

@@ -14,10 +14,11 @@
 #include <vector>
 
 #include "platform/bare_metal.h"
+#include "platform/boot.h"
 #include "platform/bus.h"
 #include "platform/cpu.h"
 #include "platform/guest_memory.h"
-#include "platform/multiboot.h"
+#include "platform/interrupt_controllers.h"
 #include "platform/pc_ports.h"
 #include "platform/stop_report.h"
 
@@ -32,6 +33,7 @@ struct MachineConfig {
   u64 quantum = 1000000;        // cycles between updates of SystemC time; never changes a result
   u64 seed = 1;                 // of the CPUs' random number generators (RDRAND, RDSEED)
   bool step = false;
+  u64 start_time = kDefaultStartTime;  // of the real-time clock, seconds since 1970
   EventSink* sink = nullptr;
   std::function<std::unique_ptr<core::Timing>(const pmu::Model&)>
       make_timing;  // empty: what the model was loaded for
@@ -51,8 +53,8 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   // Everything as after power-on, time 0, all CPUs with the bare-metal program, the bootstrap CPU (0) without
   // anything to execute until load() or set_program(). Throws InputError for a configuration that cannot be.
   void reset(const MachineConfig& config);
-  void load(const Image& image, const BootOptions& options = {});  // boots CPU 0 from it
-  void set_program(unsigned cpu, CpuProgram* program);             // before the run; must outlive it
+  void load(const Image& image, BootOptions options = {});  // boots CPU 0 from it
+  void set_program(unsigned cpu, CpuProgram* program);      // before the run; must outlive it
 
   // Runs until the predicate (may be empty; asked at least every 10000 cycles of a CPU and whenever one
   // yields), a stop or a limit. May be called again to go on.
@@ -68,6 +70,7 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   Cpu& cpu(unsigned id) { return *cpus_.at(id); }
   Bus& bus() { return *bus_; }
   PcPorts& ports() { return ports_; }
+  InterruptControllers& controllers() { return controllers_; }
   core::Ram& ram() { return ram_; }
   GuestMemory& memory() { return memory_; }
   const MachineConfig& config() const { return config_; }
@@ -80,8 +83,31 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   u64 hash();
 
  private:
+  // What the I/O APIC and the 8259As send. Reaches the CPU that caused it at once, others like an IPI.
+  class Wires final : public ApicBus {
+   public:
+    explicit Wires(Machine& machine) : machine_(machine) {}
+    void send(const ApicMessage& message) override;
+
+   private:
+    Machine& machine_;
+  };
+  // Device time: the clock of the CPU that runs, the bootstrap CPU's between runs.
+  class Clock final : public DeviceClock {
+   public:
+    explicit Clock(const Machine& machine) : machine_(machine) {}
+    u64 nanoseconds() const override;
+
+   private:
+    const Machine& machine_;
+  };
+
   void send_ipi(Cpu& from, const ApicMessage& message) override;
   void yield(Cpu& cpu) override;
+  void broadcast_eoi(u8 vector) override { controllers_.end_of_interrupt(vector); }
+  u64 device_deadline() const override;
+  void update_devices() override { controllers_.update(); }
+  u8 acknowledge_external() override { return controllers_.acknowledge(); }
   EventSink* sink() override { return config_.sink; }
   void triple_fault(Cpu& cpu) override { stop(StopKind::TripleFault, cpu.id()); }
   void failed(Cpu& cpu, std::exception_ptr error) override;
@@ -89,6 +115,10 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
 
   Cpu* pick();  // the CPU whose turn it is; nullptr: none will ever do anything
   u64 bound_for(const Cpu& cpu) const;
+  const Cpu& acting() const { return current_ ? *current_ : *cpus_[0]; }
+  u64 core_khz() const { return config_.model->core_khz ? config_.model->core_khz : 1000000; }
+  // Delivers to every CPU that may accept it; `here`, if any, gets it at once.
+  void distribute(const ApicMessage& message, const Cpu& from, const Cpu* here);
   void attention();  // the running CPU yields at its next boundary
   void poll();
   void follow_time(u64 cycle);
@@ -101,7 +131,10 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   MachineConfig config_;
   core::Ram ram_;
   GuestMemory memory_;
-  PcPorts ports_;
+  Wires wires_{*this};
+  Clock clock_{*this};
+  PcPorts ports_{clock_};
+  InterruptControllers controllers_{wires_, clock_};
   BareMetal bare_metal_;
   std::unique_ptr<Bus> bus_;
   std::vector<std::unique_ptr<ModelDevice>> devices_;

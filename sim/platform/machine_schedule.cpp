@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "platform/cpu_parts.h"
 #include "platform/machine.h"
 
 namespace pmusim::platform {
@@ -40,8 +41,11 @@ u64 Machine::bound_for(const Cpu& cpu) const {
   return std::min(std::min(bound, limits_.max_cycles), std::min(next_poll_, next_quantum_));
 }
 
-void Machine::send_ipi(Cpu& from, const ApicMessage& message) {
-  const u64 arrival = from.cycle() + config_.ipi_latency;
+void Machine::distribute(const ApicMessage& message, const Cpu& from, const Cpu* here) {
+  const u64 now = from.cycle();
+  const auto post = [&](Cpu& cpu, const ApicMessage& m) {
+    cpu.post(&cpu == here ? now : now + config_.ipi_latency, from.id(), m);
+  };
   ApicMessage m = message;
   if (m.delivery == ApicDelivery::Lowest) {
     // Lowest priority is arbitrated when the message is sent; ties go to the lowest CPU number.
@@ -52,12 +56,29 @@ void Machine::send_ipi(Cpu& from, const ApicMessage& message) {
         best = cpu.get();
     if (!best) return;
     m.delivery = ApicDelivery::Fixed;
-    best->post(arrival, from.id(), m);
+    post(*best, m);
   } else {
     for (auto& cpu : cpus_)
-      if (cpu->id() < config_.cpus) cpu->post(arrival, from.id(), m);
+      if (cpu->id() < config_.cpus) post(*cpu, m);
   }
   if (current_) current_->set_bound(std::min(current_->bound(), bound_for(*current_)));
+}
+
+void Machine::send_ipi(Cpu& from, const ApicMessage& message) {
+  distribute(message, from, nullptr);
+}
+
+void Machine::Wires::send(const ApicMessage& message) {
+  machine_.distribute(message, machine_.acting(), &machine_.acting());
+}
+
+u64 Machine::Clock::nanoseconds() const {
+  return scale(machine_.acting().cycle(), 1000000, machine_.core_khz());
+}
+
+u64 Machine::device_deadline() const {
+  const u64 at = controllers_.next_deadline();
+  return at == kNever ? kNever : unscale(at, 1000000, core_khz());
 }
 
 void Machine::attention() {
@@ -91,8 +112,7 @@ void Machine::failed(Cpu& cpu, std::exception_ptr error) {
 // it.
 void Machine::follow_time(u64 cycle) {
   while (next_quantum_ <= cycle) next_quantum_ += config_.quantum;
-  const u64 khz = config_.model->core_khz ? config_.model->core_khz : 1000000;
-  const u64 target = time_base_ + static_cast<u64>(static_cast<u128>(cycle) * 1000000000 / khz);
+  const u64 target = time_base_ + scale(cycle, 1000000000, core_khz());
   const u64 now = sc_core::sc_time_stamp().value();
   if (target > now) sc_core::wait(sc_core::sc_time::from_value(target - now));
 }

@@ -14,6 +14,8 @@ void Machine::archive(Archive& a) {
   if (cpus != config_.cpus) throw std::logic_error("machine state restored into another number of CPUs");
   for (unsigned id = 0; id < config_.cpus; ++id) cpus_[id]->archive(a);
   bus_->archive(a);
+  ports_.archive_lines(a);
+  controllers_.archive_lines(a);
 }
 
 std::vector<u8> Machine::save() {
@@ -57,6 +59,10 @@ std::string message_for(const StopReport& r, u64 max_cycles, u64 max_seconds) {
       return fmt::format("a program on CPU {} asked for it", r.cpu);
     case StopKind::Finished:
       return "every program has ended or is parked";
+    case StopKind::Reset:
+      return fmt::format("CPU {} reset the machine, and there is no firmware to start again", r.cpu);
+    case StopKind::PowerOff:
+      return fmt::format("CPU {} switched the machine off", r.cpu);
     case StopKind::Stall:
       return "every CPU waits, and no event will ever wake one";
     case StopKind::MaxCycles:
@@ -100,6 +106,7 @@ StopReport Machine::report() {
     case StopKind::Predicate:
     case StopKind::Requested:
     case StopKind::Finished:
+    case StopKind::PowerOff:
       return r;
     default:
       break;

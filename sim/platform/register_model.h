@@ -17,4 +17,26 @@ class RegisterModel {
   virtual void archive(Archive&) {}  // everything that a later access can notice
 };
 
+// A device with an 8-bit data bus: a wider access reaches it as consecutive bytes, the lowest address first.
+class ByteRegisters : public RegisterModel {
+ public:
+  virtual u8 read_byte(u64 offset) = 0;
+  virtual void write_byte(u64 offset, u8 value) = 0;
+  u64 read(u64 offset, unsigned size) final {
+    u64 value = 0;
+    for (unsigned i = 0; i < size; ++i) value |= u64{read_byte(offset + i)} << (8 * i);
+    return value;
+  }
+  void write(u64 offset, u64 value, unsigned size) final {
+    for (unsigned i = 0; i < size; ++i) write_byte(offset + i, static_cast<u8>(value >> (8 * i)));
+  }
+};
+
+// Where a device's registers are.
+struct Place {
+  const char* name;
+  u64 base, size;
+  RegisterModel* model;
+};
+
 }  // namespace pmusim::platform

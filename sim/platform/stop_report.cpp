@@ -20,6 +20,10 @@ const char* stop_name(StopKind kind) {
       return "stop requested";
     case StopKind::Finished:
       return "finished";
+    case StopKind::Reset:
+      return "machine reset";
+    case StopKind::PowerOff:
+      return "power off";
     case StopKind::Stall:
       return "stall";
     case StopKind::MaxCycles:

@@ -20,6 +20,8 @@ enum class StopKind : u8 {
   Predicate,  // run_until's condition holds
   Requested,  // Machine::request_stop() or Cpu::pause()
   Finished,   // every program has ended
+  Reset,      // the guest reset the machine
+  PowerOff,   // the guest switched it off
   Stall,      // every CPU waits, and nothing will ever wake one
   MaxCycles,
   MaxSeconds,

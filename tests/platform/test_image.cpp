@@ -57,7 +57,7 @@ TEST_CASE("every truncation of an image is an input error") {
 
 TEST_CASE("hostile header fields are refused where they stand") {
   std::vector<u8> b = good();
-  b[4] = 2;
+  b[4] = 3;
   CHECK(place_of(b) == "ELF class");
   b = good();
   b[18] = 62;
@@ -129,7 +129,8 @@ TEST_CASE("the multiboot information lies in free memory and describes it") {
   core::CpuState s;
   BootOptions o;
   o.command_line = "guest arg1";
-  o.module = "NR_CPUS=2\n";
+  const std::string environment = "NR_CPUS=2\n";
+  o.modules.push_back({"environment", environment});
   place_image(load_image(good(), "x"), o, memory.size(), write, s);
   CHECK(s.gpr[core::RAX] == 0x2badb002);
   CHECK(s.rip == 0x100000);
@@ -145,10 +146,11 @@ TEST_CASE("the multiboot information lies in free memory and describes it") {
   CHECK(std::string(reinterpret_cast<char*>(&memory[u32_at(info + 16)])) == "guest arg1");
   CHECK(u32_at(info + 20) == 1);
   const u32 module = u32_at(info + 24);
-  CHECK(u32_at(module + 4) - u32_at(module) == o.module.size());
-  CHECK(std::string(reinterpret_cast<char*>(&memory[u32_at(module)])) == o.module);
-  CHECK(u32_at(info + 44) == 48);
-  CHECK(u32_at(u32_at(info + 48) + 24 + 4) == 0x100000);
+  CHECK(u32_at(module + 4) - u32_at(module) == environment.size());
+  CHECK(std::string(reinterpret_cast<char*>(&memory[u32_at(module)])) == environment);
+  CHECK(u32_at(info + 44) == 3 * 24);  // low memory, the firmware's area, memory from 1 MiB
+  CHECK(u32_at(u32_at(info + 48) + 24 + 20) == 2);
+  CHECK(u32_at(u32_at(info + 48) + 48 + 4) == 0x100000);
 }
 
 TEST_CASE("a segment beyond the machine's memory is an input error") {

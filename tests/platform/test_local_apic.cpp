@@ -12,7 +12,9 @@ namespace {
 
 struct Wires : ApicBus {
   std::vector<ApicMessage> sent;
+  std::vector<u8> ended;
   void send(const ApicMessage& m) override { sent.push_back(m); }
+  void broadcast_eoi(u8 vector) override { ended.push_back(vector); }
 };
 
 // TSC runs at twice, the timer at half the cycle rate.
@@ -297,4 +299,120 @@ TEST_CASE("INIT resets the registers but neither ID nor base") {
   CHECK(r.apic.read(apic::kLvtPc) == 0x10000);
   CHECK(r.apic.read(apic::kTpr) == 0);
   CHECK(r.apic.enabled());
+}
+
+TEST_CASE(
+    "the end of a level-triggered interrupt is broadcast, that of an edge is not, and TMR shows which") {
+  Rig r;
+  ApicMessage m = fixed_to(0, false);
+  m.level_trigger = true;
+  r.apic.receive(m);
+  CHECK(r.apic.read(apic::kTmr + 0x20) == 1);
+  CHECK(r.apic.read(apic::kIrr + 0x20) == 1);
+  r.apic.acknowledge(0x40);
+  CHECK(r.apic.read(apic::kIrr + 0x20) == 0);
+  CHECK(r.apic.read(apic::kIsr + 0x20) == 1);
+  r.apic.write(apic::kEoi, 0);
+  REQUIRE(r.wires.ended.size() == 1);
+  CHECK(r.wires.ended[0] == 0x40);
+  m.level_trigger = false;
+  r.apic.receive(m);
+  CHECK(r.apic.read(apic::kTmr + 0x20) == 0);
+  r.apic.acknowledge(0x40);
+  r.apic.write(apic::kEoi, 0);
+  CHECK(r.wires.ended.size() == 1);
+}
+
+TEST_CASE(
+    "an 8259A interrupts through LINT0 as ExtINT, or directly while the APIC is off, never with LINT0 "
+    "masked") {
+  Rig r;
+  ApicMessage line;
+  line.delivery = ApicDelivery::ExtInt;
+  CHECK(r.apic.accepts(line));
+  r.apic.receive(line);
+  CHECK_FALSE(r.apic.external_pending());  // masked since reset
+  r.apic.connect_virtual_wire();
+  CHECK(r.apic.external_pending());
+  CHECK(r.apic.interrupt_pending());
+  CHECK(r.apic.pending() == -1);
+  r.apic.write(apic::kLvtLint0, 0x40);  // fixed
+  CHECK_FALSE(r.apic.external_pending());
+  CHECK(r.apic.write_base(apic::kBaseDefault));
+  CHECK(r.apic.external_pending());
+  line.deassert = true;
+  CHECK(r.apic.accepts(line));
+  r.apic.receive(line);
+  CHECK_FALSE(r.apic.external_pending());
+}
+
+TEST_CASE("every divide value of the timer, and a new one in mid-count keeps what is left") {
+  const std::pair<u32, u64> divides[] = {{0x0, 2},  {0x1, 4},  {0x2, 8},   {0x3, 16},
+                                         {0x8, 32}, {0x9, 64}, {0xa, 128}, {0xb, 1}};
+  for (const auto& [value, divisor] : divides) {
+    Rig r;
+    r.apic.write(apic::kLvtTimer, 0x40);
+    r.apic.write(apic::kDivide, value);
+    CHECK(r.apic.read(apic::kDivide) == value);
+    r.apic.write(apic::kInitialCount, 7);
+    CHECK(r.apic.next_deadline() == 2 * 7 * divisor);
+  }
+  Rig r;
+  r.apic.write(apic::kLvtTimer, 0x40);
+  r.apic.write(apic::kDivide, 0xb);
+  r.apic.write(apic::kInitialCount, 100);
+  r.at(120);
+  r.apic.write(apic::kDivide, 0x0);  // by 2: 40 are left
+  CHECK(r.apic.read(apic::kCurrentCount) == 40);
+  CHECK(r.apic.next_deadline() == 120 + 2 * 40 * 2);
+}
+
+TEST_CASE("one-shot to periodic in mid-count goes on counting, and a count that has ended stays at 0") {
+  Rig r;
+  r.apic.write(apic::kLvtTimer, 0x40);
+  r.apic.write(apic::kDivide, 0xb);
+  r.apic.write(apic::kInitialCount, 100);
+  r.at(120);
+  r.apic.write(apic::kLvtTimer, 0x20040);
+  CHECK(r.apic.read(apic::kCurrentCount) == 40);
+  r.at(210);
+  CHECK(r.apic.read(apic::kCurrentCount) == 95);
+  r.apic.write(apic::kLvtTimer, 0x40);
+  CHECK(r.apic.read(apic::kCurrentCount) == 95);
+  r.at(500);
+  CHECK(r.apic.read(apic::kCurrentCount) == 0);
+  r.apic.write(apic::kLvtTimer, 0x20040);
+  CHECK(r.apic.read(apic::kCurrentCount) == 0);
+  CHECK(r.apic.read(apic::kInitialCount) == 100);
+}
+
+TEST_CASE("disabled by IA32_APIC_BASE, the APIC accepts nothing but INIT and SIPI, and CR8 still works") {
+  Rig r;
+  CHECK(r.apic.write_base(apic::kBaseDefault));
+  CHECK_FALSE(r.apic.accepts(fixed_to(0, false)));
+  ApicMessage init = fixed_to(0, false);
+  init.delivery = ApicDelivery::Init;
+  CHECK(r.apic.accepts(init));
+  r.apic.write_cr8(9);
+  CHECK(r.apic.cr8() == 9);
+  CHECK_FALSE(r.apic.claims(apic::kBaseDefault + 0x30));
+}
+
+TEST_CASE("shorthands: all includes the sender, all but self does not, a lone INIT is latched until taken") {
+  Rig r(2);
+  ApicMessage m = fixed_to(0, false);
+  m.source = 2;
+  m.shorthand = ApicShorthand::All;
+  CHECK(r.apic.accepts(m));
+  m.shorthand = ApicShorthand::AllButSelf;
+  CHECK_FALSE(r.apic.accepts(m));
+  m.source = 1;
+  CHECK(r.apic.accepts(m));
+  m.delivery = ApicDelivery::Init;
+  r.apic.receive(m);
+  CHECK(r.apic.init_pending());
+  r.apic.take_init();
+  m.deassert = true;  // INIT level de-assert
+  r.apic.receive(m);
+  CHECK_FALSE(r.apic.init_pending());
 }
