@@ -86,7 +86,7 @@ void Cpu::reset(const CpuConfig& config) {
   apic_.power_on(id_, config.bootstrap, features);
 
   random_ = Rng(config.seed ^ u64{id_} << 56);
-  tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = 0;
+  tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = mcg_status_ = 0;
   const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
   misc_enable_ = 1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12);
   uncounted_.clear();

@@ -16,6 +16,8 @@ namespace {
 // BTF, bus-lock trap, freeze LBR, freeze counters; 6:3 must be zero, 10:7 and 63:13 read as zero.
 constexpr u64 kIntelDebugCtl = 0x5fc3;
 constexpr u64 kAmdDebugCtl = 0x1807, kAmdDebugCtlMustBeZero = 0x78;
+// Machine checks are reported to have no banks (SDM Vol. 3, "IA32_MCG_CAP"); their status is stored.
+constexpr u32 kMcgCap = 0x179, kMcgStatus = 0x17a;
 constexpr u64 kFeatureControl = 5;  // locked, VMX outside SMX
 
 }  // namespace
@@ -109,6 +111,11 @@ bool Cpu::msr_read(u32 index, u64& value) {
     case msr::kFeatureControl:
       value = kFeatureControl;
       return intel && has_cpuid(1, 0, &CpuidRegs::ecx, 5);
+    case kMcgCap:
+      return has_cpuid(1, 0, &CpuidRegs::edx, 14);
+    case kMcgStatus:
+      value = mcg_status_;
+      return has_cpuid(1, 0, &CpuidRegs::edx, 14);
     case msr::kBiosSignId:
       return true;
     case msr::kMtrrCap:
@@ -168,6 +175,10 @@ bool Cpu::msr_write(u32 index, u64 value) {
         return false;
       if (value & 1) timing_->forget_targets();
       return value <= 1;
+    case kMcgStatus:  // RIPV, EIPV, MCIP, LMCE_S
+      if (!has_cpuid(1, 0, &CpuidRegs::edx, 14) || value & ~u64{15}) return false;
+      mcg_status_ = value;
+      return true;
     case msr::kBiosSignId:
       return true;  // written before CPUID to read the revision
     default:
