@@ -8,7 +8,8 @@ using namespace pmusim;
 using namespace pmusim::platform;
 using namespace pmusim::platform::test;
 
-TEST_CASE("machine checks: no banks are reported, the status register holds its four bits and faults on others") {
+TEST_CASE(
+    "machine checks: no banks are reported, the status register holds its four bits and faults on others") {
   Machine& m = machine();
   m.reset(config("spr"));
   Cpu& cpu = m.cpu(0);
