@@ -84,6 +84,10 @@ TEST_CASE("Misspelt and unknown names are errors at their place") {
   CHECK(contains(refusal("mediated", "\"lvtpc\"", "\"lvtcp\""), "lvt"));
   CHECK(contains(refusal("mediated", "\"counts-match\"", "\"count-match\""), "counts-match"));
   CHECK(contains(refusal("exitless-pmi", "\"lose\"", "\"lost\""), "lose"));
+  const std::string handling =
+      refusal("mediated", "\"event_selectors\": \"filtered\"", "\"event_selectors\": \"filterd\"");
+  CHECK(contains(handling, "/assets/event_selectors"));
+  CHECK(contains(handling, "did you mean 'filtered'?"));
 }
 
 TEST_CASE("Combinations that cannot work are refused with the reason") {
