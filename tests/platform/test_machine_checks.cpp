@@ -9,16 +9,25 @@ using namespace pmusim::platform;
 using namespace pmusim::platform::test;
 
 TEST_CASE(
-    "machine checks: no banks are reported, the status register holds its four bits and faults on others") {
-  Machine& m = machine();
-  m.reset(config("spr"));
-  Cpu& cpu = m.cpu(0);
-  u64 value = 1;
-  REQUIRE(cpu.hw_rdmsr(0x179, value, PhysicalCpu::Source::Field));
-  CHECK(value == 0);
-  CHECK(cpu.hw_wrmsr(0x17a, 0xf, PhysicalCpu::Source::Field));
-  CHECK(cpu.hw_rdmsr(0x17a, value, PhysicalCpu::Source::Field));
-  CHECK(value == 0xf);
-  CHECK_FALSE(cpu.hw_wrmsr(0x17a, 0x10, PhysicalCpu::Source::Field));
-  CHECK_FALSE(cpu.hw_rdmsr(0x400, value, PhysicalCpu::Source::Field));  // bank 0
+    "machine checks: without the CPUID bit the registers fault, with it no banks and four status bits") {
+  for (const bool present : {false, true}) {
+    pmu::Model changed = model("spr");
+    for (CpuidEntry& e : changed.cpuid.entries)
+      if (e.leaf == 1) e.regs.edx = (e.regs.edx & ~(1u << 14)) | (present ? 1u << 14 : 0);
+    MachineConfig c = config("spr");
+    c.model = &changed;
+    Machine& m = machine();
+    m.reset(c);
+    Cpu& cpu = m.cpu(0);
+    constexpr auto kField = PhysicalCpu::Source::Field;
+    u64 value = 1;
+    CHECK(cpu.hw_rdmsr(0x179, value, kField) == present);
+    CHECK(value == 0);
+    CHECK(cpu.hw_wrmsr(0x17a, 0xf, kField) == present);
+    CHECK(cpu.hw_rdmsr(0x17a, value, kField) == present);
+    CHECK(value == (present ? 0xf : 0));
+    CHECK_FALSE(cpu.hw_wrmsr(0x17a, 0x10, kField));
+    CHECK_FALSE(cpu.hw_rdmsr(0x400, value, kField));  // bank 0
+    m.reset(config("spr"));                           // the machine must not keep the changed model
+  }
 }
