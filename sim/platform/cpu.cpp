@@ -85,6 +85,7 @@ void Cpu::reset(const CpuConfig& config) {
   features.physical_bits = core_config.physical_bits;
   apic_.power_on(id_, config.bootstrap, features);
 
+  mtrr_ = {};
   random_ = Rng(config.seed ^ u64{id_} << 56);
   tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = mcg_status_ = 0;
   const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;

@@ -18,6 +18,7 @@
 #include "core/core.h"
 #include "platform/cpu_fabric.h"
 #include "platform/local_apic.h"
+#include "platform/mtrr.h"
 #include "platform/physical_cpu.h"
 #include "pmu/pmu.h"
 
@@ -175,6 +176,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::unique_ptr<pmu::Pmu> pmu_;
 
   Rng random_{1};
+  Mtrr mtrr_;
   u64 tsc_offset_ = 0, tsc_adjust_ = 0, debugctl_ = 0, misc_enable_ = 0, spec_ctrl_ = 0, mcg_status_ = 0;
   std::vector<u64> pmi_due_;    // ascending
   std::vector<Arrival> inbox_;  // by arrival, then sender

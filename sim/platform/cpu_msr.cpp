@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // MSRs, CPUID and memory-mapped accesses of a CPU outside its core. PMU registers are the PMU's; the core
-// keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: MTRRs (none are
-// reported), microcode update (revision 0), branch tracing and LBR behind DEBUGCTL (the bits are stored),
-// SPEC_CTRL's effects.
+// keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: machine-check
+// banks (none are reported), what MISC_ENABLE switches (its bits are stored), microcode update (revision 0),
+// branch tracing and LBR behind DEBUGCTL (the bits are stored), SPEC_CTRL's effects.
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "platform/cpu_parts.h"
@@ -18,6 +18,9 @@ constexpr u64 kIntelDebugCtl = 0x5fc3;
 constexpr u64 kAmdDebugCtl = 0x1807, kAmdDebugCtlMustBeZero = 0x78;
 // Machine checks are reported to have no banks (SDM Vol. 3, "IA32_MCG_CAP"); their status is stored.
 constexpr u32 kMcgCap = 0x179, kMcgStatus = 0x17a;
+// Fast strings, TM1, EIST, MONITOR, CPUID limit, xTPR messages, XD disable; bits 7, 11 and 12 report and are
+// read-only.
+constexpr u64 kMiscEnableWritable = 0x400c50009;
 constexpr u64 kFeatureControl = 5;  // locked, VMX outside SMX
 
 }  // namespace
@@ -118,10 +121,8 @@ bool Cpu::msr_read(u32 index, u64& value) {
       return has_cpuid(1, 0, &CpuidRegs::edx, 14);
     case msr::kBiosSignId:
       return true;
-    case msr::kMtrrCap:
-      return true;
     default:
-      return false;
+      return Mtrr::owns(index) && has_cpuid(1, 0, &CpuidRegs::edx, 12) && mtrr_.read(index, value);
   }
 }
 
@@ -161,8 +162,7 @@ bool Cpu::msr_write(u32 index, u64 value) {
       return true;
     case msr::kMiscEnable:
       if (!intel) return false;
-      // Bits 7, 11 and 12 report and are read-only; of the rest only fast strings (0) can be changed here.
-      misc_enable_ = (misc_enable_ & ~u64{1}) | (value & 1);
+      misc_enable_ = (misc_enable_ & ~kMiscEnableWritable) | (value & kMiscEnableWritable);
       return true;
     case msr::kSpecCtrl:
       if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 14))
@@ -182,7 +182,8 @@ bool Cpu::msr_write(u32 index, u64 value) {
     case msr::kBiosSignId:
       return true;  // written before CPUID to read the revision
     default:
-      return false;
+      return Mtrr::owns(index) && has_cpuid(1, 0, &CpuidRegs::edx, 12) &&
+             mtrr_.write(index, value, static_cast<unsigned>(model().cpuid.read(0x80000008, 0).eax & 0xff));
   }
 }
 

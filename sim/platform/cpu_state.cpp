@@ -45,6 +45,7 @@ void Cpu::Arrival::archive(Archive& a) {
 
 void Cpu::archive(Archive& a) {
   visit(a, state_);
+  mtrr_.archive(a);
   u64 random = random_.state();
   a(random);
   if (!a.saving()) random_ = Rng(random);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// MTRRs (SDM Vol. 3, "Memory Type Range Registers (MTRRs)").
+#include <doctest/doctest.h>
+
+#include "platform/mtrr.h"
+
+using namespace pmusim;
+using platform::Mtrr;
+
+TEST_CASE("MTRRs keep what they are given, and reserved bits and memory types are refused") {
+  Mtrr m;
+  u64 value = 0;
+  CHECK(m.read(0xfe, value));
+  CHECK(value == 0x508);
+  CHECK_FALSE(m.write(0xfe, 0x508, 46));
+  CHECK(m.write(0x20e, (u64{1} << 45) | 6, 46));
+  CHECK(m.read(0x20e, value));
+  CHECK(value == ((u64{1} << 45) | 6));
+  CHECK_FALSE(m.write(0x20e, (u64{1} << 46) | 6, 46));
+  CHECK_FALSE(m.write(0x200, 0x100, 46));
+  CHECK(m.write(0x201, 0x800, 46));
+  CHECK_FALSE(m.write(0x201, 0x400, 46));
+  for (u64 type = 0; type < 256; ++type) {
+    CAPTURE(type);
+    const bool valid = type == 0 || type == 1 || type == 4 || type == 5 || type == 6;
+    CHECK(m.write(0x200, type, 46) == valid);
+    CHECK(m.write(0x2ff, 0xc00 | type, 46) == valid);
+    CHECK(m.write(0x26f, type << 56, 46) == valid);
+  }
+  CHECK_FALSE(m.write(0x2ff, 0x1006, 46));
+}
+
+TEST_CASE(
+    "MTRR addresses are the variable pairs, the eleven fixed ones, the default type and the capability") {
+  unsigned count = 0;
+  for (u32 msr = 0; msr < 0x400; ++msr) count += Mtrr::owns(msr);
+  CHECK(count == 16 + 11 + 2);
+  CHECK_FALSE(Mtrr::owns(0x210));
+  CHECK_FALSE(Mtrr::owns(0x251));
+  CHECK_FALSE(Mtrr::owns(0x270));
+}
