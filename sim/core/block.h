@@ -33,20 +33,22 @@ struct BlockKeyHash {
   }
 };
 
-struct Block {
-  BlockKey key;
-  std::vector<MicroOp> ops;      // handlers may leave dead flags stale
-  std::vector<Handler> precise;  // the same handlers with exact flags, for runs of a prefix
-  std::vector<TimingOp> timing;  // for detailed timing only
-  u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
+// What the fast loop touches comes first, in one cache line.
+struct alignas(64) Block {
+  std::vector<MicroOp> ops;  // handlers may leave dead flags stale
   u64 end_rip = 0;
   unsigned count = 0;
-  bool branches = false;       // the last instruction sets RIP
-  bool repeat = false;         // a single REP string instruction
-  bool dirty = false;          // has runs not folded yet
-  std::unique_ptr<Loop> loop;  // set if it is one
-  u64 runs[2] = {0, 0};        // last branch not taken (or none), taken
+  bool branches = false;  // the last instruction sets RIP
+  bool repeat = false;    // a single REP string instruction
+  bool dirty = false;     // has runs not folded yet
+  bool loops = false;     // there is a `loop`
+  u64 runs[2] = {0, 0};   // last branch not taken (or none), taken
+  BlockKey key;
+  std::vector<Handler> precise;  // the handlers with exact flags, for runs of a prefix
+  std::vector<TimingOp> timing;  // for detailed timing only
+  u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
   u64 loads = 0, stores = 0, locked = 0;
+  std::unique_ptr<Loop> loop;
 };
 
 // The kind a branch counts as.

@@ -120,6 +120,7 @@ void BlockCache::finish(Block& block) const {
     block.locked += op.locked;
   }
   block.loop = Loop::of(block.ops, block.precise, block.key.rip);
+  block.loops = block.loop != nullptr;
 }
 
 // Backwards: flags are live at the block's end and around whatever can fault or stop the block.

@@ -322,10 +322,10 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
         s.rip = block.end_rip;
       else if (s.rip != block.end_rip)
         record_branch(op[-1].rip(), s.rip);
-      if (__builtin_expect(levels_ != 0, 0))
+      if (__builtin_expect(levels_ | block.loops, 0)) {
         report_block(block, block.count);
-      else if (block.loop && s.rip == block.key.rip)
-        repeat_loop(block, allowed, remaining);
+        if (block.loops && !levels_ && s.rip == block.key.rip) repeat_loop(block, allowed, remaining);
+      }
     }
     if (x.slice) return slice_stop();
   }
