@@ -70,7 +70,13 @@ struct Core::Impl {
   u64 limit_cycle_ = kNever;    // of the current run
   u64 code_linear_ = 0;         // of the current block
   DynamicInstruction dynamic_;  // what the model is told next
-  u64 pending_ = 0;             // slots not yet given to timing
+  struct Recurrence {
+    u64 at = 0;  // iteration at which to compare next
+    bool taken = false;
+    TimingPattern from, to;
+    u64 gpr[16], rflags;
+  } recurrence_;
+  u64 pending_ = 0;  // slots not yet given to timing
 
   u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
   u64 accounted_ = 0;  // cycle up to which time is accounted
@@ -94,6 +100,7 @@ struct Core::Impl {
   bool time_instruction(const MicroOp& op);
   void locate(const Block& block);
   void begin_repeat(const Block& block);
+  u64 skip_iterations(Block& block, u64 seen, u64 allowed);
   template <bool kDetailed>
   u64 execute_repeat(Block& block, u64 allowed);
   u64 execute_single(u64 allowed, Stop& stop, bool& stopped);

@@ -13,6 +13,11 @@ namespace {
 
 using Access = DynamicInstruction::Access;
 
+// Closed form: iterations before the first comparison (the longest history of the predictor), between the two
+// that are compared, and that make it worth the time.
+constexpr u64 kFirstRecurrence = 256, kPeriod = 8, kWorthwhile = 4096;
+constexpr u64 kMostCycles = u64{1} << 40, kLine = 64;
+
 // Without the checks of the segment, which are the instruction's own.
 u64 linear_of(const Executor& x, u8 seg, u64 offset) {
   if (x.code64) return seg >= FS ? offset + x.s->seg[seg].base : offset;
@@ -131,9 +136,55 @@ unsigned Core::Impl::execute_prefix_detailed(Block& block, u64 allowed) {
   return static_cast<unsigned>(op - block.ops.data());
 }
 
+// The block is a loop that has just branched to its own start for the `seen`-th time in a row. If the last
+// iterations have left time and predictor in the same relative state, and registers as a loop in closed form
+// does (loop.h), further ones are taken at once, as far as no limit is met. Returns their instructions.
+u64 Core::Impl::skip_iterations(Block& block, u64 seen, u64 allowed) {
+  Recurrence& r = recurrence_;
+  CpuState& s = *x.s;
+  const Loop& loop = *block.loop;
+  const u64 last_byte = code_linear_ + (block.end_rip - block.key.rip) - 1;
+  if (block.loads || code_linear_ / kLine != last_byte / kLine) return 0;
+  if (loop.pauses() && x.intercepts && x.intercepts->instruction(ExitKind::Pause)) return 0;
+  if (seen == kFirstRecurrence) {
+    r.at = seen;
+    r.taken = false;
+  }
+  if (seen < r.at) return 0;
+  const u64 left = std::min(allowed / block.count, loop.counts() ? loop.iterations(s) : kNever);
+  if (!r.taken) {
+    r.at = left < kWorthwhile ? kNever : seen + kPeriod;
+    if (r.at == kNever) return 0;
+    r.taken = true;
+    timing.pattern(r.from);
+    std::copy(std::begin(s.gpr), std::end(s.gpr), r.gpr);
+    r.rflags = s.rflags;
+    return 0;
+  }
+  r.taken = false;
+  timing.pattern(r.to);
+  const bool same_registers = std::equal(std::begin(s.gpr), std::end(s.gpr), r.gpr) && r.rflags == s.rflags;
+  const u64 cycles = r.to.cycle - r.from.cycle;
+  if (r.from.words != r.to.words || !cycles || (!loop.counts() && !same_registers) || left < kPeriod) {
+    r.at = 2 * seen;
+    return 0;
+  }
+  u64 times = std::min(timing.most_skips(r.from, r.to), (left - 1) / kPeriod);
+  times =
+      std::min(times, (std::min(limit_cycle_, timing.cycle() + kMostCycles) - 1 - timing.cycle()) / cycles);
+  const u64 n = times * kPeriod;
+  r.at = times ? seen + kPeriod : 2 * seen;
+  timing.skip(r.from, r.to, times);
+  if (loop.counts()) loop.advance(s, n);
+  block.runs[x.taken] += n;
+  for (u64 i = std::min<u64>(n, kBranchRecords); i; --i) record_branch(block.ops.back().rip(), s.rip);
+  return n * block.count;
+}
+
 u64 Core::Impl::execute_detailed(u64 allowed) {
   CpuState& s = *x.s;
-  u64 used = 0;
+  u64 used = 0, iterations = 0;
+  const Block* last = nullptr;
   while (used < allowed && timing.cycle() < limit_cycle_) {
     Block& block = *find();
     if (block.repeat) return used + execute_repeat<true>(block, allowed - used);
@@ -149,6 +200,13 @@ u64 Core::Impl::execute_detailed(u64 allowed) {
     else if (s.rip != block.end_rip)
       record_branch(block.ops.back().rip(), s.rip);
     report_block(block, executed);
+    if (!block.loop || s.rip != block.key.rip || levels_) {
+      last = nullptr;
+      continue;
+    }
+    iterations = last == &block ? iterations + 1 : 0;
+    last = &block;
+    if (iterations >= kFirstRecurrence) used += skip_iterations(block, iterations, allowed - used);
   }
   return used;
 }

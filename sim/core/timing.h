@@ -63,6 +63,14 @@ struct DynamicInstruction {
   Access loads[2], store;
 };
 
+// A detailed model's state relative to the current cycle. Where it is the same at two moments, instructions
+// without memory accesses that led from the first to the second take the same time when they come again.
+struct TimingPattern {
+  std::vector<u64> words;    // what must be the same
+  std::vector<u64> advance;  // what grows by the same amount each time
+  u64 cycle = 0;
+};
+
 class Timing {
  public:
   virtual ~Timing() = default;
@@ -88,6 +96,10 @@ class Timing {
   virtual void flush_translations(bool /*keep_global*/) {}  // of the current space
   virtual void flush_translation(u64 /*linear*/) {}
   virtual void forget_targets() {}  // IBPB
+  // Closed form of loops that access no memory and stay in one line of code.
+  virtual void pattern(TimingPattern&) {}
+  virtual u64 most_skips(const TimingPattern& /*from*/, const TimingPattern& /*to*/) const { return 0; }
+  virtual void skip(const TimingPattern& /*from*/, const TimingPattern& /*to*/, u64 /*times*/) {}
 };
 
 // `--timing functional`: every instruction takes one slot of the model's width (a REP iteration too);

@@ -3,6 +3,9 @@
 // latencies (a simulated core that does not show them does not mean them).
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "base/rng.h"
 #include "core/timing/interval.h"
 #include "program.h"
 
@@ -204,6 +207,42 @@ TEST_CASE("a store to code that is executing clears the pipeline") {
   t.run_to_halt();
   CHECK(t.count(Count::SmcClears) == 1);
   CHECK(t.count(Count::SlotsClear) > 0);
+}
+
+TEST_CASE("a loop in closed form leaves the time, the counts and the state that its iterations leave") {
+  const Bytes loop_itself = {0xe2, 0xfe};                                 // loop $
+  const Bytes counts = {0x83, 0xc0, 0x03, 0x90, 0xff, 0xc9, 0x75, 0xf8};  // add eax, 3; nop; dec ecx; jnz
+  const Bytes chain = {0x48, 0x83, 0xe9, 0x01, 0x90, 0x90, 0x48, 0x85, 0xc9, 0x75, 0xf5};  // sub, test, jnz
+  for (const Bytes& body : {loop_itself, counts, chain}) {
+    std::vector<u64> state[3];
+    EventCounts counted[3];
+    CpuState registers[3];
+    for (const unsigned way : {0u, 1u, 2u}) {
+      Timed t;
+      const Bytes code = Bytes{0xb9, 0xe0, 0x93, 0x04, 0} + body + Bytes{0xf4};  // 300000 times
+      t.ram.write(Timed::kCode, code.data(), code.size());
+      t.core.set_step(way == 1);
+      Rng rng(5);
+      Stop stop = Stop::SliceEnd;
+      while (stop != Stop::Halted) {
+        Limit limit;
+        if (way == 2 && rng.below(2)) limit.cycle = t.interval.cycle() + 1 + rng.below(70000);
+        if (way == 2) limit.instructions = 1 + rng.below(300000);
+        stop = t.core.run(limit);
+      }
+      state[way] = t.interval.save();
+      counted[way] = t.core.counts();
+      registers[way] = t.s;
+    }
+    for (const unsigned way : {1u, 2u}) {
+      CAPTURE(way);
+      CHECK(state[way] == state[0]);
+      CHECK(counted[way].at == counted[0].at);
+      CHECK(registers[way].rip == registers[0].rip);
+      CHECK(registers[way].rflags == registers[0].rflags);
+      CHECK(std::equal(registers[0].gpr, registers[0].gpr + 16, registers[way].gpr));
+    }
+  }
 }
 
 TEST_CASE("saved and restored timing goes on alike") {

@@ -71,6 +71,11 @@ void BranchPredictor::learn(const Lookup& lookup, u64 ip, bool taken) {
       for (Tagged& entry : table) entry.useful /= 2;
 }
 
+// To just before usefulness is halved.
+u64 BranchPredictor::most_skipped() const {
+  return kDecay - 1 - learned_ % kDecay;
+}
+
 void BranchPredictor::allocate(const Lookup& lookup, bool taken) {
   for (unsigned t = static_cast<unsigned>(lookup.provider + 1); t < kTables; ++t) {
     Tagged& entry = tagged_[t][lookup.index[t]];

@@ -100,6 +100,11 @@ void BranchPredictor::barrier() {
 }
 
 void BranchPredictor::visit(StateWords& words) {
+  pattern(words);
+  words(learned_);
+}
+
+void BranchPredictor::pattern(StateWords& words) {
   for (s8& counter : bimodal_) words(counter);
   for (unsigned t = 0; t < kTables; ++t) {
     for (Tagged& entry : tagged_[t]) words(entry.tag, entry.counter, entry.useful);
@@ -109,7 +114,7 @@ void BranchPredictor::visit(StateWords& words) {
     for (Target& entry : *table) words(entry.key, entry.target);
   for (u64& address : returns_) words(address);
   for (u64& word : history_) words(word);
-  words(return_top_, return_count_, path_, learned_);
+  words(return_top_, return_count_, path_);
 }
 
 BranchPredictor::BranchPredictor(const PredictorConfig& config)

@@ -38,6 +38,12 @@ class BranchPredictor {
   Prediction predict(const DynamicBranch&, CountVector&);
   void barrier();  // IBPB: every target and return address forgotten, directions kept
 
+  // Closed form of a loop: what it leaves unchanged, and how many branches may be skipped as learned already.
+  void pattern(StateWords& words);
+  u64 learned() const { return learned_; }
+  u64 most_skipped() const;
+  void skip(u64 branches) { learned_ += static_cast<u32>(branches); }
+
   void visit(StateWords&);
 
  private:

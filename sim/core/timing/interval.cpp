@@ -324,7 +324,9 @@ void IntervalTiming::flush_translation(u64 linear) {
   code_line_ = kNever;
 }
 
+// Times that no later instruction can meet are taken out first, so that equal futures have equal states.
 void IntervalTiming::visit(StateWords& w) {
+  if (w.saving()) shift(0);
   memory_.visit(w);
   predictor_.visit(w);
   w(tag_, dispatch_cycle_, retired_at_, drained_at_, divider_free_, vector_divider_free_, dispatched_,

@@ -44,6 +44,9 @@ class IntervalTiming final : public Timing {
   void flush_translations(bool keep_global) override;
   void flush_translation(u64 linear) override;
   void forget_targets() override { predictor_.barrier(); }
+  void pattern(TimingPattern& to) override;
+  u64 most_skips(const TimingPattern& from, const TimingPattern& to) const override;
+  void skip(const TimingPattern& from, const TimingPattern& to, u64 times) override;
 
  private:
   struct Operation {
@@ -69,6 +72,9 @@ class IntervalTiming final : public Timing {
   void check_code(const DynamicInstruction& d, CountVector& counts);
   Store& store_at(u64 linear) { return stores_[linear / kStoreGranule % kStores]; }
   void visit(StateWords& words);
+  template <class F>
+  void each_time(F f);
+  void shift(u64 cycles);
 
   static constexpr unsigned kStores = 64, kStoreGranule = 8, kCodeLines = 8;
   static constexpr unsigned kStringChunk = 32;  // bytes that fast string operations move per operation

@@ -2,6 +2,7 @@
 // What instructions in flight share: windows that free their entries in order, and ports by cycle.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "core/timing/state_words.h"
@@ -17,9 +18,15 @@ class Window {
     free_at_[next_] = until;
     if (++next_ == free_at_.size()) next_ = 0;
   }
+  // f(cycle) for each entry, the next to take first.
+  template <class F>
+  void each(F f) {
+    for (u32 i = 0; i < free_at_.size(); ++i) f(free_at_[(next_ + i) % free_at_.size()]);
+  }
   void visit(StateWords& words) {
+    std::rotate(free_at_.begin(), free_at_.begin() + next_, free_at_.end());
+    next_ = 0;
     for (u64& cycle : free_at_) words(cycle);
-    words(next_);
   }
 
  private:
@@ -46,6 +53,25 @@ class Ports {
         ++s.used[group];
         return cycle;
       }
+    }
+  }
+  // What began at `cycle` and later.
+  void pattern(u64 cycle, StateWords& words) {
+    for (u64 c = cycle; c < cycle + kCycles; ++c) {
+      const Slot& s = slots_[c % kCycles];
+      for (u8 n : s.used) words(n = s.cycle == c ? n : u8{0});
+    }
+  }
+  // Forgets what began before `cycle`; the rest moves by `delta`.
+  void shift(u64 cycle, u64 delta) {
+    std::vector<Slot> kept;
+    for (Slot& s : slots_) {
+      if (s.cycle >= cycle) kept.push_back(s);
+      s = {};
+    }
+    for (Slot& s : kept) {
+      s.cycle += delta;
+      slots_[s.cycle % kCycles] = s;
     }
   }
   void visit(StateWords& words) {
