@@ -13,8 +13,8 @@ namespace {
 
 using Access = DynamicInstruction::Access;
 
-// Closed form: iterations before the first comparison (the longest history of the predictor), between the two
-// that are compared, and that make it worth the time.
+// Closed form: iterations before the first comparison (more than the predictor's whole history), between the
+// two that are compared, and that make it worth the time.
 constexpr u64 kFirstRecurrence = 256, kPeriod = 8, kWorthwhile = 4096;
 constexpr u64 kMostCycles = u64{1} << 40, kLine = 64;
 
@@ -170,8 +170,10 @@ u64 Core::Impl::skip_iterations(Block& block, u64 seen, u64 allowed) {
     return 0;
   }
   u64 times = std::min(timing.most_skips(r.from, r.to), (left - 1) / kPeriod);
-  times =
-      std::min(times, (std::min(limit_cycle_, timing.cycle() + kMostCycles) - 1 - timing.cycle()) / cycles);
+  // One period fewer than the cycles allow: the limit then falls into iterations that are executed, so that a
+  // stop inside one finds the flags of the one before it.
+  const u64 periods = (std::min(limit_cycle_, timing.cycle() + kMostCycles) - 1 - timing.cycle()) / cycles;
+  times = std::min(times, periods ? periods - 1 : 0);
   const u64 n = times * kPeriod;
   r.at = times ? seen + kPeriod : 2 * seen;
   timing.skip(r.from, r.to, times);
@@ -206,7 +208,8 @@ u64 Core::Impl::execute_detailed(u64 allowed) {
     }
     iterations = last == &block ? iterations + 1 : 0;
     last = &block;
-    if (iterations >= kFirstRecurrence) used += skip_iterations(block, iterations, allowed - used);
+    if (iterations >= kFirstRecurrence && timing.cycle() < limit_cycle_)
+      used += skip_iterations(block, iterations, allowed - used);
   }
   return used;
 }

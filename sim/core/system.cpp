@@ -193,12 +193,14 @@ void invpcid(Exec& x, u64 type, u64 linear) {
   if (type > 3 || pcid >> 12) raise_gp(0);
   if (type < 2 && pcid && !(s.cr4 & kCr4Pcide)) raise_gp(0);
   if (type == 0 && !canonical(address)) raise_gp(0);
-  if (type == 0)
+  if (type == 0) {
     x.mmu->flush_page(address);
-  else if (type == 2)
-    x.mmu->flush_current();
-  else
-    x.mmu->flush_non_global();
+    x.timing->flush_translation(address);
+  } else if (type == 2) {
+    x.flush_current();
+  } else {
+    x.flush_non_global();
+  }
 }
 
 void invalidate_caches(Exec& x, bool write_back) {

@@ -173,8 +173,9 @@ bool Cpu::msr_write(u32 index, u64 value) {
     case msr::kPredCmd:
       if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 12))
         return false;
-      if (value & 1) timing_->forget_targets();
-      return value <= 1;
+      if (value > 1) return false;
+      if (value) timing_->forget_targets();
+      return true;
     case kMcgStatus:  // RIPV, EIPV, MCIP, LMCE_S
       if (!has_cpuid(1, 0, &CpuidRegs::edx, 14) || value & ~u64{15}) return false;
       mcg_status_ = value;

@@ -49,12 +49,17 @@ void Pic::set_input(unsigned input, bool level) {
 
 void Pic::set_edge_level(u8 value) {
   level_ = value & level_capable_;
+  requests_ = static_cast<u8>((requests_ & ~level_) | (lines_ & level_));
   update();
 }
 
 unsigned Pic::acknowledge() {
   const int input = request();
-  if (input < 0) return 7;
+  if (input < 0) {
+    // Spurious: who acknowledges has seen an older level than this one; it is told again.
+    if (on_output) on_output(output_);
+    return 7;
+  }
   const u8 bit = static_cast<u8>(1 << input);
   if (!(level_ & bit)) requests_ &= static_cast<u8>(~bit);
   if (!auto_eoi_) in_service_ |= bit;

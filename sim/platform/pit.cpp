@@ -13,7 +13,9 @@ void Pit::Channel::archive(Archive& a) {
 
 u64 Pit::elapsed(const Channel& c) const {
   const bool holds = (c.mode == 0 || c.mode == 4) && !c.gate;
-  return c.elapsed + (holds ? 0 : now() - c.start);
+  // A CPU that runs later in the same window may still be before the cycle at which another loaded the count.
+  const u64 n = now();
+  return c.elapsed + (holds || n < c.start ? 0 : n - c.start);
 }
 
 // The counting element: it goes on from 0 to FFFFH where the mode does not reload it.

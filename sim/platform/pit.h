@@ -2,7 +2,9 @@
 // 8254 interval timer at 40H-43H and the system control port 61H that gates channel 2 and shows its output.
 // Counts are computed from the device clock at 1193182 Hz, after the 8254 data sheet: six modes, latch and
 // read-back commands, gates. Channel 0 drives IRQ 0, once per expiry however many were missed.
-// Not modelled: BCD counting (the bit is stored, counts are binary), the half cycles of mode 3's reload.
+// Not modelled: BCD counting (the bit is stored, counts are binary), the half cycles of mode 3's reload; in
+// modes 2 and 3 a new count begins at once (the part ends the period first), and a low gate holds the output,
+// not the count.
 #pragma once
 
 #include <functional>

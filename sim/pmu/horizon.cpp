@@ -2,7 +2,7 @@
 // How far the core may run before a counter can overflow: after that many instructions or cycles, and not
 // earlier, a wrap is possible, so a core that stops there and syncs never sees one late. An upper bound of
 // what one instruction (or REP iteration) adds keeps the distance safe; the caller asks again until it is
-// reached.
+// reached. For the caches' and TLBs' kinds that bound is stated, not proven.
 #include "base/bits.h"
 #include "pmu/pmu.h"
 

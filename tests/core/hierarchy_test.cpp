@@ -175,7 +175,8 @@ TEST_CASE("instructions have their own first level and share the others") {
   CHECK(m.of(Count::ItlbWalks) == 0);
 }
 
-TEST_CASE("a first access walks, a second one does not; between the levels a second-level hit has its cost") {
+TEST_CASE(
+    "a first access walks, a second one does not, and between the levels a second-level hit has its cost") {
   MemoryConfig c = plain();
   c.dtlb = {4, 4};
   c.dtlb_large = {0, 0};

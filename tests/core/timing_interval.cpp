@@ -245,6 +245,37 @@ TEST_CASE("a loop in closed form leaves the time, the counts and the state that 
   }
 }
 
+// PAUSE and LEA come before the instruction that sets the flags: a stop between finds the iteration before's.
+TEST_CASE("a loop in closed form stops at every limit where its iterations stop, in the same state") {
+  const Bytes counts = {0xff, 0xc9, 0x75, 0xfc};                                   // dec ecx; jnz
+  const Bytes pause = {0xf3, 0x90, 0xff, 0xc9, 0x75, 0xfa};                        // pause; dec ecx; jnz
+  const Bytes lea = {0x8d, 0x49, 0xff, 0x83, 0xc0, 0x01, 0x85, 0xc9, 0x75, 0xf6};  // lea, add, test, jnz
+  for (const Bytes& body : {counts, pause, lea}) {
+    Timed t[2];
+    const Bytes code = Bytes{0xb9, 0x40, 0x9c, 0, 0} + body + Bytes{0xf4};  // 40000 times
+    for (Timed& each : t) each.ram.write(Timed::kCode, code.data(), code.size());
+    t[1].core.set_step(true);
+    Rng rng(11);
+    Stop stop = Stop::SliceEnd;
+    for (unsigned slice = 0; stop != Stop::Halted; ++slice) {
+      Limit limit;
+      // Cycle by cycle around the iterations that are compared, then at random.
+      limit.cycle = t[0].interval.cycle() + (slice < 600 ? 1 + rng.below(2) : 1 + rng.below(9000));
+      if (slice >= 600 && rng.below(2)) limit.instructions = 1 + rng.below(20000);
+      stop = t[0].core.run(limit);
+      const Stop stepped = t[1].core.run(limit);
+      CAPTURE(slice);
+      REQUIRE(stop == stepped);
+      REQUIRE(t[0].interval.cycle() == t[1].interval.cycle());
+      REQUIRE(t[0].s.rip == t[1].s.rip);
+      REQUIRE(t[0].s.rflags == t[1].s.rflags);
+      REQUIRE(std::equal(t[0].s.gpr, t[0].s.gpr + 16, t[1].s.gpr));
+    }
+    CHECK(t[0].core.counts().at == t[1].core.counts().at);
+    CHECK(t[0].interval.save() == t[1].interval.save());
+  }
+}
+
 TEST_CASE("saved and restored timing goes on alike") {
   const Bytes code = loop(300, Bytes{0xb8, 0, 0, 0x20, 0} + kChase + kAddFour);  // mov eax, data
   std::vector<u64> last[2];

@@ -160,3 +160,26 @@ TEST_CASE("PIC: saved and restored, it goes on with the same request") {
   copy_state(a.c, b.c);
   CHECK(b.c.acknowledge() == 0x24);
 }
+
+TEST_CASE("PIC: a spurious acknowledge tells the level again, so that no CPU keeps an older one") {
+  Rig r;
+  r.c.set_line(4, true);
+  r.c.master.write(1, 0xff, 1);  // masked before anyone acknowledges
+  CHECK_FALSE(r.c.master.output());
+  const std::size_t before = r.bus.sent.size();
+  CHECK(r.c.acknowledge() == 0x27);
+  REQUIRE(r.bus.sent.size() == before + 1);
+  CHECK(r.bus.sent.back().deassert);
+}
+
+TEST_CASE("PIC: an input that becomes level-triggered is requested exactly while its line is high") {
+  Rig r;
+  r.c.master.write(1, 0xff, 1);
+  r.c.set_line(4, true);
+  r.c.set_line(4, false);  // an edge is latched
+  r.c.master.set_edge_level(0x10);
+  r.c.master.write(1, 0, 1);
+  CHECK_FALSE(r.c.master.output());
+  r.c.set_line(4, true);
+  CHECK(r.c.master.output());
+}

@@ -175,3 +175,13 @@ TEST_CASE("PIT: saved and restored, it expires at the same time") {
   copy_state(a.pit, b.pit);
   CHECK(b.pit.next_deadline() == a.pit.next_deadline());
 }
+
+TEST_CASE("PIT: a CPU whose clock is before the load sees a count that has just begun") {
+  Rig r;
+  r.at_tick(1000);
+  r.program(2, 0, 500);
+  r.control.write(0, 1, 1);  // gate
+  r.at_tick(999);
+  CHECK(r.count(2) == 500);
+  CHECK((r.control.read(0, 1) & 0x20) == 0);
+}

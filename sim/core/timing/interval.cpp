@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Dispatch, execution and retirement of one instruction after the other; what is modelled stands in
+// interval.h.
 #include "core/timing/interval.h"
 
 #include <algorithm>

@@ -38,7 +38,7 @@ void IntervalTiming::pattern(TimingPattern& to) {
   StateWords words;
   const u64 now = dispatch_cycle_;
   u64 behind = retired_at_ - now;
-  words(behind, dispatched_, retired_, retiring_, code_line_);
+  words(behind, dispatched_, retired_, retiring_, code_line_, wait_, fetch_bound_);
   each_time([&](u64& cycle) {
     u64 left = cycle > now ? cycle - now : 0;
     words(left);
