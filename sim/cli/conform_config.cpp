@@ -42,6 +42,7 @@ RunPlan plan_of(const ConformOptions& o) {
     refuse("--set", !o.common.set.empty());
     refuse("--kernel", !o.kernels.empty());
     refuse("--seed", o.common.seeded);
+    refuse("--timing", o.timing != "functional");
     models_from(split_list("--model", o.models), "--model");
     policies_from(split_list("--policy", o.policies), "--policy");
     return plan;

@@ -51,6 +51,7 @@ void read_config(const std::string& path, RunConfig& c) {
   c.kernel = root.at("kernel").as_string();
   c.timing = root.at("timing").as_string();
   c.cpus = root.at("cpus").as_u64(64);
+  if (!c.cpus) root.at("cpus").fail("0", "1 to 64");
   c.memory = root.at("memory").as_string();
   c.scenario = root.at("scenario").as_string();
   c.step = root.at("step").as_bool();
