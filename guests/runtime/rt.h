@@ -104,9 +104,6 @@ static inline void rt_cli(void) {
 static inline void rt_sti(void) {
   __asm__ volatile("sti" : : : "memory");
 }
-static inline void rt_halt_with_interrupts(void) {
-  __asm__ volatile("sti; hlt" : : : "memory");
-}
 static inline void rt_pause(void) {
   __asm__ volatile("pause" : : : "memory");
 }

@@ -16,20 +16,6 @@ namespace pmusim::hv {
 
 namespace {
 
-std::vector<kvm::CpuidEntry2> entries_of(const CpuidTable& table) {
-  std::vector<kvm::CpuidEntry2> entries;
-  for (const CpuidEntry& e : table.entries)
-    entries.push_back({e.leaf,
-                       e.subleaf,
-                       e.subleaf_matters ? kvm::kCpuidFlagSignificantIndex : 0,
-                       e.regs.eax,
-                       e.regs.ebx,
-                       e.regs.ecx,
-                       e.regs.edx,
-                       {}});
-  return entries;
-}
-
 std::vector<platform::PhysicalCpu*> cpus_of(platform::Machine& machine) {
   std::vector<platform::PhysicalCpu*> cpus;
   for (unsigned id = 0; id < machine.active_cpus(); ++id) cpus.push_back(&machine.cpu(id));

@@ -42,9 +42,9 @@ int SimulatedVcpu::set_cpuid2(const std::vector<kvm::CpuidEntry2>& entries) {
   return error;
 }
 
-int SimulatedVcpu::get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) {
-  entries.clear();
-  for (const CpuidEntry& e : inner_.cpuid_table().entries)
+std::vector<kvm::CpuidEntry2> entries_of(const CpuidTable& table) {
+  std::vector<kvm::CpuidEntry2> entries;
+  for (const CpuidEntry& e : table.entries)
     entries.push_back({e.leaf,
                        e.subleaf,
                        e.subleaf_matters ? kvm::kCpuidFlagSignificantIndex : 0,
@@ -53,6 +53,11 @@ int SimulatedVcpu::get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) {
                        e.regs.ecx,
                        e.regs.edx,
                        {}});
+  return entries;
+}
+
+int SimulatedVcpu::get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) {
+  entries = entries_of(inner_.cpuid_table());
   return 0;
 }
 

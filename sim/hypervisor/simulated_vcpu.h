@@ -7,6 +7,9 @@
 
 namespace pmusim::hv {
 
+// As KVM_SET_CPUID2 takes a table.
+std::vector<kvm::CpuidEntry2> entries_of(const CpuidTable& table);
+
 class SimulatedVcpu final : public kvm::Vcpu {
  public:
   SimulatedVcpu(MachineDriver& driver, hv::Vcpu& inner);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What running the same states on a host CPU (tests/silicon) has found wrong, one test each, with the
-// manual's place. They hold on every host.
+// manual's place (unverified: named from memory). They hold on every host.
 #include <doctest/doctest.h>
 
 #include "program.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an instruction leaves undefined, by mnemonic and operands, from the instruction pages of the Intel
 // SDM, Vol. 2 ("Flags Affected"), as a table: CPUs differ there and the core need not agree with this host.
+// Unverified: sections and sentences were written from memory.
 #pragma once
 
 #include "arena.h"
