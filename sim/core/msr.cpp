@@ -7,12 +7,10 @@
 #include "base/bits.h"
 #include "core/exec.h"
 #include "core/segmentation.h"
+#include "core/state_msr.h"
 
 namespace pmusim::core {
-namespace {
-
-// Where a core-owned MSR lives; nullptr: not one of them, or without a plain storage place (EFER).
-u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
+u64* state_msr(CpuState& s, u32 index) {
   switch (index) {
     case msr::kStar:
       return &s.star;
@@ -29,8 +27,7 @@ u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
     case msr::kKernelGsBase:
       return &s.kernel_gs_base;
     case msr::kTscAux:
-      return config.features.has(Feature::Rdtscp) || config.features.has(Feature::Rdpid) ? &s.tsc_aux
-                                                                                         : nullptr;
+      return &s.tsc_aux;
     case msr::kSysenterCs:
       return &s.sysenter_cs;
     case msr::kSysenterEsp:
@@ -44,7 +41,7 @@ u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
   }
 }
 
-bool needs_canonical(u32 index) {
+bool msr_needs_canonical(u32 index) {
   switch (index) {
     case msr::kLstar:
     case msr::kCstar:
@@ -66,6 +63,14 @@ bool valid_pat(u64 value) {
     if (type > 7 || type == 2 || type == 3) return false;
   }
   return true;
+}
+
+namespace {
+
+// nullptr: not one of the core's, or not on this CPU.
+u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
+  const bool has_aux = config.features.has(Feature::Rdtscp) || config.features.has(Feature::Rdpid);
+  return index == msr::kTscAux && !has_aux ? nullptr : state_msr(s, index);
 }
 
 void write_efer(Exec& x, u64 value) {
@@ -111,7 +116,7 @@ void wrmsr(Exec& x) {
   if (index == msr::kEfer) {
     write_efer(x, value);
   } else if (u64* own = storage(s, *x.config, index)) {
-    if (needs_canonical(index) && !canonical(value)) raise_gp(0);
+    if (msr_needs_canonical(index) && !canonical(value)) raise_gp(0);
     if (index == msr::kPat && !valid_pat(value)) raise_gp(0);
     if (index == msr::kTscAux && value >> 32) raise_gp(0);
     *own = value;

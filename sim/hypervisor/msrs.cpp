@@ -4,6 +4,7 @@
 // banks (none are offered), paravirtual clocks, VMX and SVM capability MSRs, Intel PT, MPX.
 #include "arch/msr.h"
 #include "base/bits.h"
+#include "core/state_msr.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"
 #include "hypervisor/vpmu.h"
@@ -61,6 +62,10 @@ int Vcpu::set_perf_capabilities(u64 value) {
 
 int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return !x2apic_read(index, value);
+  if (const u64* state = core::state_msr(state_, index)) {
+    value = *state;
+    return index == msr::kTscAux && !has_cpuid(0x80000001, 0, 3, 27) && !host_initiated;
+  }
   switch (index) {
     case msr::kTsc:
       value = tsc();
@@ -73,42 +78,6 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
       return !has_cpuid(1, 0, 2, 24);
     case msr::kEfer:
       value = state_.efer;
-      return 0;
-    case msr::kStar:
-      value = state_.star;
-      return 0;
-    case msr::kLstar:
-      value = state_.lstar;
-      return 0;
-    case msr::kCstar:
-      value = state_.cstar;
-      return 0;
-    case msr::kSfmask:
-      value = state_.sfmask;
-      return 0;
-    case msr::kFsBase:
-      value = state_.seg[core::FS].base;
-      return 0;
-    case msr::kGsBase:
-      value = state_.seg[core::GS].base;
-      return 0;
-    case msr::kKernelGsBase:
-      value = state_.kernel_gs_base;
-      return 0;
-    case msr::kTscAux:
-      value = state_.tsc_aux;
-      return !has_cpuid(0x80000001, 0, 3, 27) && !host_initiated;
-    case msr::kSysenterCs:
-      value = state_.sysenter_cs;
-      return 0;
-    case msr::kSysenterEsp:
-      value = state_.sysenter_esp;
-      return 0;
-    case msr::kSysenterEip:
-      value = state_.sysenter_eip;
-      return 0;
-    case msr::kPat:
-      value = state_.pat;
       return 0;
     case msr::kMiscEnable:
       value = misc_enable_ | (host_.intel() && vpmu_->enabled() ? kMiscEmon | kMiscBts | kMiscPebs : 0);
@@ -163,6 +132,14 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
 
 int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return !x2apic_write(index, value);
+  if (u64* state = core::state_msr(state_, index)) {
+    if (core::msr_needs_canonical(index) && !canonical(value)) return 1;
+    if (index == msr::kPat && !core::valid_pat(value)) return 1;
+    if (index == msr::kTscAux && ((!has_cpuid(0x80000001, 0, 3, 27) && !host_initiated) || value >> 32))
+      return 1;
+    *state = value;
+    return 0;
+  }
   switch (index) {
     case msr::kTsc:
       control_->set_tsc_offset(static_cast<s64>(value - cycle()));
@@ -183,44 +160,6 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       return 0;
     case msr::kEfer:
       return set_efer(value, host_initiated);
-    case msr::kStar:
-      state_.star = value;
-      return 0;
-    case msr::kSfmask:
-      state_.sfmask = value;
-      return 0;
-    case msr::kLstar:
-    case msr::kCstar:
-    case msr::kFsBase:
-    case msr::kGsBase:
-    case msr::kKernelGsBase:
-    case msr::kSysenterEsp:
-    case msr::kSysenterEip: {
-      if (!canonical(value)) return 1;
-      u64& to = index == msr::kLstar          ? state_.lstar
-                : index == msr::kCstar        ? state_.cstar
-                : index == msr::kFsBase       ? state_.seg[core::FS].base
-                : index == msr::kGsBase       ? state_.seg[core::GS].base
-                : index == msr::kKernelGsBase ? state_.kernel_gs_base
-                : index == msr::kSysenterEsp  ? state_.sysenter_esp
-                                              : state_.sysenter_eip;
-      to = value;
-      return 0;
-    }
-    case msr::kSysenterCs:
-      state_.sysenter_cs = value;
-      return 0;
-    case msr::kTscAux:
-      if ((!has_cpuid(0x80000001, 0, 3, 27) && !host_initiated) || value >> 32) return 1;
-      state_.tsc_aux = value;
-      return 0;
-    case msr::kPat:
-      for (unsigned i = 0; i < 8; ++i) {
-        const u64 type = value >> i * 8 & 0xff;
-        if (type > 7 || type == 2 || type == 3) return 1;
-      }
-      state_.pat = value;
-      return 0;
     case msr::kMiscEnable: {
       if (host_initiated) {
         misc_enable_ = value & ~(kMiscEmon | kMiscBts | kMiscPebs);
