@@ -184,7 +184,10 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       return 0;
     }
     case msr::kPredCmd:
-      return (value & ~u64{1}) != 0;
+      // The hardware executes the command, and its refusal is the guest's (kvm_set_msr_common).
+      if (!has_cpuid(7, 0, 3, 26) && !has_cpuid(0x80000008, 0, 1, 12) && !host_initiated) return 1;
+      if (value & ~u64{1}) return 1;
+      return value && cpu_ && !cpu_->wrmsr(msr::kPredCmd, value);
     case msr::kSpecCtrl:
       if (!has_cpuid(7, 0, 3, 26) && !has_cpuid(0x80000008, 0, 1, 14) && !host_initiated) return 1;
       msrs_[index] = value;

@@ -105,6 +105,23 @@ TEST_CASE("each CPUID exits exactly once") {
   }
 }
 
+TEST_CASE(
+    "a guest's indirect branch prediction barrier reaches the CPU, once, and an empty command does not") {
+  for (const char* model : {"spr", "zen4"})
+    for (const u64 command : {u64{0}, u64{1}}) {
+      Code code(kBase);
+      code.wrmsr(0x49, command).exit(0);
+      Options options;
+      options.model = model;
+      const Run r = run(code, options);
+      CHECK(r.result.end == VmmEnd::Exit);
+      const auto barriers = std::count_if(r.events.begin(), r.events.end(), [](const Event& e) {
+        return e.kind == EventKind::HostMsr && e.write && e.a == 0x49 && e.b == 1 && !e.fault;
+      });
+      CHECK(barriers == static_cast<s64>(command));
+    }
+}
+
 TEST_CASE("the mediated PMU is put after the VM-exit and before the exit is handled") {
   Code code(kBase);
   code.raw({0x31, 0xc0, 0x0f, 0xa2}).exit(0);
