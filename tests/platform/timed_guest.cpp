@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory map, 32-bit: code at 1 MB, tables and stack of support.h, page tables behind the tables.
+#include "timed_guest.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <map>
+
+#include "base/bits.h"
+
+namespace pmusim::platform::test {
+namespace {
+
+constexpr u32 kMain = 0x100000, kDirectory = 0x210000, kPageTables = 0x211000, kMemory = kTimedDataEnd;
+constexpr u64 kEnable = u64{1} << 22, kBothLevels = u64{3} << 16, kMostCycles = 100000000;
+
+Part page_tables() {
+  Part p{kDirectory, std::vector<u8>(kPageTables - kDirectory + kMemory / 1024), 0};
+  const auto put = [&](u32 at, u32 v) { std::memcpy(p.bytes.data() + at, &v, 4); };
+  for (u32 page = 0; page < kMemory / 4096; ++page) {
+    if (page % 1024 == 0) put(page / 1024 * 4, (kPageTables + page * 4) | 3);
+    put(kPageTables - kDirectory + page * 4, page << 12 | 3);
+  }
+  return p;
+}
+
+const pmu::EventInfo& event_of(const pmu::Model& model, const std::string& name) {
+  for (const pmu::EventInfo& e : model.events)
+    if (e.name == name) return e;
+  FAIL("no event " << name << " on " << model.id);
+  return model.events.front();
+}
+
+u64 selector_of(const pmu::EventInfo& e, const Counted& counted) {
+  return (e.code & 0xff) | u64{e.umask} << 8 | u64{e.code & 0xf00u} << 24 | u64{counted.cmask} << 24 |
+         u64{counted.inv} << 23 | u64{counted.edge} << 18 | kEnable | kBothLevels;
+}
+
+Image image_of(const pmu::Model& model, const TimedGuest& guest, const std::vector<u64>& selectors) {
+  const auto msr = [&](pmu::Reg reg, unsigned n) { return pmu::address_of(model.vendor, reg, n); };
+  const bool global = model.caps.version >= 2;
+  Code c(kMain);
+  c.load_tables();
+  c.raw({0xb8}).imm32(kDirectory).raw({0x0f, 0x22, 0xd8});                    // mov cr3
+  c.raw({0x0f, 0x20, 0xc0, 0x0d}).imm32(0x80000000).raw({0x0f, 0x22, 0xc0});  // or cr0, PG
+  if (global) {
+    c.wrmsr(msr(pmu::Reg::GlobalCtrl, 0), 0);
+    for (unsigned n = 0; n < selectors.size(); ++n) c.wrmsr(msr(pmu::Reg::GpSelector, n), selectors[n]);
+  }
+  const auto run = [&c](const std::function<void(Code&)>& part) {
+    c.raw({0xb8}).imm32(12345).raw({0x31, 0xdb});  // mov eax; xor ebx, ebx
+    part(c);
+  };
+  run(guest.before);
+  const auto enable = [&](bool on) {
+    if (global) c.wrmsr(msr(pmu::Reg::GlobalCtrl, 0), on ? model.caps.gp_bits() : 0);
+    for (unsigned n = 0; n < selectors.size() && !global; ++n)
+      if (selectors[n]) c.wrmsr(msr(pmu::Reg::GpSelector, n), on ? selectors[n] : 0);
+  };
+  enable(true);
+  run(guest.measured);
+  enable(false);
+  c.exit(0);
+  return make_image(
+      c, {tables(0x20, kMain), page_tables(), {kReturns, std::vector<u8>(kReturnsEnd - kReturns, 0xc3), 0}});
+}
+
+}  // namespace
+
+const pmu::Model& interval_model(const std::string& id) {
+  static std::map<std::string, pmu::Model> models;
+  auto it = models.find(id);
+  if (it == models.end()) it = models.emplace(id, pmusim::models::load_model(id, {}, true)).first;
+  return it->second;
+}
+
+TimedRun run_timed(const std::string& id, const TimedGuest& guest, const std::vector<Counted>& events,
+                   bool step) {
+  const pmu::Model& model = interval_model(id);
+  // Without a global control counters are enabled one by one: only one at a time counts the same window.
+  const bool global = model.caps.version >= 2;
+  TimedRun result;
+  result.counts.assign(events.size(), 0);
+  std::vector<bool> done(events.size());
+  for (std::size_t left = events.size(); left;) {
+    std::vector<u64> selectors(model.caps.gp_count);
+    std::vector<std::size_t> counter_of(model.caps.gp_count, events.size());
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      const pmu::EventInfo& e = event_of(model, events[i].event);
+      for (unsigned n = 0; n < selectors.size() && !done[i]; ++n)
+        if (e.counters >> n & 1 && !selectors[n]) {
+          selectors[n] = selector_of(e, events[i]);
+          counter_of[n] = i;
+          done[i] = true;
+          --left;
+        }
+      if (!global && done[i] && counter_of[0] != events.size()) break;
+    }
+    Recorder recorder;
+    MachineConfig c = config(id);
+    c.model = &model;
+    c.memory = kMemory;
+    c.step = step;
+    c.sink = &recorder;
+    Machine& m = machine();
+    m.reset(c);
+    m.load(image_of(model, guest, selectors));
+    const StopReport stop = m.run({kMostCycles, 120});
+    REQUIRE(stop.kind == StopKind::Exit);
+    for (unsigned n = 0; n < selectors.size(); ++n)
+      if (counter_of[n] < events.size()) result.counts[counter_of[n]] = m.cpu(0).pmu().counter_value(n);
+    result.gaps += static_cast<unsigned>(recorder.of(EventKind::Gap).size());
+    result.hash = m.hash();
+    c.sink = nullptr;
+    m.reset(c);
+  }
+  return result;
+}
+
+// EAX: a linear congruential sequence; EBX: an offset; ECX counts.
+void random_phases(Code& c, Rng& rng, unsigned phases) {
+  const auto below = [&](u64 n) { return static_cast<u32>(rng.below(n)); };
+  const auto access = [&](int opcode) { c.raw({opcode, 0x93}).imm32(kTimedData); };  // edx, [ebx+data]
+  static constexpr int kAccesses[] = {0x8b, 0x8b, 0x89, 0x01};
+  for (; phases; --phases) {
+    const u32 footprint = 4096u << below(12), aligned = below(4) ? ~7u : ~0u;
+    c.raw({0xb9}).imm32(50 + below(1000));
+    const u32 top = c.here();
+    const auto random = [&](u32 mask) {  // ebx: random & mask
+      c.raw({0x69, 0xc0}).imm32(1664525).raw({0x05}).imm32(1013904223);
+      c.raw({0x89, 0xc3, 0xc1, 0xeb, 0x07, 0x81, 0xe3}).imm32(mask);
+    };
+    switch (below(7)) {
+      case 0:
+      case 1:
+        c.raw({0x81, 0xc3}).imm32(below(2) ? 64 : 1 + below(5000));
+        c.raw({0x81, 0xe3}).imm32((footprint - 1) & aligned);
+        access(kAccesses[below(4)]);
+        break;
+      case 2:
+      case 3:
+        random((footprint - 1) & aligned);
+        access(kAccesses[below(4)]);
+        break;
+      case 4:
+        random((kReturnsEnd - kReturns - 1) & (footprint - 1));
+        c.raw({0x81, 0xc3}).imm32(kReturns).raw({0xff, 0xd3});  // add ebx, returns; call ebx
+        break;
+      case 5:
+        random(0xff);
+        c.raw({0x80, 0xfb, int(below(256)), 0x73, 1, 0x90});  // cmp bl, imm; jae; nop
+        if (below(2)) c.raw({0x31, 0xd2, 0xf7, 0xf1});        // xor edx, edx; div ecx
+        break;
+      default:
+        random((footprint - 1) & ~7u);
+        c.raw({0x51, 0x8d, 0xbb}).imm32(kTimedData);             // push ecx; lea edi, [ebx+data]
+        c.raw({0xbe}).imm32(kTimedData + below(1 << 20));        // mov esi
+        c.raw({0xb9}).imm32(below(60)).raw({0xf3, 0xa5, 0x59});  // rep movsd; pop ecx
+        if (below(3)) break;
+        c.raw({0xc6, 0x05});  // mov byte [the NOP behind], 90h
+        c.imm32(c.here() + 5).raw({0x90, 0x90});
+    }
+    c.raw({0x49, 0x0f, 0x85});  // dec ecx; jnz
+    c.imm32(top - (c.here() + 4));
+  }
+}
+
+}  // namespace pmusim::platform::test
