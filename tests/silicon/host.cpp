@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <asm/prctl.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -78,6 +79,13 @@ u8* map(u64 at, u64 size, int protection) {
   return static_cast<u8*>(got);
 }
 
+void replace(u64 at, const u8* bytes, u64 size, int protection) {
+  void* to = reinterpret_cast<void*>(at);
+  mprotect(to, size, PROT_READ | PROT_WRITE);
+  std::memcpy(to, bytes, size);
+  mprotect(to, size, protection);
+}
+
 }  // namespace
 
 HostCpu::HostCpu()
@@ -86,6 +94,7 @@ HostCpu::HostCpu()
       progress_(static_cast<unsigned*>(shared(kPage))) {}
 
 HostCpu::~HostCpu() {
+  end_of_child();
   munmap(batch_, sizeof(Batch));
   munmap(outcomes_, sizeof(Outcome) * kBatch);
   munmap(const_cast<unsigned*>(progress_), kPage);
@@ -105,24 +114,50 @@ u64 HostCpu::fs_base() {
   return base;
 }
 
-void HostCpu::start() {
-  *progress_ = 0;
+void HostCpu::create_child() {
+  int requests[2], answers[2];
+  if (pipe2(requests, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0)
+    throw std::runtime_error("cannot create a pipe");
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("cannot create a child process");
-  if (pid_ == 0) child();
+  if (pid_ == 0) {
+    close(requests[1]);
+    close(answers[0]);
+    child(requests[0], answers[1]);
+  }
+  close(requests[0]);
+  close(answers[1]);
+  requests_ = requests[1];
+  answers_ = answers[0];
 }
 
-std::string HostCpu::wait() {
+// Without requests a child ends.
+std::string HostCpu::end_of_child() {
+  if (pid_ == 0) return {};
+  close(requests_);
+  close(answers_);
   int status = 0;
   waitpid(pid_, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  pid_ = 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == kMapFailed) return "the arena cannot be mapped";
   return fmt::format("the child died at state {} ({} {})", *progress_,
                      WIFSIGNALED(status) ? "signal" : "status",
                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-void HostCpu::child() {
+void HostCpu::start() {
+  if (pid_ == 0) create_child();
+  const u8 go = 1;
+  if (write(requests_, &go, 1) != 1) throw std::runtime_error("the child process takes no requests");
+}
+
+std::string HostCpu::wait() {
+  u8 done;
+  if (read(answers_, &done, 1) == 1) return {};
+  return end_of_child();
+}
+
+void HostCpu::child(int requests, int answers) {
   static u8 stack[1 << 16];
   stack_t alternate{};
   alternate.ss_sp = stack;
@@ -132,43 +167,48 @@ void HostCpu::child() {
   action.sa_sigaction = handler;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   for (const int signal : kSignals) sigaction(signal, &action, nullptr);
-  alarm(60);
 
-  const Batch& b = *batch_;
   map(kArena, kArenaSize, PROT_NONE);
-  std::memcpy(map(kCode, kCodeSize, PROT_READ | PROT_WRITE), b.code, kCodeSize);
+  map(kCode, kCodeSize, PROT_READ | PROT_EXEC);
   std::memset(map(kLanding, kPage, PROT_READ | PROT_WRITE), 0xcc, kPage);
-  u8* data = map(kData, kDataSize, PROT_READ | PROT_WRITE);
-  std::memcpy(data, b.data, kDataSize);
-  std::memcpy(map(kReadOnly, kPage, PROT_READ | PROT_WRITE), b.read_only, kPage);
-  mprotect(reinterpret_cast<void*>(kCode), kCodeSize, PROT_READ | PROT_EXEC);
   mprotect(reinterpret_cast<void*>(kLanding), kPage, PROT_READ | PROT_EXEC);
-  mprotect(reinterpret_cast<void*>(kReadOnly), kPage, PROT_READ);
+  map(kData, kDataSize, PROT_READ | PROT_WRITE);
+  map(kReadOnly, kPage, PROT_READ);
+  for (u8 byte; read(requests, &byte, 1) == 1;) {
+    alarm(60);
+    execute_batch();
+    alarm(0);
+    if (write(answers, &byte, 1) != 1) break;
+  }
+  _exit(0);
+}
+
+void HostCpu::execute_batch() {
+  const Batch& b = *batch_;
+  replace(kCode, b.code, kCodeSize, PROT_READ | PROT_EXEC);
+  replace(kReadOnly, b.read_only, kPage, PROT_READ);
+  u8* data = reinterpret_cast<u8*>(kData);
+  std::memcpy(data, b.data, kDataSize);
   syscall(SYS_arch_prctl, ARCH_SET_GS, b.gs_base);
+  silicon_frame.uses_fx = b.uses_fx;
+  silicon_frame.loads_segments = b.loads_segments;
 
   for (unsigned i = 0; i < b.count; ++i) {
     const Input& in = b.inputs[i];
     Outcome& out = outcomes_[i];
     *progress_ = i;
     for (const Patch& p : in.patches) apply(p, data);
-    silicon_frame.state.rflags = in.state.rflags;
-    silicon_frame.state.rip = in.state.rip;
-    std::memcpy(silicon_frame.state.gpr, in.state.gpr, sizeof in.state.gpr);
-    if (b.uses_fx) silicon_frame.state.fx = in.state.fx;
-    std::memcpy(silicon_frame.state.selectors, in.state.selectors, sizeof in.state.selectors);
-    silicon_frame.uses_fx = b.uses_fx;
-    silicon_frame.loads_segments = b.loads_segments;
+    std::memcpy(&silicon_frame.state, &in.state, b.uses_fx ? sizeof(State) : offsetof(State, fx));
     silicon_frame.outcome = &out;
     out.trap = kNoTrap;
     out.error_code = 0;
     out.cr2 = 0;
     silicon_enter();
     silicon_frame.outcome = nullptr;
-    out.state = silicon_frame.state;
+    std::memcpy(&out.state, &silicon_frame.state, b.uses_fx ? sizeof(State) : offsetof(State, fx));
     if (out.trap == kNoTrap) out.state.rip = in.state.rip + in.length;
     take_changes(out, data, b.data);
   }
-  _exit(0);
 }
 
 }  // namespace pmusim::silicon

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host CPU executes a batch in a child process: the arena is mapped there and only there, faults arrive
-// as signals on an alternate stack. Straight-line instructions leave by a jump, so that only faults cost a
-// signal. Limits: x86-64 Linux; the kernel's view of a fault (trap number, error code, CR2) is what it
-// reports in the signal frame, which hides the present bit of kernel addresses: states never touch those.
+// The host CPU executes batches in a child process that lives as long as it survives them: the arena is
+// mapped there and only there, faults arrive as signals on an alternate stack. Straight-line instructions
+// leave by a jump, so that only faults cost a signal. Limits: x86-64 Linux; the kernel's view of a fault
+// (trap number, error code, CR2) is what it reports in the signal frame, which hides the present bit of
+// kernel addresses: states never touch those.
 #pragma once
 
 #include <string>
@@ -32,12 +33,15 @@ class HostCpu {
   static u64 fs_base();
 
  private:
-  [[noreturn]] void child();
+  void create_child();
+  [[noreturn]] void child(int requests, int answers);
+  void execute_batch();
+  std::string end_of_child();
 
   Batch* batch_;
   Outcome* outcomes_;
   volatile unsigned* progress_;
-  int pid_ = 0;
+  int pid_ = 0, requests_ = -1, answers_ = -1;
 };
 
 }  // namespace pmusim::silicon

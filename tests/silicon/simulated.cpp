@@ -6,6 +6,7 @@
 #endif
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace pmusim::silicon {
@@ -182,26 +183,23 @@ struct SimulatedCpu::Machine {
 SimulatedCpu::SimulatedCpu() : m_(std::make_unique<Machine>()) {}
 SimulatedCpu::~SimulatedCpu() = default;
 
-CoreConfig SimulatedCpu::host_like() {
-  CoreConfig config;
-  config.physical_bits = 46;
-  config.features = host_features();
+const CoreConfig& SimulatedCpu::host_like() {
+  static const CoreConfig config = [] {
+    CoreConfig made;
+    made.physical_bits = 46;
+    CpuidTable table;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  config.amd = __builtin_cpu_is("amd");
+    for (const auto& [leaf, subleaf] : {std::pair{1u, 0u}, {7u, 0u}, {0xdu, 1u}, {0x80000001u, 0u}}) {
+      CpuidRegs r;
+      if (__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx)) table.set(leaf, subleaf, r);
+    }
+    __builtin_cpu_init();
+    made.amd = __builtin_cpu_is("amd");
 #endif
+    made.features = features_of(table);
+    return made;
+  }();
   return config;
-}
-
-Features SimulatedCpu::host_features() {
-  CpuidTable table;
-#if defined(__x86_64__)
-  for (const u32 leaf : {1u, 7u, 0x80000001u}) {
-    CpuidRegs r;
-    if (__get_cpuid_count(leaf, 0, &r.eax, &r.ebx, &r.ecx, &r.edx)) table.set(leaf, 0, r);
-  }
-#endif
-  return features_of(table);
 }
 
 void SimulatedCpu::load(const Batch& batch) {

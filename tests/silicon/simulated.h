@@ -20,8 +20,7 @@ class SimulatedCpu {
   SimulatedCpu& operator=(const SimulatedCpu&) = delete;
 
   // What the host has of the choices that the core's configuration leaves.
-  static core::CoreConfig host_like();
-  static core::Features host_features();
+  static const core::CoreConfig& host_like();
 
   void load(const Batch& batch);
   // branches: runs on until an event.
