@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Simulated instructions and case runs per second, on bare metal and under each preset. The measured case
-// spends its time in a loop of loads, stores and branches with two counters running, as a guest that is being
-// profiled does.
+// Simulated instructions and case runs per second, on bare metal and under each preset, by timing. The
+// measured case spends its time in a loop of loads, stores and branches with two counters running, as a guest
+// that is being profiled does.
 #include <benchmark/benchmark.h>
 
 #include <functional>
@@ -31,8 +31,9 @@ constexpr const char* kShort = R"({
   "steps": [{"check": "version >= 1", "title": "there is a PMU"}]
 })";
 
-void run_case(benchmark::State& state, Target& simulator, const std::string& policy_id, const char* text) {
-  const pmu::Model model = model_by_id("spr", {});
+void run_case(benchmark::State& state, Target& simulator, const std::string& policy_id, bool interval,
+              const char* text) {
+  const pmu::Model model = model_by_id("spr", {}, interval);
   const auto policy = policy_by_id(policy_id, {});
   const Case c = parse_case(text, "bench");
   const platform::Image image = platform::load_image(compile_case(c), "bench");
@@ -58,13 +59,16 @@ void run_case(benchmark::State& state, Target& simulator, const std::string& pol
 extern "C" int sc_main(int argc, char** argv) {
   const std::unique_ptr<Target> simulator = make_simulator(1);  // must not outlive SystemC's kernel
   Target& target = *simulator;
-  for (const char* policy : {"bare-metal", "emulated", "mediated", "dedicated"}) {
-    const std::string name = policy;
-    benchmark::RegisterBenchmark(("loop/" + name).c_str(), run_case, std::ref(target), name, kLoop)
-        ->Unit(benchmark::kMillisecond);
-    benchmark::RegisterBenchmark(("short_case/" + name).c_str(), run_case, std::ref(target), name, kShort)
-        ->Unit(benchmark::kMillisecond);
-  }
+  for (const bool interval : {false, true})
+    for (const std::string policy : {"bare-metal", "emulated", "mediated", "dedicated"}) {
+      const std::string name = (interval ? "interval/" : "functional/") + policy;
+      benchmark::RegisterBenchmark(("loop/" + name).c_str(), run_case, std::ref(target), policy, interval,
+                                   kLoop)
+          ->Unit(benchmark::kMillisecond);
+      benchmark::RegisterBenchmark(("short_case/" + name).c_str(), run_case, std::ref(target), policy,
+                                   interval, kShort)
+          ->Unit(benchmark::kMillisecond);
+    }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

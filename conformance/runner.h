@@ -27,7 +27,7 @@ struct RunPlan {
   u64 seed = 1;
   unsigned jobs = 1;
   bool step = false;
-  bool interval = false;  // timing
+  bool interval = true;  // timing
 };
 
 // progress: called first and after each case with the numbers done and total. Throws InputError for wrong

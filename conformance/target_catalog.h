@@ -29,7 +29,7 @@ std::vector<std::string> kernel_names();
 std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option);
 std::vector<std::string> policies_from(const std::vector<std::string>& names, const char* option);
 
-pmu::Model model_by_id(const std::string& id, const Overrides& overrides, bool interval = false);
+pmu::Model model_by_id(const std::string& id, const Overrides& overrides, bool interval = true);
 // Nothing for "bare-metal".
 std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& overrides);
 JsonDocument policy_document(const std::string& id, const Overrides& overrides);

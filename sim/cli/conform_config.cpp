@@ -15,7 +15,7 @@ RunPlan plan_of(const ConformOptions& o) {
   check_common(o.common);
   check_one_of("--format", o.format, {"text", "json", "junit", "ktap"});
   check_one_of("--target", o.target, {"sim", "kvm"});
-  check_one_of("--timing", o.timing, {"functional", "interval"});
+  if (!o.timing.empty()) check_one_of("--timing", o.timing, {"functional", "interval"});
   RunPlan plan;
   plan.pattern = o.pattern;
   plan.target = o.target;
@@ -24,7 +24,7 @@ RunPlan plan_of(const ConformOptions& o) {
   plan.seed = o.common.seed;
   plan.jobs = static_cast<unsigned>(o.jobs);
   plan.step = o.step;
-  plan.interval = o.timing == "interval";
+  plan.interval = o.timing != "functional";
   if (o.max_cycles) plan.max_cycles = o.max_cycles;
   if (o.max_seconds) plan.max_seconds = o.max_seconds;
   if (!o.cpuids.empty()) plan.cpuids = split_list("--cpuid", o.cpuids);
@@ -42,7 +42,7 @@ RunPlan plan_of(const ConformOptions& o) {
     refuse("--set", !o.common.set.empty());
     refuse("--kernel", !o.kernels.empty());
     refuse("--seed", o.common.seeded);
-    refuse("--timing", o.timing != "functional");
+    refuse("--timing", !o.timing.empty());
     models_from(split_list("--model", o.models), "--model");
     policies_from(split_list("--policy", o.policies), "--policy");
     return plan;
@@ -66,7 +66,9 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
                                          {"bug", plan.bug},
                                          {"set", o.common.set},
                                          {"seed", o.common.seed},
-                                         {"timing", o.timing},
+                                         {"timing", o.target == "kvm" ? ""
+                                                    : plan.interval   ? "interval"
+                                                                      : "functional"},
                                          {"step", plan.step},
                                          {"max_cycles", o.max_cycles},
                                          {"max_seconds", o.max_seconds}};

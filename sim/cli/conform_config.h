@@ -13,7 +13,8 @@ namespace pmusim::cli {
 
 struct ConformOptions {
   Common common;
-  std::string pattern, target = "sim", bug, format = "text", out, timing = "functional";
+  std::string pattern, target = "sim", bug, format = "text", out;
+  std::string timing;  // empty: not given
   std::vector<std::string> models, policies, cpuids, kernels;
   u64 jobs = conformance::default_workers();
   u64 max_cycles = 0, max_seconds = 0;  // 0: the default

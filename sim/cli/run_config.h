@@ -16,7 +16,7 @@ struct RunConfig {
   std::vector<std::string> arguments;                  // of the guest, after the image's name
   std::vector<std::string> modules;                    // files
   std::string load_address, entry_mode = "protected";  // of a flat binary; load_address empty: not flat
-  std::string cpuid = "default", kernel = "7.2", timing = "functional", memory = "128M";
+  std::string cpuid = "default", kernel = "7.2", timing = "interval", memory = "128M";
   std::string scenario, record, out;
   std::vector<std::string> log, record_events;  // groups; record_events empty: everything
   u64 cpus = 1;

@@ -86,6 +86,16 @@ u64 sum_of(const Observation& seen, const std::string& prefix, const std::string
   return total;
 }
 
+// The counters in a mask whose bits are those of GLOBAL_CTRL.
+std::string counter_names(u64 mask) {
+  std::string names;
+  for (unsigned bit = 0; bit < 64; ++bit)
+    if (mask >> bit & 1)
+      names += (names.empty() ? "" : " ") +
+               (bit < 32 ? fmt::format("gp{}", bit) : fmt::format("fixed{}", bit - 32));
+  return names.empty() ? "none" : names;
+}
+
 // A counter's title: its place, and what it was programmed to count.
 std::string title_of(const CounterAudit& a, bool several) {
   return (several ? fmt::format("cpu{} ", a.vcpu) : "") + a.counter + " " + a.programmed;
@@ -129,6 +139,7 @@ void add_counters(Table& table, const std::vector<PolicyResult>& results) {
           table.set(cause, c, count ? fmt::format("{:+}", count) : "0");
         }
         table.set("residual", c, a.residual ? fmt::format("{:+}", a.residual) : "0");
+        if (results[c].seen.host_side) table.set("hardware", c, counter_names(a.hardware));
       }
   }
 }
@@ -198,6 +209,7 @@ std::string stats_json(const std::string& model, const std::vector<PolicyResult>
     for (const CounterAudit& a : r.seen.audit) {
       const std::string name = fmt::format("{}{}.{}.", r.seen.host_side ? "vcpu" : "cpu", a.vcpu, a.counter);
       policy["programmed"][name.substr(0, name.size() - 1)] = a.programmed;
+      if (r.seen.host_side) policy["hardware"][name.substr(0, name.size() - 1)] = counter_names(a.hardware);
       policy["stats"][name + "visible"] = {{"value", a.visible}, {"unit", "events"}};
       policy["stats"][name + "true"] = {{"value", a.truth}, {"unit", "events"}};
       for (const auto& [cause, count] : a.causes)

@@ -83,8 +83,9 @@ void add_conform(CLI::App& app, Action& action) {
   add_number(*verb, "--max-cycles", o->max_cycles, 1, kMostCycles, "end a case after so many cycles");
   add_number(*verb, "--max-seconds", o->max_seconds, 1, kMostSeconds, "end a case after so much wall time");
   verb->add_flag("--explain", o->explain, "show the guest's code beside each failure");
-  verb->add_option("--timing", o->timing, "functional, or interval: caches, TLBs, predictor, pipeline")
-      ->capture_default_str();
+  add_text(*verb, "--timing", o->timing, "a timing",
+           "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
+      ->default_str("interval");
   verb->add_flag("--step", o->step, "one instruction at a time");
   add_common(*verb, o->common);
   verb->callback([o, &action] { action = [o] { return conform(*o); }; });

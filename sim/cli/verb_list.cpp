@@ -61,9 +61,9 @@ json list_events(const std::vector<std::string>& model_ids) {
       const std::string code = e["event"].get<std::string>() + "/" + e["umask"].get<std::string>();
       if (codes.find(code) == std::string::npos) codes += (codes.empty() ? "" : " ") + code;
     }
-    const std::string counted = models.empty()
-                                    ? "not counted"
-                                    : "counted on " + models + (interval ? ", with --timing interval" : "");
+    const std::string counted =
+        models.empty() ? "not counted"
+                       : "counted on " + models + (interval ? ", not with --timing functional" : "");
     rows.push_back({{"id", name},
                     {"title", fmt::format("{:<16} {}", codes, counted)},
                     {"counted", !models.empty()},

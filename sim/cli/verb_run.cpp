@@ -298,7 +298,8 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
       ->capture_default_str();
   verb->add_option("--model", c->models, "CPU model")->allow_extra_args(false);
   verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
-  verb->add_option("--timing", c->timing, "functional, or interval: caches, TLBs, predictor, pipeline")
+  verb->add_option("--timing", c->timing,
+                   "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
       ->capture_default_str();
   add_number(*verb, "--cpus", c->cpus, 1, 64, "processors")->default_str("1");
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();

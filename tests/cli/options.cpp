@@ -121,6 +121,19 @@ TEST_CASE("options beside a run's config.json win over it, and its overrides com
   check_refused("run --config " + a + "/stats.json", {"stats.json: line ", "expected "});
 }
 
+TEST_CASE("interval timing is the default, and functional timing is chosen by its name") {
+  const std::string run = "run " + build("guests/hello.elf") + " --model spr --policy bare-metal --out ";
+  const std::string a = fresh_folder("timing_default"), b = fresh_folder("timing_functional");
+  CHECK(pmusim_command(run + a).status == 0);
+  CHECK(pmusim_command(run + b + " --timing functional").status == 0);
+  CHECK(json_of(a + "/config.json")["timing"] == "interval");
+  CHECK(json_of(b + "/config.json")["timing"] == "functional");
+  const auto cycles = [](const std::string& folder) {
+    return json_of(folder + "/stats.json")["policies"]["bare-metal"]["stats"]["machine.cycles"]["value"];
+  };
+  CHECK(cycles(a) != cycles(b));
+}
+
 TEST_CASE("the suite's config.json repeats its run, and options beside it win") {
   const std::string a = fresh_folder("conform_a"), b = fresh_folder("conform_b"),
                     c = fresh_folder("conform_c");

@@ -166,8 +166,8 @@ TEST_CASE("an empty list of names is refused, it does not stand for none") {
 }
 
 TEST_CASE("what changes a simulated machine is refused beside the kernel of this one") {
-  for (const char* option :
-       {"--bug lvtpc-not-masked-on-pmi", "--step", "--set model.width=4", "--kernel 7.2"})
+  for (const char* option : {"--bug lvtpc-not-masked-on-pmi", "--step", "--set model.width=4", "--kernel 7.2",
+                             "--timing interval"})
     check_refused({std::string("conform absent-pmu-rdpmc-faults --target kvm ") + option, {"--target kvm"}});
   check_refused({"conform --target kvm --model sprr", {"spr"}});
 }
