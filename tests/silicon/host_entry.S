@@ -80,6 +80,12 @@ silicon_exit:
 	fxsave64 FX_AT
 silicon_return:
 	mov HOST_RSP, %rsp
+	cmpb $0, LOADS_SEGMENTS
+	je 3f
+	xor %ecx, %ecx
+	mov %ecx, %es
+	mov %ecx, %ds
+3:
 	pushq $2
 	popfq
 	fninit
