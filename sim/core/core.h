@@ -29,7 +29,7 @@ struct Limit {
 enum class Stop : u8 {
   Limit,     // a limit was reached
   SliceEnd,  // an instruction touched MSRs, counters, time, devices, IF, CPL or control registers
-  Halted,    // HLT retired; state().activity tells
+  Halted,    // HLT or a waiting MWAIT retired; state().activity tells
   VmExit,    // guest mode only: see exit()
   Shutdown,  // triple fault outside guest mode
 };

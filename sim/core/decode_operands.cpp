@@ -32,6 +32,33 @@ void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
   if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.locked = 1;
 }
 
+Seg Translator::segment_override() const {
+  Seg seg = DS;
+  for (unsigned n = 0; n < i_.raw.prefix_count; ++n) switch (i_.raw.prefixes[n].value) {
+      case 0x26:
+        seg = ES;
+        break;
+      case 0x2e:
+        seg = CS;
+        break;
+      case 0x36:
+        seg = SS;
+        break;
+      case 0x3e:
+        seg = DS;
+        break;
+      case 0x64:
+        seg = FS;
+        break;
+      case 0x65:
+        seg = GS;
+        break;
+      default:
+        break;
+    }
+  return seg;
+}
+
 void Translator::binary(Binary b) {
   const bool reads_only = b == Binary::Cmp || b == Binary::Test;
   op_.size = static_cast<u8>(bytes(0));

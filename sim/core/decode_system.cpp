@@ -113,7 +113,13 @@ void Translator::system_table() {
     case ZYDIS_MNEMONIC_VMCALL: return system(op::vmcall);
     case ZYDIS_MNEMONIC_VMMCALL: op_.aux = 1; return system(op::vmcall);
     case ZYDIS_MNEMONIC_RDPID: if (lacks(Feature::Rdpid)) return; op_.dst = reg(o_[0]); return system(op::rdpid);
-    case ZYDIS_MNEMONIC_MONITOR: case ZYDIS_MNEMONIC_MWAIT: return system(op::undefined);  // not enumerated
+    case ZYDIS_MNEMONIC_MONITOR:
+      op_.base = RAX;
+      op_.address = kAddrBase | 1 << kAddrSizeShift;
+      op_.seg = segment_override();
+      if (mode_ == 8 && op_.address_size == 8 && op_.seg < FS) op_.address |= kAddrFlat;
+      return system(op::monitor);
+    case ZYDIS_MNEMONIC_MWAIT: return system(op::mwait);
     // Features that no CPU model here enumerates: undefined on such CPUs.
     case ZYDIS_MNEMONIC_VMXON: case ZYDIS_MNEMONIC_VMXOFF: case ZYDIS_MNEMONIC_VMCLEAR: case ZYDIS_MNEMONIC_VMPTRLD:
     case ZYDIS_MNEMONIC_VMPTRST: case ZYDIS_MNEMONIC_VMREAD: case ZYDIS_MNEMONIC_VMWRITE:

@@ -63,6 +63,7 @@ class Translator {
   u8 vector_register(unsigned n) const;  // of any class
 
   void memory(unsigned n, unsigned loads, unsigned stores);
+  Seg segment_override() const;  // for instructions whose memory operand Zydis does not know; DS if none
   void implicit(unsigned loads, unsigned stores) {
     op_.loads = static_cast<u8>(op_.loads + loads);
     op_.stores = static_cast<u8>(op_.stores + stores);

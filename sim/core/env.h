@@ -29,6 +29,10 @@ class CoreEnv {
   virtual u64 mmio_read(u64 physical, unsigned size) = 0;
   virtual void mmio_write(u64 physical, u64 value, unsigned size) = 0;
 
+  // MONITOR of the line at a host-physical address, and whether MWAIT waits (nothing monitored: it does not).
+  virtual void monitor(u64 /*physical*/) {}
+  virtual bool monitor_armed() { return false; }
+
   virtual u64 read_cr8() = 0;
   virtual bool write_cr8(u64 value) = 0;  // false: #GP(0)
 };

@@ -75,6 +75,8 @@ void rdpmc(Exec& x);
 void rdtsc(Exec& x, bool with_aux);
 void cpuid(Exec& x);
 void hlt(Exec& x);
+void monitor(Exec& x, u64 linear);
+void mwait(Exec& x);
 void cli(Exec& x);
 void sti(Exec& x);
 void popf_value(Exec& x, u64 value, unsigned operand_size);

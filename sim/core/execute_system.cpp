@@ -91,6 +91,14 @@ void hlt(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   core::hlt(x);
 }
+void monitor(Executor& x, const MicroOp& op) {
+  begin_system(x, op);
+  core::monitor(x, effective_address(x, op));
+}
+void mwait(Executor& x, const MicroOp& op) {
+  begin_system(x, op);
+  core::mwait(x);
+}
 void cli(Executor& x, const MicroOp& op) {
   begin_system(x, op);
   core::cli(x);

@@ -20,7 +20,6 @@ constexpr u32 CpuidRegs::*kEax = &CpuidRegs::eax, CpuidRegs::*kEbx = &CpuidRegs:
 constexpr Place kPlaces[] = {
     {Feature::Sep, 1, kEdx, 11},
     {Feature::Clflush, 1, kEdx, 19},
-    {Feature::Monitor, 1, kEcx, 3},
     {Feature::Pcid, 1, kEcx, 17},
     {Feature::Cx16, 1, kEcx, 13},
     {Feature::Movbe, 1, kEcx, 22},

@@ -10,7 +10,6 @@ namespace pmusim::core {
 enum class Feature : u8 {
   Sep,  // SYSENTER, SYSEXIT
   Clflush,
-  Monitor,
   Pcid,
   Cx16,
   Movbe,

@@ -68,8 +68,9 @@ class Intercepts {
   virtual bool cr(unsigned cr, bool write, u64 value) const = 0;
   virtual bool external_interrupt() const = 0;  // asked by the CPU when it recognises an event
   virtual bool nmi() const = 0;
-  // SVM checks RDPMC's counter number before the intercept (APM Vol. 2, 15.9), VMX after it.
-  virtual bool faults_before_rdpmc_intercept() const = 0;
+  // SVM checks RDPMC's counter number and the operands of MONITOR and MWAIT before the intercept (APM Vol. 2,
+  // 15.9), VMX after it.
+  virtual bool faults_before_intercept() const = 0;
 };
 
 }  // namespace pmusim::core

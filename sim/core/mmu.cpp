@@ -107,7 +107,7 @@ void Mmu::flush_page(u64 linear) {
   if (e.tag == tag_) e.clear();
 }
 
-void Mmu::code_marked(u64 page) {
+void Mmu::page_marked(u64 page) {
   for (Entry& e : tlb_)
     if (e.physical == page) e.write_tag = kNever;
 }
@@ -148,7 +148,7 @@ Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
   e.global = w.global && s_->cr4 & kCr4Pge;
   if (may_read) e.read_tag = tag;
   if (may_fetch) e.fetch_tag = tag;
-  if (may_write && (write || w.dirty()) && t.writable && !ram_->has_code(e.physical)) e.write_tag = tag;
+  if (may_write && (write || w.dirty()) && t.writable && !ram_->marked(e.physical)) e.write_tag = tag;
   return t;
 }
 
@@ -158,7 +158,7 @@ u64 Mmu::read_target(const Target& t, unsigned size) {
     std::memcpy(&value, t.host, size);
     return value;
   }
-  if (mmio_hook_) mmio_hook_(mmio_context_);
+  outside(true);
   if ((size & (size - 1)) == 0) return env_->mmio_read(t.physical, size) & mask(size * 8);
   u64 value = 0;
   for (unsigned i = 0; i < size; ++i) value |= (env_->mmio_read(t.physical + i, 1) & 0xff) << (8 * i);
@@ -167,11 +167,12 @@ u64 Mmu::read_target(const Target& t, unsigned size) {
 
 void Mmu::write_target(const Target& t, u64 value, unsigned size) {
   if (t.host) {
+    if (ram_->monitored(t.physical, size)) outside(false);
     std::memcpy(t.host, &value, size);
-    ram_->code_written(t.physical & ~kPageMask);
+    ram_->written(t.physical, size);
     return;
   }
-  if (mmio_hook_) mmio_hook_(mmio_context_);
+  outside(true);
   if ((size & (size - 1)) == 0) return env_->mmio_write(t.physical, value & mask(size * 8), size);
   for (unsigned i = 0; i < size; ++i) env_->mmio_write(t.physical + i, value >> (8 * i) & 0xff, 1);
 }

@@ -39,10 +39,11 @@ class Mmu final : public CodeWatcher {
   unsigned physical_bits() const { return physical_bits_; }
   void set_features(const Features& features) { features_ = features; }
 
-  // Called before each access to memory-mapped I/O, to bring counts and time up to date and to end the slice.
-  void set_mmio_hook(void (*hook)(void* context), void* context) {
-    mmio_hook_ = hook;
-    mmio_context_ = context;
+  // Called before each access that others notice at once, memory-mapped I/O or a store to a monitored line,
+  // to bring counts and time up to date and to end the slice.
+  void set_outside_hook(void (*hook)(void* context, bool mmio), void* context) {
+    outside_hook_ = hook;
+    outside_context_ = context;
   }
 
   // Data accesses with the rights of the current CPL. T: u8, u16, u32, u64.
@@ -129,7 +130,7 @@ class Mmu final : public CodeWatcher {
 
   // Ram's notices.
   void code_written(u64) override {}
-  void code_marked(u64 page) override;  // stores to this host-physical page take the slow path from now on
+  void page_marked(u64 page) override;  // stores to this host-physical page take the slow path from now on
   void slot_removed() override { flush_all(); }
 
   u64 page_walks = 0;  // completed walks
@@ -140,7 +141,7 @@ class Mmu final : public CodeWatcher {
   // Whose rights an access has. Suspended: a supervisor's with RFLAGS.AC set, which SMAP lets pass.
   enum class Rights : u8 { Supervisor, User, Suspended };
   // read_tag / write_tag: page number with address-space tag and rights, or kNever: a mismatch means slow
-  // path. write_tag is kNever for read-only, clean and code pages; pages outside RAM have no entry.
+  // path. write_tag is kNever for read-only, clean and marked pages; pages outside RAM have no entry.
   struct Entry {
     u64 read_tag = kNever, write_tag = kNever, fetch_tag = kNever;
     u8* host = nullptr;  // of the page's first byte
@@ -193,6 +194,9 @@ class Mmu final : public CodeWatcher {
   void update_accessed_and_dirty(const Walk& w, u64 linear, bool write);
   u64 read_target(const Target& t, unsigned size);
   void write_target(const Target& t, u64 value, unsigned size);
+  void outside(bool mmio) {
+    if (outside_hook_) outside_hook_(outside_context_, mmio);
+  }
   void settle();
   void remember();
   Known known() const;
@@ -213,8 +217,8 @@ class Mmu final : public CodeWatcher {
   u16 tag_ = 0;
   unsigned physical_bits_ = 46;
   Features features_ = Features::all();
-  void (*mmio_hook_)(void*) = nullptr;
-  void* mmio_context_ = nullptr;
+  void (*outside_hook_)(void*, bool) = nullptr;
+  void* outside_context_ = nullptr;
   std::vector<Known> known_;
   Entry tlb_[kEntries];
 };

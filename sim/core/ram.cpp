@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host-physical memory slots and the marks of pages with decoded code.
+// Host-physical memory slots, the marks of pages with decoded code, and monitored lines.
 #include "core/ram.h"
 
 #include <algorithm>
@@ -70,7 +70,7 @@ bool Ram::write(u64 address, const void* from, u64 size) {
   if (!for_each_page(*this, address, size, [](u8*, u64, u64) { return true; })) return false;
   return for_each_page(*this, address, size, [&](u8* host, u64 at, u64 n) {
     std::memcpy(host, static_cast<const u8*>(from) + at, n);
-    code_written((address + at) & ~kPageMask);
+    written(address + at, n);
     return true;
   });
 }
@@ -87,7 +87,7 @@ void Ram::mark_code(u64 page) {
   Slot* s = slot_of(page);
   if (!s || s->code[(page - s->address) / kPageSize]) return;
   s->code[(page - s->address) / kPageSize] = true;
-  for (CodeWatcher* w : watchers_) w->code_marked(page & ~kPageMask);
+  for (CodeWatcher* w : watchers_) w->page_marked(page & ~kPageMask);
 }
 
 bool Ram::has_code(u64 page) const {
@@ -100,6 +100,35 @@ void Ram::code_written(u64 page) {
   if (!s || !s->code[(page - s->address) / kPageSize]) return;
   s->code[(page - s->address) / kPageSize] = false;
   for (CodeWatcher* w : watchers_) w->code_written(page & ~kPageMask);
+}
+
+void Ram::arm(LineMonitor& monitor, u64 address) {
+  disarm(monitor);
+  monitor.line_ = address & ~(LineMonitor::kLine - 1);
+  monitors_.push_back(&monitor);
+  for (CodeWatcher* w : watchers_) w->page_marked(address & ~kPageMask);
+}
+
+void Ram::disarm(LineMonitor& monitor) {
+  monitor.line_ = kNever;
+  monitors_.erase(std::remove(monitors_.begin(), monitors_.end(), &monitor), monitors_.end());
+}
+
+bool Ram::monitored(u64 address, u64 size) const {
+  return std::any_of(monitors_.begin(), monitors_.end(), [&](const LineMonitor* m) {
+    return address < m->line_ + LineMonitor::kLine && m->line_ < address + size;
+  });
+}
+
+void Ram::written(u64 address, u64 size) {
+  code_written(address & ~kPageMask);
+  if (!monitored(address, size)) return;
+  const std::vector<LineMonitor*> before = monitors_;
+  for (LineMonitor* m : before) {
+    if (address >= m->line_ + LineMonitor::kLine || m->line_ >= address + size) continue;
+    disarm(*m);
+    m->stored();
+  }
 }
 
 }  // namespace pmusim::core

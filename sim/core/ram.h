@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host-physical memory as slots of externally owned memory, and the notice that a page with decoded code
-// was written. Addresses outside every slot are memory-mapped I/O.
+// Host-physical memory as slots of externally owned memory, and the notices that a page with decoded code
+// or a monitored line was written. Addresses outside every slot are memory-mapped I/O.
 #pragma once
 
 #include <vector>
@@ -12,14 +12,28 @@ namespace pmusim::core {
 inline constexpr u64 kPageSize = 4096;
 inline constexpr u64 kPageMask = kPageSize - 1;
 
-// Told when bytes of a page that holds decoded code have changed; and, for translation caches, when a page
-// starts to hold decoded code and when a slot goes away.
+// Told when bytes of a page that holds decoded code have changed; and, for translation caches, when stores to
+// a page must be told of from now on and when a slot goes away.
 class CodeWatcher {
  public:
   virtual ~CodeWatcher() = default;
   virtual void code_written(u64 page) = 0;  // host-physical address of the page
-  virtual void code_marked(u64 /*page*/) {}
+  virtual void page_marked(u64 /*page*/) {}
   virtual void slot_removed() {}
+};
+
+// The line whose stores a CPU waits for (MONITOR). One store ends it.
+class LineMonitor {
+ public:
+  static constexpr u64 kLine = 64;  // bytes; what CPUID leaf 5 says
+  virtual ~LineMonitor() = default;
+  virtual void stored() = 0;  // no longer armed when called
+  bool armed() const { return line_ != kNever; }
+  u64 line() const { return line_; }
+
+ private:
+  friend class Ram;
+  u64 line_ = kNever;
 };
 
 class Ram {
@@ -37,13 +51,21 @@ class Ram {
   bool write(u64 address, const void* from, u64 size);
 
   // Decoded code. A page is marked once a watcher has decoded from it (every watcher is told, so that stores
-  // of all CPUs to it leave the fast path); a store to a marked page must call code_written() afterwards,
-  // which clears the mark and tells every watcher. write() does so itself.
+  // of all CPUs to it leave the fast path); written() clears the mark and tells every watcher.
   void watch(CodeWatcher& watcher);
   void unwatch(CodeWatcher& watcher);
   void mark_code(u64 page);
   bool has_code(u64 page) const;
-  void code_written(u64 page);
+
+  // Monitored lines: likewise. `address` is anywhere in the line.
+  void arm(LineMonitor& monitor, u64 address);
+  void disarm(LineMonitor& monitor);
+  bool monitored(u64 address, u64 size) const;
+
+  // Must stores to this page be told of?
+  bool marked(u64 page) const { return has_code(page) || monitored(page & ~kPageMask, kPageSize); }
+  // After a store to a marked page; write() does so itself. The bytes lie in one page.
+  void written(u64 address, u64 size);
 
  private:
   struct Slot {
@@ -52,9 +74,11 @@ class Ram {
     std::vector<bool> code;  // one per page
   };
   Slot* slot_of(u64 address) const;
+  void code_written(u64 page);
 
   mutable std::vector<Slot> slots_;  // sorted by address
   std::vector<CodeWatcher*> watchers_;
+  std::vector<LineMonitor*> monitors_;  // those that are armed
 };
 
 // Second stage of translation: guest-physical to host-physical (EPT, NPT).

@@ -30,11 +30,11 @@ Core::Impl::Impl(Core& owner, Ram& r, CoreEnv& e, Timing& t)
   x.core = this;
   x.sync = [](void* self) { static_cast<Impl*>(self)->synchronize(); };
   x.commit = [](void* self) { static_cast<Impl*>(self)->commit(); };
-  mmu.set_mmio_hook(
-      [](void* self) {
+  mmu.set_outside_hook(
+      [](void* self, bool mmio) {
         Impl& impl = *static_cast<Impl*>(self);
         impl.commit();
-        impl.x.stall(Cost::Mmio);
+        if (mmio) impl.x.stall(Cost::Mmio);
         impl.synchronize();
         impl.x.slice = true;
         if (impl.x.op) impl.x.stop_after_this();

@@ -32,7 +32,8 @@ struct DescriptorTable {
   u16 limit = 0xffff;
 };
 
-enum class Activity : u8 { Running, Halted, Shutdown, WaitForSipi };
+// Waiting: by MWAIT; the second also ends it with an interrupt that IF masks.
+enum class Activity : u8 { Running, Halted, Shutdown, WaitForSipi, Waiting, WaitingMasked };
 
 // RFLAGS bits.
 inline constexpr u64 kCF = 1 << 0, kFixed1 = 1 << 1, kPFlag = 1 << 2, kAF = 1 << 4, kZF = 1 << 6,
@@ -75,6 +76,7 @@ struct CpuState {
   bool code64() const { return long_mode() && seg[CS].long_mode(); }
   bool protected_mode() const { return cr0 & kCr0Pe; }
   bool paging() const { return cr0 & kCr0Pg; }
+  bool waiting() const { return activity == Activity::Waiting || activity == Activity::WaitingMasked; }
 };
 
 // State after RESET or INIT (SDM Vol. 3, "Processor State After Reset"); CS:IP = F000:FFF0. INIT keeps x87

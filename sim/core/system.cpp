@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Privileged and system instructions other than MSR and control-register moves (SDM Vol. 2, each
 // instruction). Order of checks: #UD and privilege faults, then the VM-exit, then everything else (SDM Vol.
-// 3, "Relative Priority of Faults and VM Exits"); the I/O bitmap, and RDPMC on SVM, are the exceptions. Not
-// modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME, PVI).
+// 3, "Relative Priority of Faults and VM Exits"); the I/O bitmap, and RDPMC, MONITOR and MWAIT on SVM, are
+// the exceptions. Not modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME,
+// PVI), MWAIT's power states (its hints are ignored), MONITOR and MWAIT at CPL 3 (AMD's HWCR.MonMwaitUserEn).
 #include "base/bits.h"
 #include "core/exec.h"
 #include "core/segmentation.h"
@@ -80,7 +81,7 @@ void rdpmc(Exec& x) {
   CpuState& s = *x.s;
   const u32 ecx = static_cast<u32>(s.gpr[RCX]);
   const bool allowed = s.cpl == 0 || s.cr4 & kCr4Pce || !s.protected_mode();
-  const bool faults_first = x.intercepts && x.intercepts->faults_before_rdpmc_intercept();
+  const bool faults_first = x.intercepts && x.intercepts->faults_before_intercept();
   if (!allowed) raise_gp(0);
   if (!faults_first) check_intercept(x, ExitKind::Rdpmc, ecx);
   x.synchronize();
@@ -117,6 +118,48 @@ void hlt(Exec& x) {
   need_cpl0(x);
   check_intercept(x, ExitKind::Hlt);
   x.s->activity = Activity::Halted;
+  x.stall(Cost::Hlt);
+}
+
+namespace {
+
+// #UD without the CPUID bit (which IA32_MISC_ENABLE clears) and above CPL 0 (SDM Vol. 2, MONITOR, MWAIT; APM
+// Vol. 3 likewise).
+void check_monitor(Exec& x) {
+  if (!(x.env->cpuid(1, 0).ecx >> 3 & 1) || x.s->cpl != 0) raise(kUD);
+}
+
+// Extensions of MONITOR and MWAIT: all of RCX in Intel's 64-bit mode.
+u64 monitor_extensions(const Exec& x) {
+  const u64 rcx = x.s->gpr[RCX];
+  return x.s->code64() && !x.config->amd ? rcx : static_cast<u32>(rcx);
+}
+
+}  // namespace
+
+// No extension is defined. A byte is read, but not from what is not memory.
+void monitor(Exec& x, u64 linear) {
+  check_monitor(x);
+  const bool faults_first = x.intercepts && x.intercepts->faults_before_intercept();
+  if (!faults_first) check_intercept(x, ExitKind::Monitor);
+  if (monitor_extensions(x)) raise_gp(0);
+  x.mmu->probe_read(linear, 1);
+  if (faults_first) check_intercept(x, ExitKind::Monitor);
+  const u64 physical = x.mmu->place(linear).physical;
+  if (physical != kNever) x.env->monitor(physical);
+}
+
+// ECX bit 0, an interrupt ends the wait even if masked, needs bits 0 and 1 of CPUID.05H:ECX.
+void mwait(Exec& x) {
+  check_monitor(x);
+  const bool faults_first = x.intercepts && x.intercepts->faults_before_intercept();
+  if (!faults_first) check_intercept(x, ExitKind::Mwait);
+  const u64 extensions = monitor_extensions(x);
+  const u64 defined = (x.env->cpuid(5, 0).ecx & 3) == 3;
+  if (extensions & ~defined) raise_gp(0);
+  if (faults_first) check_intercept(x, ExitKind::Mwait);
+  x.synchronize();
+  if (x.env->monitor_armed()) x.s->activity = extensions ? Activity::WaitingMasked : Activity::Waiting;
   x.stall(Cost::Hlt);
 }
 

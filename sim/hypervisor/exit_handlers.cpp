@@ -205,10 +205,10 @@ int Vcpu::handle_exit(HostKernel& kernel) {
     case ExitKind::Wbinvd:
     case ExitKind::Pause:
     case ExitKind::Invlpg:
+    case ExitKind::Mwait:  // kvm_emulate_monitor_mwait: no operation, whatever the guest's CPUID says, unless
+    case ExitKind::Monitor:  // user space gives up KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS
       return skip_instruction(exit_.instruction_length);
     case ExitKind::VmInstruction:
-    case ExitKind::Mwait:
-    case ExitKind::Monitor:
       queue_exception(kUD);
       return 1;
     case ExitKind::Xsetbv:

@@ -45,7 +45,7 @@ CpuidTable kvm_supported_cpuid(const pmu::Model& host, KernelRelease, bool) {
     off(r.edx, {15, 19});  // hybrid, architectural LBR
   });
   edit(7, 1, [&](CpuidRegs& r) { off(r.eax, {8}); });  // leaf 23H
-  for (u32 leaf : {0x14u, 0x1au, 0x1cu, 0x23u}) zero(leaf);
+  for (u32 leaf : {5u, 0x14u, 0x1au, 0x1cu, 0x23u}) zero(leaf);
 
   // do_cpuid_func 0AH
   zero(0xa);

@@ -48,7 +48,7 @@ class Vmcb final : public GuestControl {
   bool cr(unsigned cr, bool write, u64 value) const override;
   bool external_interrupt() const override { return intercept3 & svm::kIntr; }
   bool nmi() const override { return intercept3 & svm::kNmi; }
-  bool faults_before_rdpmc_intercept() const override { return true; }
+  bool faults_before_intercept() const override { return true; }
 
   std::string load(platform::PhysicalCpu& cpu) override;
   void store(platform::PhysicalCpu& cpu, const core::VmExit& exit) override;

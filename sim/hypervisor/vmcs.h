@@ -71,7 +71,7 @@ class Vmcs final : public GuestControl {
   bool cr(unsigned cr, bool write, u64 value) const override;
   bool external_interrupt() const override { return pin_based & vmx::kExternalInterruptExiting; }
   bool nmi() const override { return pin_based & vmx::kNmiExiting; }
-  bool faults_before_rdpmc_intercept() const override { return false; }
+  bool faults_before_intercept() const override { return false; }
 
   // platform::ControlBlock
   std::string load(platform::PhysicalCpu& cpu) override;

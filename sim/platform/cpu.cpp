@@ -30,6 +30,7 @@ Cpu::Cpu(sc_core::sc_module_name name, unsigned id, core::Ram& ram, CpuFabric& f
       ipi_port_(std::make_unique<IpiPort>(*this)),
       env_(std::make_unique<Env>(*this)),
       cycle_feed_(std::make_unique<CycleFeed>(*this)),
+      monitor_(std::make_unique<Monitor>(*this)),
       apic_(*ipi_port_, *clock_) {
   SC_HAS_PROCESS(Cpu);
   SC_THREAD(thread);
@@ -89,8 +90,11 @@ void Cpu::reset(const CpuConfig& config) {
   random_ = Rng(config.seed ^ u64{id_} << 56);
   tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = mcg_status_ = 0;
   const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
-  misc_enable_ = 1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12);
+  const bool monitor = m.cpuid.read(1, 0).ecx >> 3 & 1;
+  misc_enable_ =
+      1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12) | (monitor ? 1 << 18 : 0);
   uncounted_.clear();
+  stop_monitoring();
   pmi_due_.clear();
   inbox_.clear();
   host_if_ = in_nmi_ = false;
@@ -163,6 +167,7 @@ u64 Cpu::next_event() const {
   if (!pmi_due_.empty()) next = std::min(next, pmi_due_.front());
   if (!inbox_.empty()) next = std::min(next, inbox_.front().cycle);
   if (config_.bootstrap) next = std::min(next, fabric_.device_deadline());
+  if (core_->state().waiting()) next = std::min(next, stored_at_);
   return next;
 }
 
@@ -202,6 +207,19 @@ void Cpu::take_due() {
     inbox_.erase(inbox_.begin());
     if (apic_.accepts(message)) apic_.receive(message);
   }
+  const core::CpuState& s = core_->state();
+  if (s.waiting() && stored_at_ <= now) end_wait();
+  if (s.activity == Activity::WaitingMasked && apic_.interrupt_pending()) end_wait();
+}
+
+void Cpu::stop_monitoring() {
+  ram_.disarm(*monitor_);
+  stored_at_ = kNever;
+}
+
+void Cpu::end_wait() {
+  core_->state().activity = Activity::Running;
+  stop_monitoring();
 }
 
 // INIT takes the CPU to wait-for-SIPI from anywhere; a SIPI means something only there. The bootstrap CPU
@@ -210,6 +228,7 @@ void Cpu::take_due() {
 bool Cpu::start_up() {
   if (apic_.init_pending()) {
     apic_.init();
+    stop_monitoring();
     core::init(state_);
     core_->set_state(&state_);
     state_.activity = Activity::WaitForSipi;
@@ -258,6 +277,7 @@ bool Cpu::deliver_pending() {
   } else {
     return false;
   }
+  if (state_.waiting()) stop_monitoring();
   state_.activity = Activity::Running;
   core_->account_time();
   const Stop stop = core_->deliver(event);
@@ -315,7 +335,7 @@ void Cpu::slice() {
   take_due();
   if (start_up()) return;
   if (deliver_pending()) return;
-  if (state_.activity == Activity::Halted) return sleep();
+  if (state_.activity == Activity::Halted || state_.waiting()) return sleep();
   if (state_.activity == Activity::Shutdown) {
     fabric_.triple_fault(*this);
     fabric_.yield(*this);
@@ -335,6 +355,8 @@ std::string Cpu::waits_for() const {
     text = "running";
   else if (state_.activity == Activity::WaitForSipi)
     text = "waits for a start-up IPI";
+  else if (core_->state().waiting())
+    text = fmt::format("waits (MWAIT) for a store to the line at {:#x}", monitor_->line());
   else
     text = fmt::format("halted with interrupts {}",
                        (handler_ ? host_if_ : (state_.rflags & core::kIF) != 0) ? "enabled" : "disabled");

@@ -4,7 +4,9 @@
 // overflow, interrupt deadline and the bound that the machine gives it.
 // Order of events at one cycle: retirement, counter overflow, PMI, timer, inter-processor interrupts
 // arriving, then delivery: INIT/SIPI, NMI, maskable interrupt; VM-exits for these in the same order. Not
-// modelled: SMM, machine checks, MWAIT, INIT while a hypervisor runs (ignored, as VMX operation blocks it).
+// modelled: SMM, machine checks, INIT while a hypervisor runs (ignored, as VMX operation blocks it).
+// MWAIT waits like HLT, and for the store; the end of a wait, and VM-entry and -exit, end the monitoring (SDM
+// Vol. 3, "Clearing Address-Range Monitoring"); so a second MWAIT needs a MONITOR of its own.
 #pragma once
 
 #include <tlm_utils/simple_initiator_socket.h>
@@ -111,6 +113,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   class Clock;
   class IpiPort;
   class CycleFeed;
+  class Monitor;
   struct Arrival {
     u64 cycle = 0;
     u32 from = 0;
@@ -133,7 +136,9 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   // instructions.
   static constexpr u64 kDeliverySteps = 4;
   void after_run(u64 spent);
-  void sleep();       // until the next event
+  void sleep();     // until the next event
+  void end_wait();  // of MWAIT
+  void stop_monitoring();
   void follow_pmu();  // cycle observer on demand
   void count_interrupt();
 
@@ -167,6 +172,8 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   std::unique_ptr<IpiPort> ipi_port_;
   std::unique_ptr<Env> env_;
   std::unique_ptr<CycleFeed> cycle_feed_;
+  std::unique_ptr<Monitor> monitor_;
+  u64 stored_at_ = kNever;  // when the store to the monitored line is noticed
   LocalApic apic_;
   std::map<std::pair<unsigned, u64>, u64> uncounted_;
   core::CpuState state_;  // bare metal's, or the host's

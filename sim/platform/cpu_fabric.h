@@ -27,6 +27,9 @@ class CpuFabric {
   virtual ~CpuFabric() = default;
   virtual void send_ipi(Cpu& from, const ApicMessage& message) = 0;
   virtual void broadcast_eoi(u8 vector) = 0;  // from the CPU that runs
+  // The CPU that runs has stored to the line `to` monitors: the cycle at which `to` notices.
+  virtual u64 store_seen(const Cpu& to) = 0;
+  virtual void reconsider() = 0;  // another CPU may act earlier than the running CPU's bound assumes
   // The machine's devices act on the bootstrap CPU's time: when next, and whatever is due. acknowledge: the
   // INTA cycles to the 8259As.
   virtual u64 device_deadline() const = 0;

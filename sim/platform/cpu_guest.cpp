@@ -74,6 +74,7 @@ VmExit Cpu::enter_guest(ControlBlock& block) {
     return failed;
   }
   core_->account_time();
+  stop_monitoring();
   core_->set_state(&block.guest_state());
   core_->set_world(World::Guest, &block.second_stage(), &block, block.tag());
   guest_tsc_offset_ = block.tsc_offset();
@@ -89,6 +90,8 @@ VmExit Cpu::enter_guest(ControlBlock& block) {
   }
   core_->account_time();
   pmu_->sync();
+  if (block.guest_state().waiting()) end_wait();
+  stop_monitoring();
   guest_tsc_offset_ = 0;
   vcpu_ = -1;
   core_->set_state(&state_);

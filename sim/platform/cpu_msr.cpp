@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // MSRs, CPUID and memory-mapped accesses of a CPU outside its core. PMU registers are the PMU's; the core
 // keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: machine-check
-// banks (none are reported), what MISC_ENABLE switches (its bits are stored), microcode update (revision 0),
+// banks (none are reported), what MISC_ENABLE switches but MONITOR (its bits are stored), microcode update
+// (revision 0),
 // branch tracing and LBR behind DEBUGCTL (the bits are stored), SPEC_CTRL's effects.
 #include "arch/msr.h"
 #include "base/bits.h"
@@ -20,7 +21,7 @@ constexpr u64 kAmdDebugCtl = 0x1807, kAmdDebugCtlMustBeZero = 0x78;
 constexpr u32 kMcgCap = 0x179, kMcgStatus = 0x17a;
 // Fast strings, TM1, EIST, MONITOR, CPUID limit, xTPR messages, XD disable; bits 7, 11 and 12 report and are
 // read-only.
-constexpr u64 kMiscEnableWritable = 0x400c50009;
+constexpr u64 kMiscEnableWritable = 0x400c50009, kMiscEnableMonitor = 1 << 18;
 constexpr u64 kFeatureControl = 5;  // locked, VMX outside SMX
 
 }  // namespace
@@ -36,6 +37,7 @@ CpuidRegs Cpu::physical_cpuid(u32 leaf, u32 subleaf) const {
       r.ebx = (r.ebx & 0x00ffffff) | id_ << 24;
       r.ecx = (r.ecx & ~(1u << 27)) | static_cast<u32>(state_.cr4 >> 18 & 1) << 27;  // OSXSAVE follows CR4
       if (!apic_.enabled()) r.edx &= ~(1u << 9);
+      if (model().vendor == pmu::Vendor::Intel && !(misc_enable_ & kMiscEnableMonitor)) r.ecx &= ~(1u << 3);
       break;
     case 0xb:
     case 0x1f:

@@ -65,6 +65,19 @@ class Cpu::CycleFeed final : public core::Observer {
   Cpu& cpu_;
 };
 
+// The hardware behind MONITOR.
+class Cpu::Monitor final : public core::LineMonitor {
+ public:
+  explicit Monitor(Cpu& cpu) : cpu_(cpu) {}
+  void stored() override {
+    cpu_.stored_at_ = cpu_.fabric_.store_seen(cpu_);
+    if (cpu_.idle_) cpu_.fabric_.reconsider();
+  }
+
+ private:
+  Cpu& cpu_;
+};
+
 // The core's view of the rest of the machine.
 class Cpu::Env final : public core::CoreEnv {
  public:
@@ -79,6 +92,11 @@ class Cpu::Env final : public core::CoreEnv {
   void io_write(u16 port, u64 value, unsigned size) override { bus_write(cpu_.ports, port, value, size); }
   u64 mmio_read(u64 physical, unsigned size) override;
   void mmio_write(u64 physical, u64 value, unsigned size) override;
+  void monitor(u64 physical) override {
+    cpu_.stop_monitoring();
+    cpu_.ram_.arm(*cpu_.monitor_, physical);
+  }
+  bool monitor_armed() override { return cpu_.monitor_->armed() || cpu_.stored_at_ != kNever; }
   u64 read_cr8() override { return cpu_.apic_.cr8(); }
   bool write_cr8(u64 value) override;
 

@@ -3,7 +3,7 @@
 // and restores, the latter has no effect on results.
 #include <type_traits>
 
-#include "platform/cpu.h"
+#include "platform/cpu_parts.h"
 
 namespace pmusim::platform {
 namespace {
@@ -65,6 +65,9 @@ void Cpu::archive(Archive& a) {
   a.list(pmi_due_);
   a.list(inbox_);
   a(host_if_, in_nmi_, handled_, idle_, parked_, finished_);
+  u64 line = monitor_->line();
+  a(line, stored_at_);
+  if (!a.saving()) line == kNever ? ram_.disarm(*monitor_) : ram_.arm(*monitor_, line);
   if (a.saving()) return;
   core_->set_state(&state_);
   core_->discard_time();

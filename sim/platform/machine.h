@@ -105,6 +105,8 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   void send_ipi(Cpu& from, const ApicMessage& message) override;
   void yield(Cpu& cpu) override;
   void broadcast_eoi(u8 vector) override { controllers_.end_of_interrupt(vector); }
+  u64 store_seen(const Cpu& to) override;
+  void reconsider() override;
   u64 device_deadline() const override;
   void update_devices() override { controllers_.update(); }
   u8 acknowledge_external() override { return controllers_.acknowledge(); }

@@ -61,7 +61,17 @@ void Machine::distribute(const ApicMessage& message, const Cpu& from, const Cpu*
     for (auto& cpu : cpus_)
       if (cpu->id() < config_.cpus) post(*cpu, m);
   }
+  reconsider();
+}
+
+void Machine::reconsider() {
   if (current_) current_->set_bound(std::min(current_->bound(), bound_for(*current_)));
+}
+
+// The line's invalidation travels like an interrupt (assumed: no shorter than the window).
+u64 Machine::store_seen(const Cpu& to) {
+  const Cpu& from = acting();
+  return from.cycle() + (&from == &to ? 0 : config_.ipi_latency);
 }
 
 void Machine::send_ipi(Cpu& from, const ApicMessage& message) {

@@ -63,7 +63,7 @@ struct FakeIntercepts : Intercepts {
   bool cr(unsigned, bool, u64) const override { return all; }
   bool external_interrupt() const override { return all; }
   bool nmi() const override { return all; }
-  bool faults_before_rdpmc_intercept() const override { return faults_first; }
+  bool faults_before_intercept() const override { return faults_first; }
 };
 
 // Selectors of the GDT that Machine builds.

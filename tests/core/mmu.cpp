@@ -391,7 +391,7 @@ TEST_CASE("fetch gives the host address of the byte") {
 TEST_CASE("outside RAM an access is memory-mapped I/O, announced before it happens") {
   Machine m;
   unsigned announced = 0;
-  m.mmu.set_mmio_hook([](void* n) { ++*static_cast<unsigned*>(n); }, &announced);
+  m.mmu.set_outside_hook([](void* n, bool) { ++*static_cast<unsigned*>(n); }, &announced);
   CHECK(m.mmu.read<u32>(0xfee00020) == 0x55667788);
   CHECK(announced == 1);
   m.mmu.write<u32>(0xfee000b0, 7);

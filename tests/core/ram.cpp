@@ -16,7 +16,7 @@ struct Watcher : CodeWatcher {
   std::vector<u64> written, marked;
   unsigned removed = 0;
   void code_written(u64 page) override { written.push_back(page); }
-  void code_marked(u64 page) override { marked.push_back(page); }
+  void page_marked(u64 page) override { marked.push_back(page); }
   void slot_removed() override { ++removed; }
 };
 struct Memory {

@@ -238,3 +238,22 @@ TEST_CASE("the same VM twice gives the same events to the cycle") {
     CHECK(a.events[i].a == b.events[i].a);
   }
 }
+
+// arch/x86/kvm/x86.c, kvm_emulate_monitor_mwait, with its quirks as they are by default; CPUID as
+// KVM_GET_SUPPORTED_CPUID gives it.
+TEST_CASE("a VM is not told of MONITOR and MWAIT, both exit and do nothing") {
+  for (const char* model : {"spr", "zen4"}) {
+    Code code(kBase);
+    code.raw({0x31, 0xc0, 0x40, 0x0f, 0xa2, 0x89, 0xce, 0x83, 0xe6, 0x08});  // cpuid 1; esi = ecx & 8
+    code.raw({0xb8}).imm32(kBase).raw({0x31, 0xc9, 0x31, 0xd2, 0x0f, 0x01, 0xc8, 0x0f, 0x01, 0xc9});
+    code.raw({0x89, 0xf0, 0x83, 0xc0, 0x05}).exit_with_eax();
+    Options options;
+    options.model = model;
+    const Run r = run(code, options);
+    INFO(model);
+    CHECK(r.result.status == 11);
+    const bool intel = options.model == "spr";
+    CHECK(exits(r, intel ? "MONITOR_INSTRUCTION" : "monitor") == 1);
+    CHECK(exits(r, intel ? "MWAIT_INSTRUCTION" : "mwait") == 1);
+  }
+}

@@ -69,7 +69,7 @@ struct Block final : ControlBlock {
   bool cr(unsigned, bool, u64) const override { return false; }
   bool external_interrupt() const override { return true; }
   bool nmi() const override { return true; }
-  bool faults_before_rdpmc_intercept() const override { return false; }
+  bool faults_before_intercept() const override { return false; }
   core::CpuState& guest_state() override { return state; }
   const core::SecondStage& second_stage() const override { return stage; }
   u16 tag() const override { return 1; }
