@@ -123,15 +123,6 @@ int Vcpu::handle_halt(HostKernel& kernel) {
   return 1;
 }
 
-// No paravirtual features are offered, so every hypercall is unknown (KVM_ENOSYS) or forbidden (KVM_EPERM).
-int Vcpu::handle_hypercall(HostKernel& kernel) {
-  kernel.work(Path::Hypercall);
-  constexpr u64 kEnosys = 1000, kEperm = 1;
-  const u64 result_value = u64{0} - (state_.cpl ? kEperm : kEnosys);
-  state_.gpr[core::RAX] = state_.code64() ? result_value : static_cast<u32>(result_value);
-  return skip_instruction(exit_.instruction_length);
-}
-
 int Vcpu::handle_control_register(HostKernel& kernel) {
   kernel.work(Path::ControlRegister);
   const unsigned number = exit_.qualification & 0xf, gpr = exit_.qualification >> 16 & 0xf;

@@ -2,6 +2,8 @@
 // Events towards the guest: what wakes a halted vCPU, and KVM's order of injection
 // (kvm_check_and_inject_events): what was being delivered, then a pending exception, then NMI, then
 // interrupt; windows for those that must wait.
+#include <algorithm>
+
 #include "hypervisor/host_kernel.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"
@@ -23,9 +25,19 @@ void Vcpu::accept_messages() {
       continue;
     }
     apic_.receive(it->message);
+    collect_nmi();
     requests_ |= kReqEvent;
     it = messages_.erase(it);
   }
+}
+
+// process_nmi: one can be pending while NMIs are blocked or one is being delivered, as in hardware; two
+// otherwise, since a vCPU that is not in the guest cannot take the first before the second comes.
+void Vcpu::collect_nmi() {
+  if (!apic_.nmi_pending()) return;
+  apic_.take_nmi();
+  const bool blocked = state_.nmi_blocked || (reinject_.valid && reinject_.type == EventType::Nmi);
+  nmis_ = std::min(nmis_ + 1, blocked ? 1u : 2u);
 }
 
 // INIT and start-up messages (kvm_apic_accept_events).
@@ -40,6 +52,7 @@ void Vcpu::accept_apic_events() {
     halted_ = false;
     wait_for_sipi_ = id_ != 0;
     exception_ = reinject_ = {};
+    nmis_ = 0;
   }
   if (vector < 0) return;
   apic_.take_sipi();
@@ -54,7 +67,7 @@ void Vcpu::accept_apic_events() {
 bool Vcpu::has_events() {
   if (requests_ & (kReqPmi | kReqTripleFault)) return true;
   if (exception_.valid || reinject_.valid) return true;
-  if (apic_.nmi_pending() && !state_.nmi_blocked) return true;
+  if ((nmis_ || apic_.nmi_pending()) && !state_.nmi_blocked) return true;
   return vm_.irqchip() && (state_.rflags & core::kIF) && apic_.interrupt_pending();
 }
 
@@ -78,7 +91,7 @@ std::string Vcpu::waits_for() const {
   std::string text = "halted with interrupts ";
   text += state_.rflags & core::kIF ? "enabled" : "disabled";
   if (apic_.pending() >= 0) text += ", interrupt " + std::to_string(apic_.pending()) + " pending";
-  if (apic_.nmi_pending()) text += ", NMI pending";
+  if (nmis_ || apic_.nmi_pending()) text += ", NMI pending";
   return text;
 }
 
@@ -116,8 +129,9 @@ void Vcpu::inject_events(HostKernel& kernel) {
     exception_ = {};
     can_inject = false;
   }
-  if (apic_.nmi_pending() && can_inject && !state_.nmi_blocked && !state_.interrupt_shadow) {
-    apic_.take_nmi();
+  collect_nmi();
+  if (nmis_ && can_inject && !state_.nmi_blocked && !state_.interrupt_shadow) {
+    --nmis_;
     PendingEvent nmi;
     nmi.valid = true;
     nmi.vector = kNMI;
@@ -139,7 +153,7 @@ void Vcpu::inject_events(HostKernel& kernel) {
     const u32 lvtpc = apic_.lvt(apic::kLvtPc);
     if ((lvtpc >> 8 & 7) == 0 && (lvtpc & 0xff) == vector) note(EventKind::Pmi, vector, 0, "inject");
   }
-  const bool want_nmi = apic_.nmi_pending(), want_interrupt = vm_.irqchip() && apic_.interrupt_pending();
+  const bool want_nmi = nmis_ != 0, want_interrupt = vm_.irqchip() && apic_.interrupt_pending();
   if (want_nmi != control_->nmi_window()) control_->set_nmi_window(want_nmi);
   if (want_interrupt != control_->interrupt_window()) control_->set_interrupt_window(want_interrupt);
 }

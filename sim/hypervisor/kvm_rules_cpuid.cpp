@@ -71,9 +71,9 @@ CpuidTable kvm_supported_cpuid(const pmu::Model& host, KernelRelease, bool) {
   if (!intel && host.caps.version >= 2 && host.caps.gp_count >= kKvmMaxAmdGp)
     table.set(0x80000022, 0, {1, kKvmMaxAmdGp, 0, 0});
 
-  // KVM's own leaves: signature "KVMKVMKVM", no paravirtual features.
+  // KVM's own leaves: signature "KVMKVMKVM"; of its paravirtual features the hypercall that sends IPIs.
   table.set(0x40000000, 0, {0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d});
-  table.set(0x40000001, 0, {});
+  table.set(0x40000001, 0, {1u << 11, 0, 0, 0});
   return table;
 }
 

@@ -119,6 +119,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   void complete_interrupts();
   bool fastpath(HostKernel& kernel);
   void accept_messages();
+  void collect_nmi();
   void accept_apic_events();
   bool has_events();
   // injection.cpp
@@ -137,7 +138,6 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   int handle_rdpmc(HostKernel& kernel);
   int handle_xsetbv(HostKernel& kernel);
   int handle_halt(HostKernel& kernel);
-  int handle_hypercall(HostKernel& kernel);
   int handle_control_register(HostKernel& kernel);
   int handle_io(HostKernel& kernel);
   int emulate(HostKernel& kernel, unsigned skip_prefix);
@@ -147,6 +147,9 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   int skip_instruction(unsigned length);
   int internal_error(u32 suberror, const std::string& detail);
   int shutdown(const std::string& why);
+  // hypercalls.cpp
+  int handle_hypercall(HostKernel& kernel);
+  s64 send_ipis(const u64 (&words)[2], u32 first, u64 command);
   // msrs.cpp
   int get_other_msr(u32 index, u64& value, bool host_initiated);
   int set_other_msr(u32 index, u64 value, bool host_initiated);
@@ -176,6 +179,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
 
   platform::PhysicalCpu* cpu_ = nullptr;
   u32 requests_ = 0;
+  unsigned nmis_ = 0;  // pending
   bool halted_ = false, wait_for_sipi_ = false, init_received_ = false;
   PendingEvent exception_;  // pending, not yet injected
   PendingEvent reinject_;   // its delivery was interrupted by a VM-exit, or its VM-entry was given up

@@ -109,18 +109,18 @@ Vcpu* Vm::by_apic_id(u32 id) {
   return nullptr;
 }
 
-void Vm::send(const platform::ApicMessage& message) {
+void Vm::post(const platform::ApicMessage& message, Vcpu& target) {
   Vcpu* sender = message.source == platform::kNoApic ? nullptr : by_apic_id(message.source);
   const platform::PhysicalCpu* cpu = sender ? sender->cpu() : acting_;
-  const u64 now = cpu ? cpu->tsc() : host_.cpu(0).tsc();
-  const auto post = [&](Vcpu& target) {
-    target.post_message(message, now);
-    if (cpu && &target != sender && target.placed_on() != cpu->id())
-      host_.kernel(cpu->id()).kick(target.placed_on());
-  };
+  target.post_message(message, cpu ? cpu->tsc() : host_.cpu(0).tsc());
+  if (cpu && &target != sender && target.placed_on() != cpu->id())
+    host_.kernel(cpu->id()).kick(target.placed_on());
+}
+
+void Vm::send(const platform::ApicMessage& message) {
   if (message.delivery != platform::ApicDelivery::Lowest) {
     for (auto& target : vcpus_)
-      if (target->apic().accepts(message)) post(*target);
+      if (target->apic().accepts(message)) post(message, *target);
     return;
   }
   Vcpu* best = nullptr;  // of equal priority the lowest id
@@ -128,7 +128,18 @@ void Vm::send(const platform::ApicMessage& message) {
     if (target->apic().accepts(message) &&
         (!best || target->apic().processor_priority() < best->apic().processor_priority()))
       best = target.get();
-  if (best) post(*best);
+  if (best) post(message, *best);
+}
+
+unsigned Vm::send_to(u64 word, u32 first, const platform::ApicMessage& message) {
+  unsigned accepted = 0;
+  for (auto& target : vcpus_) {
+    const u32 id = target->apic().id();
+    if (id < first || id - first > 63 || !(word >> (id - first) & 1) || !target->apic().enabled()) continue;
+    post(message, *target);
+    ++accepted;
+  }
+  return accepted;
 }
 
 void Vm::broadcast_eoi(u8 vector) {

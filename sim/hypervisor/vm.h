@@ -39,6 +39,8 @@ class Vm final : public platform::ApicBus {
 
   // Interrupt message from a vCPU's virtual APIC: accepted by the targets after the sender's time.
   void send(const platform::ApicMessage& message) override;
+  // The same to the vCPUs whose APIC ID minus `first` is a set bit of the word. Returns how many.
+  unsigned send_to(u64 word, u32 first, const platform::ApicMessage& message);
   void broadcast_eoi(u8 vector) override;
   void act_on(const platform::PhysicalCpu& cpu) { acting_ = &cpu; }  // what follows happens on that CPU
   Vcpu* by_apic_id(u32 id);
@@ -53,6 +55,7 @@ class Vm final : public platform::ApicBus {
   u64 nanoseconds(const platform::PhysicalCpu& cpu) const;  // since the VM was created
 
  private:
+  void post(const platform::ApicMessage& message, Vcpu& target);
   // Time of the CPU that acts on the devices.
   class Clock final : public platform::DeviceClock {
    public:

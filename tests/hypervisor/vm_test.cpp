@@ -33,6 +33,8 @@ struct Options {
   u64 cycles = 50'000'000;
   std::function<u32(u32)> doorbell;
   unsigned host_cpus = 1;
+  std::vector<platform::test::Part> parts = {};
+  std::function<void(Vcpu&)> created = {};
 };
 
 Run run(const Code& code, const Options& options = {}) {
@@ -49,12 +51,13 @@ Run run(const Code& code, const Options& options = {}) {
   {
     SimulatedKvm kvm(machine, host);
     VmmConfig vmm_config;
-    vmm_config.image = platform::test::make_image(code);
+    vmm_config.image = platform::test::make_image(code, options.parts);
     vmm_config.memory = 16 << 20;
     vmm_config.limit.cycles = options.cycles;
     vmm_config.on_doorbell = options.doorbell;
     Vmm vmm(kvm, std::move(vmm_config));
     REQUIRE_MESSAGE(vmm.create(), vmm.result().detail);
+    if (options.created) options.created(SimulatedKvm::simulated(vmm.vcpu(0)));
     run.result = vmm.run();
     run.statistics = SimulatedKvm::simulated(vmm.vcpu(0)).statistics();
   }
@@ -236,6 +239,71 @@ TEST_CASE("the same VM twice gives the same events to the cycle") {
   for (std::size_t i = 0; i < a.events.size(); ++i) {
     CHECK(a.events[i].cycle == b.events[i].cycle);
     CHECK(a.events[i].a == b.events[i].a);
+  }
+}
+
+// arch/x86/kvm/x86.c, ____kvm_emulate_hypercall; arch/x86/kvm/lapic.c, kvm_pv_send_ipi.
+TEST_CASE("KVM's hypercall sends interrupts to a set of APIC IDs and says how many took it") {
+  constexpr u32 kHandler = 0x401000, kCount = 0x500000, kAnswer = 0x500010, kVector = 0x30;
+  struct Call {
+    u32 number, low, high, first, command, answer, interrupts;
+  };
+  const Call calls[] = {{10, 1, 0, 0, kVector, 1, 1},
+                        {10, 3, 0, 0, kVector, 1, 1},
+                        {10, 2, 1, 0, kVector, 0, 0},
+                        {10, 0, 1, 0xffffffe0, kVector, 1, 1},  // the second word begins 32 IDs further
+                        {10, ~0u, ~0u, ~0u, kVector, 0, 0},
+                        {10, 1, 0, 0, kVector | 1 << 11, static_cast<u32>(-22), 0},
+                        {10, 1, 0, 0, kVector | 1 << 18, static_cast<u32>(-22), 0},
+                        {11, 1, 0, 0, kVector, static_cast<u32>(-1000), 0}};
+  for (const char* model : {"spr", "zen4"})
+    for (const Call& call : calls) {
+      CAPTURE(model);
+      CAPTURE(&call - calls);
+      Code handler(kHandler);
+      handler.raw({0xff, 0x05}).imm32(kCount).store(0xfee000b0, 0).raw({0xcf});
+      Code code(kBase);
+      code.load_tables().store(kCount, 0).store(0xfee000f0, 0x1ff);
+      code.raw({0xb8}).imm32(call.number).raw({0xbb}).imm32(call.low).raw({0xb9}).imm32(call.high);
+      code.raw({0xba}).imm32(call.first).raw({0xbe}).imm32(call.command);
+      code.raw({0x0f, 0x01, model[0] == 's' ? 0xc1 : 0xd9, 0xa3}).imm32(kAnswer);
+      code.raw({0xfb, 0x90, 0x90, 0xfa});                        // sti; nop; nop; cli
+      code.raw({0x81, 0x2d}).imm32(kAnswer).imm32(call.answer);  // sub [answer], expected
+      code.raw({0xa1}).imm32(kCount).raw({0x2d}).imm32(call.interrupts);
+      code.raw({0x0b, 0x05}).imm32(kAnswer).exit_with_eax();  // or: 0 if both are as expected
+      Options options;
+      options.model = model;
+      options.parts = {platform::test::part(handler), platform::test::tables(kVector, kHandler)};
+      CHECK(run(code, options).result.status == 1);
+    }
+}
+
+// arch/x86/kvm/x86.c, process_nmi.
+TEST_CASE("two NMIs wait for a vCPU that is outside the guest, one behind a handler that runs") {
+  constexpr u32 kHandler = 0x401000, kCount = 0x500000;
+  for (const char* model : {"spr", "zen4"}) {
+    CAPTURE(model);
+    Code handler(kHandler);
+    handler.raw({0xff, 0x05}).imm32(kCount).out32(0xd0b0, 3).raw({0xcf});
+    Code code(kBase);
+    code.load_tables().store(kCount, 0).out32(0xd0b0, 1).out32(0xd0b0, 2);
+    code.raw({0x90, 0x90, 0xa1}).imm32(kCount).exit_with_eax();
+    Options options;
+    options.model = model;
+    options.parts = {platform::test::part(handler), platform::test::tables(kNMI, kHandler)};
+    Vcpu* vcpu = nullptr;
+    options.created = [&](Vcpu& created) { vcpu = &created; };
+    bool inside = false;
+    options.doorbell = [&](u32 value) {
+      platform::ApicMessage nmi;
+      nmi.delivery = platform::ApicDelivery::Nmi;
+      const unsigned times = value == 1 ? 3 : value == 2 ? 1 : inside ? 2 : 0;
+      for (unsigned i = 0; i < times; ++i) vcpu->post_message(nmi, 0);
+      inside = value == 2;
+      return 0u;
+    };
+    // 3 outside: 2. Then 1, and 2 in its handler: 1 more.
+    CHECK(run(code, options).result.status == 2 * (2 + 2) + 1);
   }
 }
 
