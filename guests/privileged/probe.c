@@ -103,7 +103,10 @@ static struct outcome enter(const struct probe* p) {
   } else if (!in_long_mode(p->mode)) {
     probe_enter_legacy();
     const u32* w = (const u32*)f;
-    o.has_error = w[1] > 0xffff; /* else that is CS; every EIP is above 64 KiB */
+    /* 3 or 4 words on the same stack, of which FLAGS has bit 1 set and CS, at CPL 0, has not; 5 or 6 on CPL
+     * 0's. */
+    const u64 switched = probe_tss32.esp0 - probe_out.rsp;
+    o.has_error = switched == 20 || switched == 24 ? switched == 24 : !(w[2] & 2);
     if (o.has_error) o.error = *w++;
     o.rip = w[0];
     o.cs = w[1];

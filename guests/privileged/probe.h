@@ -131,7 +131,7 @@ static inline u64 probe_stub(u8 vector) {
 
 /* Outside long mode. */
 struct probe_tss32 {
-  u32 link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, registers[17], ldt;
+  u32 link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, registers[16], ldt;
   u16 trap, io_map;
   u8 map[0x20];
 } __attribute__((packed));

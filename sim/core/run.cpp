@@ -188,8 +188,9 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
   if (shadow) x.slice = true;
   if (fine() && complete) report_retired(op);
   if (s.debug_shadow) return used;
-  const u64 met =
-      (watched ? mmu.take_breakpoints() : 0) | (trap && !(op.flags & kOpSoftInterrupt) ? kDr6SingleStep : 0);
+  // SYSCALL is stepped if TF is still set after it, so that a kernel that masks TF in FMASK is not.
+  const bool stepped = trap && !(op.flags & kOpSoftInterrupt) && (op.run != op::syscall || s.rflags & kTF);
+  const u64 met = (watched ? mmu.take_breakpoints() : 0) | (stepped ? kDr6SingleStep : 0);
   if (met) {
     stopped = true;
     stop = debug_exception(met);
