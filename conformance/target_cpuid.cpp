@@ -17,6 +17,66 @@ bool is_path(const std::string& name) {
          (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
 }
 
+// Names as QEMU's -cpu has them.
+struct FeatureBit {
+  const char* name;
+  u32 leaf, subleaf;
+  u32 CpuidRegs::*reg;
+  unsigned bit;
+};
+constexpr u32 CpuidRegs::*kEax = &CpuidRegs::eax, CpuidRegs::*kEbx = &CpuidRegs::ebx,
+              CpuidRegs::*kEcx = &CpuidRegs::ecx, CpuidRegs::*kEdx = &CpuidRegs::edx;
+constexpr FeatureBit kFeatureBits[] = {
+    {"monitor", 1, 0, kEcx, 3},
+    {"pdcm", 1, 0, kEcx, 15},
+    {"pcid", 1, 0, kEcx, 17},
+    {"x2apic", 1, 0, kEcx, 21},
+    {"tsc-deadline", 1, 0, kEcx, 24},
+    {"xsave", 1, 0, kEcx, 26},
+    {"rdrand", 1, 0, kEcx, 30},
+    {"fsgsbase", 7, 0, kEbx, 0},
+    {"tsc-adjust", 7, 0, kEbx, 1},
+    {"smep", 7, 0, kEbx, 7},
+    {"invpcid", 7, 0, kEbx, 10},
+    {"rtm", 7, 0, kEbx, 11},
+    {"smap", 7, 0, kEbx, 20},
+    {"umip", 7, 0, kEcx, 2},
+    {"spec-ctrl", 7, 0, kEdx, 26},
+    {"xsaveopt", 0xd, 1, kEax, 0},
+    {"perfctr-core", 0x80000001, 0, kEcx, 23},
+    {"nx", 0x80000001, 0, kEdx, 20},
+    {"pdpe1gb", 0x80000001, 0, kEdx, 26},
+    {"rdtscp", 0x80000001, 0, kEdx, 27},
+    {"ibpb", 0x80000008, 0, kEbx, 12},
+    {"perfmon-v2", 0x80000022, 0, kEax, 0},
+};
+
+// "kvm,-x2apic,-pdcm": what it starts from, and the features it leaves out.
+struct Choice {
+  std::string base;
+  std::vector<const FeatureBit*> without;
+};
+
+Choice split(const std::string& text) {
+  Choice choice;
+  std::size_t at = text.find(",-");
+  choice.base = text.substr(0, at);
+  while (at != std::string::npos) {
+    const std::size_t next = text.find(",-", at + 2);
+    const std::string name = text.substr(at + 2, next == std::string::npos ? next : next - at - 2);
+    const auto* found = std::find_if(std::begin(kFeatureBits), std::end(kFeatureBits),
+                                     [&](const FeatureBit& f) { return name == f.name; });
+    if (found == std::end(kFeatureBits)) {
+      std::string names;
+      for (const FeatureBit& f : kFeatureBits) names += (names.empty() ? "" : ", ") + std::string(f.name);
+      throw InputError("--cpuid", "", "'" + name + "'", "a feature to leave out: " + names);
+    }
+    choice.without.push_back(found);
+    at = next;
+  }
+  return choice;
+}
+
 }  // namespace
 
 GuestCpuid read_cpuid_file(const std::string& path) {
@@ -39,25 +99,33 @@ GuestCpuid read_cpuid_file(const std::string& path) {
 }
 
 std::string resolved_cpuid(const std::string& choice, bool bare_metal) {
-  if (choice != kDefaultCpuid) return choice;
-  return bare_metal ? "host" : "kvm";
+  const std::string name = kDefaultCpuid;
+  if (split(choice).base != name) return choice;
+  return (bare_metal ? "host" : "kvm") + choice.substr(name.size());
 }
 
-void check_cpuid_choice(const std::string& choice) {
-  if (choice == kDefaultCpuid || choice == "kvm" || choice == "host") return;
-  if (!is_path(choice))
-    throw InputError("--cpuid", "", "'" + choice + "'",
-                     "'default', 'kvm', 'host' or the path of a .json file");
-  read_cpuid_file(choice);
+void check_cpuid_choice(const std::string& text) {
+  const std::string base = split(text).base;
+  if (base == kDefaultCpuid || base == "kvm" || base == "host") return;
+  if (!is_path(base))
+    throw InputError("--cpuid", "", "'" + base + "'", "'default', 'kvm', 'host' or the path of a .json file");
+  read_cpuid_file(base);
 }
 
-GuestCpuid guest_cpuid(const std::string& choice, const pmu::Model& model, hv::KernelRelease release,
+GuestCpuid guest_cpuid(const std::string& text, const pmu::Model& model, hv::KernelRelease release,
                        bool counters_in_hardware) {
-  if (choice == "host") return {model.cpuid, model.perf_capabilities};
-  if (choice == "kvm")
-    return {hv::kvm_supported_cpuid(model, release, counters_in_hardware),
-            hv::kvm_supported_perf_capabilities(model, counters_in_hardware)};
-  return read_cpuid_file(choice);
+  const Choice choice = split(text);
+  GuestCpuid cpuid;
+  if (choice.base == "host")
+    cpuid = {model.cpuid, model.perf_capabilities};
+  else if (choice.base == "kvm")
+    cpuid = {hv::kvm_supported_cpuid(model, release, counters_in_hardware),
+             hv::kvm_supported_perf_capabilities(model, counters_in_hardware)};
+  else
+    cpuid = read_cpuid_file(choice.base);
+  for (const FeatureBit* f : choice.without)
+    if (CpuidEntry* entry = cpuid.table.find(f->leaf, f->subleaf)) entry->regs.*f->reg &= ~(1u << f->bit);
+  return cpuid;
 }
 
 pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPUID that a guest gets: "kvm" as KVM offers it, "host" as the CPU reports it, or a file. "default" is
 // "host" on bare metal, which is the machine itself, and "kvm" in a VM. A vCPU's CPUID given to bare metal
-// makes the oracle: this hardware, without a hypervisor, with those features.
+// makes the oracle: this hardware, without a hypervisor, with those features. Any of them may be followed by
+// features to leave out, as with QEMU's -cpu: "kvm,-x2apic".
 #pragma once
 
 #include <string>

@@ -304,7 +304,8 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   add_number(*verb, "--cpus", c->cpus, 1, 64, "processors")->default_str("1");
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
   verb->add_option("--cpuid", c->cpuid,
-                   "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
+                   "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
+                   "with ,-FEATURE for what it lacks: kvm,-x2apic")
       ->capture_default_str();
   verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
   add_text(*verb, "--scenario", c->scenario, "a path", "what the host does (JSON)");

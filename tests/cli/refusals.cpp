@@ -145,6 +145,7 @@ TEST_CASE("options with values that cannot be are refused by name") {
       {run + "--log msr,exti", {"--log", "'exti'", "'exit'"}},
       {run + "--cpuid nofile", {"--cpuid", "'nofile'"}},
       {run + "--cpuid /nonexistent.json", {"/nonexistent.json"}},
+      {run + "--cpuid kvm,-x2apci", {"--cpuid", "'x2apci'", "x2apic"}},
       {run + "--scenario /nonexistent.json", {"/nonexistent.json"}},
       {run + "--kernel 6.13", {"--kernel", "'6.13'", "6.12"}},
       {"run " + kHello + " --policy emulated --model sprr", {"--model", "'spr'"}},
