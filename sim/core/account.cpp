@@ -37,7 +37,7 @@ void Core::Impl::retire_range(unsigned from, unsigned to) {
     const MicroOp& op = block_->ops[i];
     loads += op.loads;
     stores += op.stores;
-    locked += op.locked;
+    locked += op.locked();
     if (op.branch != OpBranch::None) happened(count_of(op.branch, x.taken), 1);
   }
   happened(Count::Instructions, to - from);

@@ -117,7 +117,7 @@ void BlockCache::finish(Block& block) const {
     block.precise.push_back(op.run);
     block.loads += op.loads;
     block.stores += op.stores;
-    block.locked += op.locked;
+    block.locked += op.locked();
   }
   block.loop = Loop::of(block.ops, block.precise, block.key.rip);
   block.loops = block.loop != nullptr;

@@ -41,7 +41,7 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const F
     Translator translator(instruction, operands, rip, mode, features, to);
     translator.integer_table();
     translator.finish();
-    translator.default_to_stack();
+    translator.mark_stack();
     if (timing) translator.timing(*timing);
     return true;
   }

@@ -90,7 +90,7 @@ void Translator::integer_table() {
       if (is_mem(0) || is_mem(1)) {
         memory(is_mem(0) ? 0 : 1, 1, 1);
         op_.src = reg(o_[is_mem(0) ? 1 : 0]);
-        op_.locked = 1;
+        op_.access |= kAccessLocked;
         return use(select_exchange(true, op_.size));
       }
       op_.dst = reg(o_[0]);

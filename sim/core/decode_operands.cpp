@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operands and instruction forms: registers, addresses, immediates, and the handler for their combination.
+#include <algorithm>
+
 #include "core/decode_translator.h"
 
 namespace pmusim::core {
@@ -23,13 +25,20 @@ void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
   }
   op_.seg =
       m.segment == ZYDIS_REGISTER_NONE ? static_cast<u8>(DS) : static_cast<u8>(ZydisRegisterGetId(m.segment));
+  // Before a near indirect branch, 3EH is CET's no-track prefix as well; Zydis then ignores the segment.
+  if (mode_ != 8 && i_.attributes & ZYDIS_ATTRIB_HAS_NOTRACK) op_.seg = DS;
   if (mode_ == 8 && op_.address_size == 8 && op_.seg < FS) op_.address |= kAddrFlat;
   if (stores) op_.address |= kAddrStore;
   if (loads + stores)
     for (unsigned i = 0; i < 16; ++i)
-      if (kOperandBytes[i] == bytes(n)) op_.address |= static_cast<u8>(i << kAddrSizeShift);
+      if (kOperandBytes[i] == std::min(bytes(n), 512u)) op_.address |= static_cast<u8>(i << kAddrSizeShift);
   if (loads + stores) implicit(loads, stores);
-  if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.locked = 1;
+  if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.access |= kAccessLocked;
+}
+
+void Translator::checked_as_byte() {
+  static_assert(kOperandBytes[1] == 1);
+  op_.address |= 1 << kAddrSizeShift;
 }
 
 Seg Translator::segment_override() const {
@@ -391,11 +400,11 @@ void Translator::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned
     exact(h);
 }
 
-void Translator::default_to_stack() {
-  for (unsigned n = 0; n < i_.operand_count; ++n) {
-    if (o_[n].type != ZYDIS_OPERAND_TYPE_MEMORY) continue;
-    if (n < i_.operand_count_visible) return;
-    if (o_[n].mem.segment == ZYDIS_REGISTER_SS) op_.seg = SS;
+void Translator::mark_stack() {
+  for (unsigned n = i_.operand_count_visible; n < i_.operand_count; ++n) {
+    if (o_[n].type != ZYDIS_OPERAND_TYPE_MEMORY || o_[n].mem.base == ZYDIS_REGISTER_NONE) continue;
+    const auto base = ZydisRegisterGetId(o_[n].mem.base);
+    if (base == RSP || base == RBP) op_.access |= kAccessStack;
   }
 }
 

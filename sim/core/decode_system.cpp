@@ -22,9 +22,9 @@ void Translator::system_table() {
       }
       return exact(op::pause);
     case ZYDIS_MNEMONIC_MFENCE: case ZYDIS_MNEMONIC_LFENCE: case ZYDIS_MNEMONIC_SFENCE: return system(op::fence);
-    case ZYDIS_MNEMONIC_CLFLUSH: if (lacks(Feature::Clflush)) return; memory(0, 0, 0); return system(op::clflush);
-    case ZYDIS_MNEMONIC_CLFLUSHOPT: if (lacks(Feature::Clflushopt)) return; memory(0, 0, 0); return system(op::clflush);
-    case ZYDIS_MNEMONIC_CLWB: if (lacks(Feature::Clwb)) return; memory(0, 0, 0); return system(op::clflush);
+    case ZYDIS_MNEMONIC_CLFLUSH: if (lacks(Feature::Clflush)) return; memory(0, 0, 0); checked_as_byte(); return system(op::clflush);
+    case ZYDIS_MNEMONIC_CLFLUSHOPT: if (lacks(Feature::Clflushopt)) return; memory(0, 0, 0); checked_as_byte(); return system(op::clflush);
+    case ZYDIS_MNEMONIC_CLWB: if (lacks(Feature::Clwb)) return; memory(0, 0, 0); checked_as_byte(); return system(op::clflush);
     case ZYDIS_MNEMONIC_UD0: case ZYDIS_MNEMONIC_UD1: case ZYDIS_MNEMONIC_UD2: return system(op::undefined);
 
     case ZYDIS_MNEMONIC_RDMSR: return system(op::rdmsr);

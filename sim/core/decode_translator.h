@@ -28,7 +28,7 @@ class Translator {
   void integer_table();
   void system_table();
   void vector_table();
-  void default_to_stack();  // the segment, where the stack is the only memory accessed
+  void mark_stack();
   void finish() {
     if (integer_ && !(op_.flags & kOpEndsBlock) && !op_.stores) mark(kOpPlain);
   }
@@ -64,6 +64,7 @@ class Translator {
 
   void memory(unsigned n, unsigned loads, unsigned stores);
   Seg segment_override() const;  // for instructions whose memory operand Zydis does not know; DS if none
+  void checked_as_byte();  // the memory operand, by its segment
   void implicit(unsigned loads, unsigned stores) {
     op_.loads = static_cast<u8>(op_.loads + loads);
     op_.stores = static_cast<u8>(op_.stores + stores);

@@ -73,17 +73,21 @@ inline u64 segmented(const Executor& x, u8 seg, u64 offset, unsigned size, bool 
   if (x.code64) return seg >= FS ? offset + x.s->seg[seg].base : offset;
   return data_linear(*x.s, seg, offset, size, store);
 }
-inline u64 effective_address(const Executor& x, const MicroOp& op) {
-  const u64 a = effective_offset(x, op);
+inline u64 operand_linear(const Executor& x, const MicroOp& op, u64 a) {
   if (__builtin_expect(op.address & kAddrFlat, 1)) return a;
   return segmented(x, op.seg, low_bytes(a, op.address_size), kOperandBytes[op.address >> kAddrSizeShift],
                    op.address & kAddrStore);
 }
-// Was a data access of the current instruction to `linear` relative to SS? Beside a memory operand the stack
-// is accessed at its top (PUSH, POP, CALL).
+inline u64 effective_address(const Executor& x, const MicroOp& op) {
+  return operand_linear(x, op, effective_offset(x, op));
+}
+// Was a data access of the current instruction to `linear` relative to SS? In 64-bit code; what an
+// instruction that uses the stack accesses outside its memory operand is the stack.
 inline bool refers_to_stack(const Executor& x, const MicroOp& op, u64 linear) {
-  if (op.seg == SS) return true;
-  return linear - effective_address(x, op) >= 16 && linear - x.s->gpr[RSP] + 16 <= 32;
+  const unsigned operand = kOperandBytes[op.address >> kAddrSizeShift];
+  if (!(op.access & kAccessStack) || (operand && linear - effective_address(x, op) < operand))
+    return op.seg == SS;
+  return true;
 }
 template <class T>
 inline T load(Executor& x, const MicroOp& op) {

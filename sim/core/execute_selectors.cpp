@@ -49,10 +49,10 @@ void adjust_rpl_reg(Executor& x, const MicroOp& op) {
 }
 void adjust_rpl_mem(Executor& x, const MicroOp& op) {
   if (!x.s->protected_mode()) raise(kUD);
-  const u64 address = effective_address(x, op);
-  u16 selector = x.mmu->read_for_write<u16>(address);
+  const u64 offset = low_bytes(effective_offset(x, op), op.address_size);
+  u16 selector = x.mmu->read<u16>(segmented(x, op.seg, offset, 2, false));
   const bool change = adjust_rpl(x, selector, get<u16>(x, op.src));
-  if (change) x.mmu->write<u16>(address, selector);
+  if (change) x.mmu->write<u16>(segmented(x, op.seg, offset, 2, true), selector);
   alu::replace(x.s->rflags, kZF, change ? kZF : 0);
 }
 

@@ -38,9 +38,9 @@ struct PopMem {
     const T value = top<T>(x);
     const u64 before = x.s->gpr[RSP];
     drop(x, sizeof(T));
-    const u64 after = x.s->gpr[RSP], address = effective_address(x, op);
+    const u64 after = x.s->gpr[RSP], offset = effective_offset(x, op);
     x.s->gpr[RSP] = before;
-    x.mmu->write<T>(address, value);
+    x.mmu->write<T>(operand_linear(x, op, offset), value);
     x.s->gpr[RSP] = after;
   }
 };
@@ -115,7 +115,8 @@ void enter(Executor& x, const MicroOp& op) {
   const unsigned level = op.aux & 31;
   u64 sp = (old - op.size) & mask;
   write_sized(x, stack_linear(x, sp, op.size, true), x.s->gpr[RBP], op.size);
-  const u64 frame = sp;
+  // With a 16-bit stack the frame pointer keeps the other bits of ESP on an AMD CPU (observed on Zen 4).
+  const u64 frame = x.config->amd ? (old & ~mask) | sp : sp;
   for (unsigned i = 1; i < level; ++i) {
     const u64 link =
         read_sized(x, stack_linear(x, (x.s->gpr[RBP] - i * op.size) & mask, op.size, false), op.size);

@@ -148,6 +148,7 @@ void smsw_mem(Executor& x, const MicroOp& op) {
 
 void load_table(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  if (x.s->cpl != 0) raise_gp();  // before the operand's segment
   load_descriptor_table(x, op.aux, effective_address(x, op), op.size);
 }
 void store_table(Executor& x, const MicroOp& op) {
@@ -230,6 +231,7 @@ void change_ac(Executor& x, const MicroOp& op) {
 }
 void invpcid(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  if (x.s->cpl != 0) raise_gp();  // before the operand's segment
   core::invpcid(x, low_bytes(get<u64>(x, op.dst), op.size), effective_address(x, op));
 }
 // Never out of entropy: CF is always set.

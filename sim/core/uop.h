@@ -44,6 +44,11 @@ enum OpAddress : u8 {
   kAddrStore = 8,  // the operand is written
   kAddrSizeShift = 4,  // above: index of the operand's bytes in kOperandBytes
 };
+// Of the memory accesses.
+enum OpMemory : u8 {
+  kAccessLocked = 1,
+  kAccessStack = 2,  // the stack is accessed without being named, beside or without a memory operand
+};
 // Bytes of memory operands; 0: no data access, not checked against the segment.
 inline constexpr u16 kOperandBytes[16] = {0, 1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 256, 512};
 
@@ -58,16 +63,18 @@ struct MicroOp {
                            // segment/CR/DR numbers
   u8 base = 0, index = 0;  // register numbers
   u8 scale = 0;            // shift
-  u8 seg = DS;             // of the memory operand; SS where the stack is the only memory accessed
+  u8 seg = DS;             // of the memory operand
   u8 address = 0;          // OpAddress
   u8 address_size = 8;     // bytes
   u8 size = 8;             // operand size in bytes
   u8 length = 0;
   OpBranch branch = OpBranch::None;
-  u8 flags = 0;                          // OpFlag
-  u8 loads = 0, stores = 0, locked = 0;  // per execution (REP: per iteration)
-  u8 aux = 0;                            // condition code, repeat kind, nesting level, selector index
+  u8 flags = 0;              // OpFlag
+  u8 loads = 0, stores = 0;  // per execution (REP: per iteration)
+  u8 access = 0;             // OpMemory
+  u8 aux = 0;                // condition code, repeat kind, nesting level, selector index
 
+  bool locked() const { return access & kAccessLocked; }
   u64 rip() const { return next_rip - length; }
 };
 static_assert(sizeof(MicroOp) == 48, "micro-ops are meant to stay small");

@@ -153,4 +153,91 @@ TEST_CASE("an x87 store that fails its alignment check leaves the x87 state") {
   CHECK(p.s.fpu.status == 0);
 }
 
+// --- 16- and 32-bit code.
+
+namespace {
+
+// 32-bit code at kHandler - 0x1000 with a writable segment of 64 kB in DS, ES and SS.
+struct CompatProgram : UserProgram {
+  CompatProgram() {
+    s.seg[CS] = {0, 0xffffffff, 0xc0fb, kUserCode32 | 3};
+    for (const Seg i : {DS, ES, SS}) s.seg[i] = {0x200000, 0xffff, 0x40f3, kUserData | 3};
+    s.gpr[RSP] = 0x8000;
+  }
+};
+constexpr u32 kReadOnlyRights = 0x40f1;
+
+}  // namespace
+
+// SDM Vol. 2, "CLFLUSH": "subject to all permission checking and faults associated with a byte load".
+TEST_CASE("CLFLUSH checks the limit of its segment for a byte") {
+  for (const auto& [offset, vector] : {std::pair{0xffffu, -1}, {0x10000u, int{kGP}}}) {
+    CompatProgram p;
+    p.s.gpr[RBX] = offset;
+    CHECK(p.vector_of({0x0f, 0xae, 0x3b}) == vector);
+  }
+}
+
+// SDM Vol. 2, "POP": RSP is incremented before the address of the destination is computed from it; a fault
+// leaves it.
+TEST_CASE("POP to a segment that cannot be written leaves ESP") {
+  CompatProgram p;
+  p.s.seg[DS].access = kReadOnlyRights;
+  CHECK(p.vector_of({0x8f, 0x03}) == kGP);    // pop [ebx]
+  CHECK(p.get(p.s.gpr[RSP] + 32) == 0x8000);  // in the frame
+}
+
+// SDM Vol. 2, "ARPL": the destination is written only if its RPL is below that of the source.
+TEST_CASE("ARPL that changes nothing does not write") {
+  for (const bool change : {false, true}) {
+    CompatProgram p;
+    p.s.seg[DS].access = kReadOnlyRights;
+    p.put(0x200000, 2, 2);
+    p.s.gpr[RBX] = 0;
+    p.s.gpr[RCX] = change ? 3 : 1;
+    CHECK(p.vector_of({0x63, 0x0b}) == (change ? int{kGP} : -1));  // arpl [ebx], cx
+  }
+}
+
+// Observed on Zen 4; the SDM loads BP alone.
+TEST_CASE("ENTER on a 16-bit stack keeps the upper half of ESP in the frame pointer on AMD") {
+  for (const bool amd : {false, true}) {
+    CompatProgram p;
+    p.config.amd = amd;
+    p.s.seg[SS].access = 0x00f3;
+    p.s.gpr[RSP] = 0x12348000;
+    CHECK(p.vector_of({0xc8, 0, 0, 0}) == -1);
+    CHECK(p.s.gpr[RBP] == (amd ? 0x12347ffc : 0x7ffc));
+    CHECK(p.s.gpr[RSP] == 0x12347ffc);
+  }
+}
+
+// SDM Vol. 2, "Instruction Prefixes": 3EH is the DS override, whatever else it says to an indirect branch.
+TEST_CASE("a DS override before an indirect jump is one though it says no-track as well") {
+  CompatProgram p;
+  p.s.seg[SS].base = 0x210000;
+  p.put(0x200100, 0x123456, 4);
+  p.s.gpr[RBP] = 0x100;
+  p.vector_of({0x3e, 0xff, 0x65, 0x00});  // jmp ds:[ebp]
+  CHECK(p.s.rip == 0x123456);
+}
+
+// SDM Vol. 2, LGDT, LIDT: "#GP(0) if the current privilege level is not 0", beside #SS(0) for the operand.
+TEST_CASE("LGDT is refused at CPL 3 before its operand's segment is looked at") {
+  CompatProgram p;
+  p.s.gpr[RBP] = 0x10000;
+  CHECK(p.vector_of({0x0f, 0x01, 0x55, 0x00}) == kGP);  // lgdt [ebp]
+}
+
+TEST_CASE("a non-canonical stack is told from a memory operand of the same instruction near it") {
+  UserProgram p;
+  p.s.gpr[RSP] = kNonCanonical;
+  p.s.gpr[RBX] = kNonCanonical - 24;
+  CHECK(p.vector_of({0xff, 0x33}) == kGP);  // push [rbx]
+  UserProgram q;
+  q.s.gpr[RBX] = Program::kDataAt;
+  q.s.gpr[RSP] = kNonCanonical;
+  CHECK(q.vector_of({0xff, 0x33}) == kSS);
+}
+
 }  // namespace pmusim::core::test

@@ -4,7 +4,7 @@
 // memory.
 #pragma once
 
-#include "base/types.h"
+#include "segments.h"
 
 namespace pmusim::silicon {
 
@@ -12,10 +12,11 @@ inline constexpr u64 kPage = 4096;
 // Reserved and not present, but for the pages below: an address in here can do no harm.
 inline constexpr u64 kArena = 0x20000000, kArenaSize = 0x10000000;
 inline constexpr u64 kCode = kArena + 0x4000000, kCodeSize = 4 * kPage;  // readable, executable
-inline constexpr u64 kLanding = kCode + 0x100000;                        // executable page of INT3
+inline constexpr u64 kLanding = kCode + 0x8000;                          // executable page of INT3
 inline constexpr u64 kData = kArena + 0x8000000, kDataSize = 2 * kPage;  // writable, not executable
 inline constexpr u64 kReadOnly = kData + kDataSize;                      // one page right behind
 inline constexpr u64 kUnmapped = kReadOnly + kPage;
+inline constexpr u64 kExit = kArena + 0x1000000;  // host only: where 16- and 32-bit code leaves by
 
 inline constexpr unsigned kSlots = 64;  // instructions of one batch
 inline constexpr unsigned kSlotSize = kCodeSize / kSlots, kSlotEntry = kSlotSize / 2;
@@ -48,8 +49,8 @@ struct State {
   u64 gpr[16];
   u64 rip;
   u64 rflags;
-  u16 selectors[4];  // ES, CS, SS, DS
-  u64 unused;
+  u16 selectors[6];  // in the order of core::Seg; FS is not observed
+  u32 unused;
   FxImage fx;  // meaningful where the form uses it
 };
 
@@ -75,6 +76,7 @@ struct Outcome {
 // One round: up to kSlots instructions, many states.
 inline constexpr unsigned kBatch = 1024;
 struct Batch {
+  Mode mode = Mode::Long;
   unsigned count = 0;
   bool uses_fx = false, loads_segments = false;
   u8 code[kCodeSize];

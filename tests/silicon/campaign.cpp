@@ -22,7 +22,7 @@ std::string text_of(const Instruction& i) {
   ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
   char buffer[128] = "?";
   ZydisFormatterFormatInstruction(&f, &i.info, i.operands, i.info.operand_count_visible, buffer,
-                                  sizeof buffer, i.address, nullptr);
+                                  sizeof buffer, i.offset(), nullptr);
   std::string text = buffer;
   text += "  [";
   for (unsigned n = 0; n < i.length(); ++n) text += fmt::format("{}{:02x}", n ? " " : "", i.bytes[n]);
@@ -51,12 +51,21 @@ bool same_fx(const FxImage& a, const FxImage& b) {
 struct Comparison {
   u64 flags;  // compared
   bool fx;
+  Mode mode;
 };
+
+// In 16- and 32-bit code there are eight registers of 32 bits.
+bool same_registers(const State& a, const State& b, Mode mode) {
+  if (mode == Mode::Long) return std::memcmp(a.gpr, b.gpr, sizeof a.gpr) == 0;
+  for (unsigned r = 0; r < 8; ++r)
+    if (static_cast<u32>(a.gpr[r]) != static_cast<u32>(b.gpr[r])) return false;
+  return true;
+}
 
 bool same(const Outcome& host, const Outcome& core, const Comparison& c) {
   return host.trap == core.trap && host.error_code == core.error_code && host.cr2 == core.cr2 &&
-         std::memcmp(host.state.gpr, core.state.gpr, sizeof host.state.gpr) == 0 &&
-         host.state.rip == core.state.rip && ((host.state.rflags ^ core.state.rflags) & c.flags) == 0 &&
+         same_registers(host.state, core.state, c.mode) && host.state.rip == core.state.rip &&
+         ((host.state.rflags ^ core.state.rflags) & c.flags) == 0 &&
          std::memcmp(host.state.selectors, core.state.selectors, sizeof host.state.selectors) == 0 &&
          (!c.fx || same_fx(host.state.fx, core.state.fx)) && same_memory(host, core);
 }
@@ -72,8 +81,8 @@ std::string describe(const Outcome& host, const Outcome& core, const Input& in, 
   for (unsigned r = 0; r < 16; ++r) line(kNames[r], in.state.gpr[r], host.state.gpr[r], core.state.gpr[r]);
   line("rip", in.state.rip, host.state.rip, core.state.rip);
   line("rflags", in.state.rflags, host.state.rflags & c.flags, core.state.rflags & c.flags);
-  static const char* const selectors[] = {"es", "cs", "ss", "ds"};
-  for (unsigned n = 0; n < 4; ++n)
+  static const char* const selectors[] = {"es", "cs", "ss", "ds", "fs", "gs"};
+  for (unsigned n = 0; n < 6; ++n)
     line(selectors[n], in.state.selectors[n], host.state.selectors[n], core.state.selectors[n]);
   if (c.fx) {
     const FxImage &b = in.state.fx, &h = host.state.fx, &s = core.state.fx;
@@ -96,9 +105,12 @@ std::string describe(const Outcome& host, const Outcome& core, const Input& in, 
         text += fmt::format("    memory {} {:#x}: {}\n", name, kData + o->line[n] * kLine,
                             hex(o->bytes[n], kLine));
   }
+  if (host.trap == core.trap && host.trap != kNoTrap)
+    text += fmt::format("    both end in vector {} with error code {:#x}\n", host.trap, host.error_code);
   text += "    before:";
   for (unsigned r = 0; r < 16; ++r) text += fmt::format(" {} {:#x}", kNames[r], in.state.gpr[r]);
   text += fmt::format(" rflags {:#x}", in.state.rflags);
+  for (unsigned n = 0; n < 6; ++n) text += fmt::format(" {} {:#x}", selectors[n], in.state.selectors[n]);
   if (c.fx) {
     const FxImage& b = in.state.fx;
     text += fmt::format("\n    fcw {:#x} fsw {:#x} ftw {:#x} mxcsr {:#x}", b.fcw, b.fsw, b.ftw, b.mxcsr);
@@ -121,6 +133,11 @@ constexpr u64 kComparedFlags = core::kArithmeticFlags | core::kTF | core::kIF | 
 
 }  // namespace
 
+const char* Campaign::lacks(const Form& form) const {
+  const char* mode = host_.lacks(form.mode);
+  return mode ? mode : missing_on_host(form);
+}
+
 Tally Campaign::run(const Form& form, u64 states) {
   Tally tally;
   Generator generator(seed_ ^ hash(form.name), HostCpu::fs_base(), kData + 0x123,
@@ -129,6 +146,7 @@ Tally Campaign::run(const Form& form, u64 states) {
   std::vector<Instruction> instructions;
   std::vector<Outcome> results(kBatch);
   while (tally.states < states) {
+    batch.mode = form.mode;
     batch.count = 0;
     batch.uses_fx = form.uses_fx;
     batch.loads_segments = form.loads_segments;
@@ -137,6 +155,7 @@ Tally Campaign::run(const Form& form, u64 states) {
     generator.fill_memory(batch);
     std::memset(batch.code, 0xcc, kCodeSize);
     instructions.clear();
+    const u16 cs = generator.code_segment(form.mode);
     unsigned failures = 0;
     const unsigned wanted = static_cast<unsigned>(std::min<u64>(kBatch, states - tally.states));
     const unsigned per = std::max(1u, wanted / kSlots);
@@ -149,7 +168,7 @@ Tally Campaign::run(const Form& form, u64 states) {
         ++tally.differences;
         return tally;
       }
-      if (!draw(form, slot_address(slot), generator.rng(), i) || !generator.aim(i)) {
+      if (!draw(form, cs, slot_address(slot), generator.rng(), i) || !generator.aim(i)) {
         ++failures;
         continue;
       }
@@ -167,7 +186,7 @@ Tally Campaign::run(const Form& form, u64 states) {
       }
       u8* at = batch.code + (i.address - kCode);
       std::memcpy(at, i.bytes, i.length());
-      if (!form.branches) HostCpu::put_exit(at + i.length(), i.address + i.length());
+      if (!form.branches) HostCpu::put_exit(at + i.length(), i.address + i.length(), form.mode);
       instructions.push_back(i);
     }
     host_.start();
@@ -202,7 +221,7 @@ Tally Campaign::run(const Form& form, u64 states) {
         ++tally.undefined;
         continue;
       }
-      const Comparison c{kComparedFlags & ~undefined.flags, form.uses_fx};
+      const Comparison c{kComparedFlags & ~undefined.flags, form.uses_fx, form.mode};
       if (same(host, core, c)) continue;
       take_over_unpromised(i, in, host, core);
       if (same(host, core, c)) {

@@ -23,6 +23,9 @@ struct Tally {
 class Campaign {
  public:
   explicit Campaign(u64 seed) : seed_(seed) {}
+  // Why this host cannot run the mode or the form, or nullptr.
+  const char* lacks(Mode mode) const { return host_.lacks(mode); }
+  const char* lacks(const Form& form) const;
   Tally run(const Form& form, u64 states);
 
  private:

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random states for an instruction: registers with values at every sign boundary, memory operands aimed at
-// the arena (aligned, across pages, read-only, not present, not canonical), and what single instructions need
-// to reach their interesting cases (a division that does not overflow, a comparison that is equal). Limits:
-// EFLAGS.TF is never set, AC only by the instruction itself (the core has no alignment checks).
+// Random states for an instruction: registers with values at every sign boundary, segments of every kind in
+// 16- and 32-bit code, memory operands aimed at the arena (aligned, across pages and limits, read-only, not
+// present, not canonical), and what single instructions need to reach their interesting cases (a division
+// that does not overflow, a comparison that is equal). Limits: EFLAGS.TF is never set.
 #pragma once
 
-#include "arena.h"
+#include "addressing.h"
 #include "form.h"
+#include "values.h"
 
 namespace pmusim::silicon {
 
 class Generator {
  public:
   Generator(u64 seed, u64 fs_base, u64 gs_base, bool amd)
-      : rng_(seed), fs_base_(fs_base), gs_base_(gs_base), amd_(amd) {}
+      : rng_(seed), values_(rng_), addressing_(fs_base, gs_base), amd_(amd) {}
 
   Rng& rng() { return rng_; }
   void fill_memory(Batch& batch);
+  // The code segment of a batch.
+  u16 code_segment(Mode mode);
 
   // Chooses displacement, branch target or vector where an instruction has no register to aim with. False:
   // the instruction cannot be used.
@@ -25,26 +28,41 @@ class Generator {
   bool state(const Form& form, const Instruction& instruction, Input& to);
 
  private:
-  u64 value();
+  static constexpr unsigned kOperands = 4;
+  struct Access {
+    const ZydisDecodedOperand* operand;
+    Address address;
+    u64 first, size;  // the bytes, as linear addresses
+    bool certain;     // will not fault, nor will what is near
+  };
+
+  u64 value(Mode mode);
   u64 target(const Form& form);
-  u64 landing();
-  u64 selector();
+  u64 landing(Mode mode);
+  u64 near_offset(u64 linear, u16 selector);
+  void segments(const Instruction& i, State& s);
+  u16 data_segment(bool narrow);
   void fill(u8* to, unsigned size, const State& s);
-  void before(const Form& form, const Instruction& i, State& s);
-  bool after(const Form& form, const Instruction& i, Input& in, const u64* addresses, unsigned count);
-  bool solve(const Instruction& i, const ZydisDecodedOperandMem& m, u64 target, State& s);
-  u64 effective(const Instruction& i, const ZydisDecodedOperand& o, const State& s) const;
-  u64 segment_base(const ZydisDecodedOperandMem& m) const;
-  void vector(u8* to);
-  void extended(u8* to);
-  void fx(FxImage& to);
+  bool acceptable(const Form& form, const Instruction& i, State& s);
+  // Registers that decide what happens, before addresses are chosen; memory that does, afterwards.
+  void special_registers(const Form& form, const Instruction& i, State& s);
+  bool special_memory(const Form& form, const Instruction& i, Input& in);
 
   Rng rng_;
-  u64 fs_base_, gs_base_;
+  Values values_;
+  Addressing addressing_;
   bool amd_;  // of the host
   bool safe_stack_ = false;
-  u64 destination_ = 0;  // of an indirect branch
+  u64 destination_ = 0;  // linear, of an indirect branch
   unsigned pinned_ = 0;  // general registers that an address depends on
+  Access accesses_[kOperands];
+  unsigned count_ = 0;
 };
+
+// Writes into whatever patches cover these bytes (they may overlap); false if one is covered by none.
+bool put_memory(Input& in, u64 address, u64 v, unsigned size);
+inline bool is_readable(u64 address) {
+  return (address + 8 > kData && address < kUnmapped) || (address + 8 > kCode && address < kLanding + kPage);
+}
 
 }  // namespace pmusim::silicon

@@ -17,23 +17,31 @@
 #include <new>
 #include <stdexcept>
 
+#include "core/state.h"
+
 namespace pmusim::silicon {
 
 // What host_entry.S and the signal handler share; the offsets are host_entry.S's.
 struct alignas(16) HostFrame {
   State state;
-  u8 uses_fx, loads_segments;
+  u8 uses_fx, loads_segments, compat;
   u64 host_rsp;
   Outcome* outcome;
+  u32 far_offset;
+  u16 far_selector;
+  void (*how)();  // silicon_enter_long or silicon_enter_compat
 };
 static_assert(offsetof(HostFrame, state.selectors) == 144 && offsetof(HostFrame, state.fx) == 160 &&
-                  offsetof(HostFrame, uses_fx) == 672 && offsetof(HostFrame, host_rsp) == 680,
+                  offsetof(HostFrame, uses_fx) == 672 && offsetof(HostFrame, host_rsp) == 680 &&
+                  offsetof(HostFrame, far_offset) == 696 && offsetof(HostFrame, how) == 704,
               "host_entry.S knows the layout");
 
 extern "C" {
 HostFrame silicon_frame;
 void silicon_enter();
 void silicon_exit();
+void silicon_enter_long();
+void silicon_enter_compat();
 [[noreturn]] void silicon_return();
 }
 
@@ -64,6 +72,7 @@ void handler(int, siginfo_t*, void* context) {
   s.selectors[1] = static_cast<u16>(g[REG_CSGSFS]);
   s.selectors[2] = static_cast<u16>(static_cast<u64>(g[REG_CSGSFS]) >> 48);
   asm volatile("mov %%es, %0; mov %%ds, %1" : "=m"(s.selectors[0]), "=m"(s.selectors[3]));
+  if (silicon_frame.compat) asm volatile("mov %%gs, %0" : "=m"(s.selectors[5]));
   if (silicon_frame.uses_fx) std::memcpy(&s.fx, u.uc_mcontext.fpregs, sizeof(FxImage));
   out->trap = static_cast<u8>(g[REG_TRAPNO]);
   out->error_code = static_cast<u32>(g[REG_ERR]);
@@ -89,7 +98,8 @@ void replace(u64 at, const u8* bytes, u64 size, int protection) {
 }  // namespace
 
 HostCpu::HostCpu()
-    : batch_(new (shared(sizeof(Batch))) Batch),
+    : no_compat_(install_segments()),
+      batch_(new (shared(sizeof(Batch))) Batch),
       outcomes_(static_cast<Outcome*>(shared(sizeof(Outcome) * kBatch))),
       progress_(static_cast<unsigned*>(shared(kPage))) {}
 
@@ -100,7 +110,15 @@ HostCpu::~HostCpu() {
   munmap(const_cast<unsigned*>(progress_), kPage);
 }
 
-void HostCpu::put_exit(u8* at, u64 address) {
+void HostCpu::put_exit(u8* at, u64 address, Mode mode) {
+  if (mode != Mode::Long) {
+    if (mode == Mode::Compat16) *at++ = 0x66;
+    *at++ = 0xea;  // JMP far
+    const u32 offset = kExit;
+    std::memcpy(at, &offset, 4);
+    std::memcpy(at + 4, &kUserCode, 2);
+    return;
+  }
   u8 jump[] = {0xff, 0x25, 0, 0, 0, 0};  // JMP [RIP + padding]
   jump[2] = static_cast<u8>(-(address + sizeof jump) & 7);
   std::memcpy(at, jump, sizeof jump);
@@ -168,7 +186,13 @@ void HostCpu::child(int requests, int answers) {
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   for (const int signal : kSignals) sigaction(signal, &action, nullptr);
 
+  // An address of 32 bits can be any.
+  constexpr u64 lowest = 0x10000, end = u64{1} << 32;
+  map(lowest, kArena - lowest, PROT_NONE);
   map(kArena, kArenaSize, PROT_NONE);
+  map(kArena + kArenaSize, end - kArena - kArenaSize, PROT_NONE);
+  put_exit(map(kExit, kPage, PROT_READ | PROT_WRITE), kExit, Mode::Long);
+  mprotect(reinterpret_cast<void*>(kExit), kPage, PROT_READ | PROT_EXEC);
   map(kCode, kCodeSize, PROT_READ | PROT_EXEC);
   std::memset(map(kLanding, kPage, PROT_READ | PROT_WRITE), 0xcc, kPage);
   mprotect(reinterpret_cast<void*>(kLanding), kPage, PROT_READ | PROT_EXEC);
@@ -189,7 +213,9 @@ void HostCpu::execute_batch() {
   replace(kReadOnly, b.read_only, kPage, PROT_READ);
   u8* data = reinterpret_cast<u8*>(kData);
   std::memcpy(data, b.data, kDataSize);
-  syscall(SYS_arch_prctl, ARCH_SET_GS, b.gs_base);
+  if (b.mode == Mode::Long) syscall(SYS_arch_prctl, ARCH_SET_GS, b.gs_base);
+  silicon_frame.compat = b.mode != Mode::Long;
+  silicon_frame.how = silicon_frame.compat ? silicon_enter_compat : silicon_enter_long;
   silicon_frame.uses_fx = b.uses_fx;
   silicon_frame.loads_segments = b.loads_segments;
 
@@ -199,6 +225,8 @@ void HostCpu::execute_batch() {
     *progress_ = i;
     for (const Patch& p : in.patches) apply(p, data);
     std::memcpy(&silicon_frame.state, &in.state, b.uses_fx ? sizeof(State) : offsetof(State, fx));
+    silicon_frame.far_offset = static_cast<u32>(in.state.rip);
+    silicon_frame.far_selector = in.state.selectors[core::CS];
     silicon_frame.outcome = &out;
     out.trap = kNoTrap;
     out.error_code = 0;
@@ -206,7 +234,10 @@ void HostCpu::execute_batch() {
     silicon_enter();
     silicon_frame.outcome = nullptr;
     std::memcpy(&out.state, &silicon_frame.state, b.uses_fx ? sizeof(State) : offsetof(State, fx));
-    if (out.trap == kNoTrap) out.state.rip = in.state.rip + in.length;
+    if (out.trap == kNoTrap) {  // observed behind the way out
+      out.state.rip = in.state.rip + in.length;
+      out.state.selectors[core::CS] = in.state.selectors[core::CS];
+    }
     take_changes(out, data, b.data);
   }
 }

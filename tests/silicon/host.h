@@ -19,6 +19,9 @@ class HostCpu {
   HostCpu(const HostCpu&) = delete;
   HostCpu& operator=(const HostCpu&) = delete;
 
+  // Why the host cannot execute in this mode, or nullptr.
+  const char* lacks(Mode mode) const { return mode == Mode::Long ? nullptr : no_compat_; }
+
   // The batch to fill and, after wait(), its outcomes.
   Batch& batch() { return *batch_; }
   const Outcome& outcome(unsigned i) const { return outcomes_[i]; }
@@ -27,9 +30,9 @@ class HostCpu {
   // Empty, or how the child died (state number and status).
   std::string wait();
 
-  // A jump out of the arena, to follow an instruction; `address` is its own. Its pointer is aligned, because
-  // the instruction may have set AC.
-  static void put_exit(u8* at, u64 address);
+  // A jump out of the arena, to follow an instruction; `address` is its own. 64-bit code: its pointer is
+  // aligned, because the instruction may have set AC; other code: by kExit.
+  static void put_exit(u8* at, u64 address, Mode mode);
   static u64 fs_base();
 
  private:
@@ -38,6 +41,7 @@ class HostCpu {
   void execute_batch();
   std::string end_of_child();
 
+  const char* no_compat_;
   Batch* batch_;
   Outcome* outcomes_;
   volatile unsigned* progress_;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Enters a state and leaves it again without needing a register: everything is addressed from RIP.
-   silicon_enter(): loads silicon_frame's state and jumps to its rip.
+   silicon_enter(): loads silicon_frame's state and jumps to its rip, by a far jump to 16- and 32-bit code.
    silicon_exit: reached by a jump after the instruction; saves the state and returns from silicon_enter().
    silicon_return: reached from the signal handler, which has saved the state itself. */
 #if defined(__x86_64__)
@@ -11,7 +11,10 @@
 #define FX_AT silicon_frame+160(%rip)
 #define USES_FX silicon_frame+672(%rip)
 #define LOADS_SEGMENTS silicon_frame+673(%rip)
+#define IS_COMPAT silicon_frame+674(%rip)
 #define HOST_RSP silicon_frame+680(%rip)
+#define HOW silicon_frame+704(%rip)
+#define FAR_POINTER silicon_frame+696(%rip)
 
 	.text
 	.globl silicon_enter, silicon_exit, silicon_return
@@ -31,9 +34,12 @@ silicon_enter:
 	je 2f
 	mov SELECTOR(0), %es
 	mov SELECTOR(3), %ds
+	cmpb $0, IS_COMPAT
+	je 2f
+	mov SELECTOR(5), %gs
+	mov SELECTOR(2), %ss
 2:	pushq RFLAGS_AT
 	popfq
-	mov GPR(0), %rax
 	mov GPR(1), %rcx
 	mov GPR(2), %rdx
 	mov GPR(3), %rbx
@@ -49,7 +55,14 @@ silicon_enter:
 	mov GPR(14), %r14
 	mov GPR(15), %r15
 	mov GPR(4), %rsp
+	mov GPR(0), %rax
+	jmp *HOW
+
+	.globl silicon_enter_long, silicon_enter_compat
+silicon_enter_long:
 	jmp *RIP_AT
+silicon_enter_compat:
+	ljmp *FAR_POINTER
 
 silicon_exit:
 	mov %rax, GPR(0)
@@ -75,7 +88,10 @@ silicon_exit:
 	mov %cs, SELECTOR(1)
 	mov %ss, SELECTOR(2)
 	mov %ds, SELECTOR(3)
-	cmpb $0, USES_FX
+	cmpb $0, IS_COMPAT
+	je 4f
+	mov %gs, SELECTOR(5)
+4:	cmpb $0, USES_FX
 	je silicon_return
 	fxsave64 FX_AT
 silicon_return:
@@ -85,6 +101,8 @@ silicon_return:
 	xor %ecx, %ecx
 	mov %ecx, %es
 	mov %ecx, %ds
+	mov $0x2b, %ecx
+	mov %ecx, %ss
 3:
 	pushq $2
 	popfq

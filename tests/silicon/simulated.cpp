@@ -15,14 +15,15 @@ namespace {
 using namespace core;
 
 constexpr u64 kPhysicalSize = 64 * kPage;
-constexpr u64 kTables = 0x1000, kGdt = 0x10000, kTss = 0x11000, kIdt = 0x12000, kStackTop = 0x15000;
+constexpr u64 kTables = 0x1000, kGdt = 0x10000, kTss = 0x11000, kLdt = 0x11800, kIdt = 0x12000,
+              kStackTop = 0x15000;
 constexpr u64 kCodeAt = 0x20000, kLandingAt = kCodeAt + kCodeSize, kDataAt = 0x30000,
               kReadOnlyAt = kDataAt + kDataSize;
 constexpr u64 kKernel = 0xffff800000000000;  // where physical memory is mapped for the kernel
 constexpr u64 kHandlers = kKernel + 0x16000, kHandlerSize = 16;
 
 // Linux's selectors (arch/x86/include/asm/segment.h), so that selector errors agree.
-constexpr u16 kKernelCode = 0x10, kUserCode32 = 0x23, kUserData = 0x2b, kUserCode = 0x33;
+constexpr u16 kKernelCode = 0x10;
 constexpr u64 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kNx = u64{1} << 63;
 
 struct NoDevices final : CoreEnv {
@@ -46,6 +47,12 @@ constexpr Segment flat(u16 selector, u32 access) {
   s.access = access;
   s.selector = selector;
   return s;
+}
+
+Segment segment_of(u16 selector) {
+  const UserSegment* u = find_segment(selector);
+  if (!u) return flat(selector, 0x10000);
+  return {u->base, u->limit, access_of(*u), selector};
 }
 
 bool has_error_code(unsigned vector) {
@@ -94,9 +101,9 @@ struct SimulatedCpu::Machine {
 
     put(kGdt + kKernelCode, 0x00af9b000000ffff);
     put(kGdt + 0x18, 0x00cf93000000ffff);
-    put(kGdt + (kUserCode32 & ~7), 0x00cffb000000ffff);
-    put(kGdt + (kUserData & ~7), 0x00cff3000000ffff);
     put(kGdt + (kUserCode & ~7), 0x00affb000000ffff);
+    for (const UserSegment& u : user_segments())
+      put((u.local() ? kLdt : kGdt) + (u.selector & ~7u), descriptor_of(u));
     put(kGdt + 0x78, 0x0040f50000000000);  // the per-CPU segment: read-only data
     put(kTss + 4, kKernel + kStackTop);
     put(kTss + 0x60, u64{0x68} << 48);  // I/O map base: no map
@@ -119,7 +126,7 @@ struct SimulatedCpu::Machine {
     user.gdtr = {kKernel + kGdt, 0x7f};
     user.idtr = {kKernel + kIdt, 0xfff};
     user.tr = {kKernel + kTss, 0x67, 0x8b, 0x40};
-    user.ldtr = flat(0, 0x10000);
+    user.ldtr = {kKernel + kLdt, local_segments() * 8 - 1, 0x82, 0x50};
     user.cpl = 3;
     user.activity = Activity::Running;
     s = user;
@@ -128,7 +135,7 @@ struct SimulatedCpu::Machine {
   }
 
   void selectors(State& to) const {
-    for (const Seg i : {ES, CS, SS, DS}) to.selectors[i] = s.seg[i].selector;
+    for (const Seg i : {ES, CS, SS, DS, GS}) to.selectors[i] = s.seg[i].selector;
   }
 
   void put_fx(const FxImage& from) {
@@ -217,6 +224,8 @@ void SimulatedCpu::execute(const Batch& batch, const Input& in, bool branches, O
   for (const Patch& p : in.patches) apply(p, data);
   m.s = m.user;
   std::memcpy(m.s.gpr, in.state.gpr, sizeof m.s.gpr);
+  if (batch.mode != Mode::Long)
+    for (const Seg i : {ES, CS, SS, DS, GS}) m.s.seg[i] = segment_of(in.state.selectors[i]);
   if (batch.uses_fx) m.put_fx(in.state.fx);
   m.s.rip = in.state.rip;
   m.s.rflags = in.state.rflags;

@@ -71,6 +71,14 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_BLSMSK, kAF | kPFlag, By::Nothing},
     {ZYDIS_MNEMONIC_BLSR, kAF | kPFlag, By::Nothing},
     {ZYDIS_MNEMONIC_BZHI, kAF | kPFlag, By::Nothing},
+    // "The OF, SF, ZF, and PF flags are undefined", "The OF flag is undefined", "The OF, AF, and CF flags are
+    // undefined."
+    {ZYDIS_MNEMONIC_AAA, kOFlag | kSF | kZF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_AAS, kOFlag | kSF | kZF | kPFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_DAA, kOFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_DAS, kOFlag, By::Nothing},
+    {ZYDIS_MNEMONIC_AAM, kOFlag | kAF | kCF, By::Nothing},
+    {ZYDIS_MNEMONIC_AAD, kOFlag | kAF | kCF, By::Nothing},
     // "AF, SF, and PF are undefined."
     {ZYDIS_MNEMONIC_BEXTR, kAF | kSF | kPFlag, By::Nothing},
 };
@@ -103,12 +111,10 @@ Undefined undefined_after(const Instruction& i, const Input& in) {
 
 namespace {
 
-unsigned largest_access(const Instruction& i) {
-  unsigned bits = 0;
+bool accesses_parts(const Instruction& i) {
   for (unsigned n = 0; n < i.info.operand_count; ++n)
-    if (i.operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY && i.operands[n].size > bits)
-      bits = i.operands[n].size;
-  return bits;
+    if (is_memory(i.operands[n]) && has_parts(i.operands[n])) return true;
+  return false;
 }
 
 bool names_mmx(const Instruction& i) {
@@ -145,9 +151,17 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
   constexpr u32 kOverflow = 8, kUnderflow = 16, kPrecision = 32;
   // The order in which the parts of an x87 environment or a state image are accessed: only the page is
   // compared.
-  if (core.trap == kPageFault && host.trap == kPageFault && has_parts(largest_access(i)) &&
+  if (core.trap == kPageFault && host.trap == kPageFault && accesses_parts(i) &&
       core.cr2 / kPage == host.cr2 / kPage)
     core.cr2 = host.cr2;
+  // The return address is on the stack before a target beyond the limit of CS is refused (Zen 4), or is not.
+  constexpr u8 kGeneralProtection = 13;
+  if (i.info.mnemonic == ZYDIS_MNEMONIC_CALL && core.trap == kGeneralProtection && host.trap == core.trap &&
+      host.error_code == 0) {
+    core.changed = host.changed;
+    std::memcpy(core.line, host.line, sizeof core.line);
+    std::memcpy(core.bytes, host.bytes, sizeof core.bytes);
+  }
   const bool loads_mxcsr = i.info.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
                            i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR ||
                            i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR64;

@@ -4,14 +4,15 @@
 // Unverified: sections and sentences were written from memory.
 #pragma once
 
+#include "addressing.h"
 #include "arena.h"
 #include "form.h"
 
 namespace pmusim::silicon {
 
-// A memory operand of so many bits is accessed in parts: x87 environment, state images.
-inline bool has_parts(unsigned bits) {
-  return bits > 80 && bits != 128;
+// A memory operand that is accessed in parts: x87 environment, state images, PUSHA.
+inline bool has_parts(const ZydisDecodedOperand& memory) {
+  return memory.size > 80 && (memory.size != 128 || is_stack(memory));
 }
 
 struct Undefined {

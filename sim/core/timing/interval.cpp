@@ -240,7 +240,7 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
         memory_.prefetch(access_of(d, d.loads[0], cycle), t.write_prefetch, counts);
     } else {
       const u64 from =
-          d.op->locked ? std::max(address, drained_at_) : address;  // LOCK waits for older stores
+          d.op->locked() ? std::max(address, drained_at_) : address;  // LOCK waits for older stores
       for (unsigned i = 0; i < d.load_count; ++i)
         loaded = std::max(loaded, load(d, d.loads[i], from, counts));
     }

@@ -42,8 +42,8 @@ int main(int argc, char** argv) {
     fmt::print("{:40} {:>9} {:>9} {:>9} {:>10} {:>11}\n", "form", "states", "faults", "undefined",
                "unpromised", "differences");
   for (const Form& f : forms) {
-    if (const char* missing = missing_on_host(f)) {
-      fmt::print("{:40} skipped: this host has no {}\n", f.name, missing);
+    if (const char* missing = campaign.lacks(f)) {
+      fmt::print("{:40} skipped: {}\n", f.name, missing);
       ++skipped;
       continue;
     }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A decoded instruction at its place, and what a form is named after.
+#pragma once
+
+#include <Zydis/Zydis.h>
+
+#include <string>
+
+#include "segments.h"
+
+namespace pmusim::silicon {
+
+struct Instruction {
+  ZydisDecodedInstruction info;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+  u8 bytes[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  Mode mode = Mode::Long;
+  u16 cs = kUserCode;
+  u64 address = 0;  // linear
+
+  unsigned length() const { return info.length; }
+  // Value of the instruction pointer.
+  u64 offset() const {
+    const UserSegment* s = find_segment(cs);
+    return s ? address - s->base : address;
+  }
+};
+
+// From its bytes and mode; false if they are no instruction.
+bool decode_instruction(Instruction& instruction);
+
+// Prefixes, mnemonic, operand kinds and sizes, opcode, mode: the identity of a form.
+std::string key_of(const Instruction& instruction);
+
+}  // namespace pmusim::silicon
