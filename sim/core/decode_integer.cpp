@@ -214,6 +214,16 @@ void Translator::integer_table() {
     case ZYDIS_MNEMONIC_CWD: op_.size = 2; return use(op::convert_double);
     case ZYDIS_MNEMONIC_CDQ: op_.size = 4; return use(op::convert_double);
     case ZYDIS_MNEMONIC_CQO: op_.size = 8; return use(op::convert_double);
+    case ZYDIS_MNEMONIC_AAA: case ZYDIS_MNEMONIC_AAS:
+      op_.aux = i_.mnemonic == ZYDIS_MNEMONIC_AAS;
+      mark(kOpReadsFlags);
+      return use(op::ascii_adjust);
+    case ZYDIS_MNEMONIC_DAA: case ZYDIS_MNEMONIC_DAS:
+      op_.aux = i_.mnemonic == ZYDIS_MNEMONIC_DAS;
+      mark(kOpReadsFlags);
+      return use(op::decimal_adjust);
+    case ZYDIS_MNEMONIC_AAM: immediate(0); return exact(op::ascii_multiply);
+    case ZYDIS_MNEMONIC_AAD: immediate(0); return exact(op::ascii_divide);
     case ZYDIS_MNEMONIC_LAHF: if (mode_ == 8 && lacks(Feature::Lahf64)) return; mark(kOpReadsFlags); return use(op::lahf);
     case ZYDIS_MNEMONIC_SAHF: if (mode_ == 8 && lacks(Feature::Lahf64)) return; return use(op::sahf);
     case ZYDIS_MNEMONIC_CLC: return use(op::clc);

@@ -64,7 +64,7 @@ class Translator {
 
   void memory(unsigned n, unsigned loads, unsigned stores);
   Seg segment_override() const;  // for instructions whose memory operand Zydis does not know; DS if none
-  void checked_as_byte();  // the memory operand, by its segment
+  void checked_as_byte();        // the memory operand, by its segment
   void implicit(unsigned loads, unsigned stores) {
     op_.loads = static_cast<u8>(op_.loads + loads);
     op_.stores = static_cast<u8>(op_.stores + stores);

@@ -194,6 +194,10 @@ PMUSIM_HANDLER(convert_accumulator);  // CBW, CWDE, CDQE
 PMUSIM_HANDLER(convert_double);       // CWD, CDQ, CQO
 PMUSIM_HANDLER(bswap);
 PMUSIM_HANDLER(xlat);
+PMUSIM_HANDLER(ascii_adjust);    // AAA, AAS
+PMUSIM_HANDLER(decimal_adjust);  // DAA, DAS
+PMUSIM_HANDLER(ascii_multiply);  // AAM
+PMUSIM_HANDLER(ascii_divide);    // AAD
 PMUSIM_HANDLER(lahf);
 PMUSIM_HANDLER(sahf);
 PMUSIM_HANDLER(clc);

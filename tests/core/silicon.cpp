@@ -229,6 +229,35 @@ TEST_CASE("LGDT is refused at CPL 3 before its operand's segment is looked at") 
   CHECK(p.vector_of({0x0f, 0x01, 0x55, 0x00}) == kGP);  // lgdt [ebp]
 }
 
+// SDM Vol. 2, AAA, AAS, DAA, DAS, AAM, AAD: the first example of DAA, that of DAS, and the limits of a digit.
+TEST_CASE("decimal adjustments follow the manual's examples") {
+  struct Case {
+    std::vector<u8> bytes;
+    u64 ax, flags, after, set;
+  };
+  for (const Case& c :
+       {Case{{0x27}, 0xae, 0, 0x14, kAF | kCF},                                            // daa: 79H + 35H
+        Case{{0x27}, 0x2e, 0, 0x34, kAF}, Case{{0x2f}, 0xee, kCF | kAF, 0x88, kAF | kCF},  // das: 35H - 47H
+        Case{{0x27}, 0x99, 0, 0x99, 0}, Case{{0x37}, 0x0109, 0, 0x0109, 0},
+        Case{{0x37}, 0x010a, 0, 0x0200, kAF | kCF}, Case{{0x3f}, 0x020a, 0, 0x0104, kAF | kCF},
+        Case{{0xd4, 10}, 0x99, 0, 0x0f03, 0}, Case{{0xd5, 10}, 0x0905, 0, 0x005f, 0}}) {
+    CompatProgram p;
+    p.s.gpr[RAX] = c.ax;
+    p.s.rflags |= c.flags;
+    CHECK(p.vector_of(c.bytes) == -1);
+    CHECK(p.s.gpr[RAX] == c.after);
+    if (c.bytes.size() == 1) CHECK((p.s.rflags & (kAF | kCF)) == c.set);
+  }
+}
+TEST_CASE("AAM with a base of 0 is a divide error, and all six do not exist in 64-bit mode") {
+  CompatProgram p;
+  CHECK(p.vector_of({0xd4, 0}) == kDE);
+  for (const u8 opcode : {0x27, 0x2f, 0x37, 0x3f, 0xd4, 0xd5}) {
+    UserProgram q;
+    CHECK(q.vector_of({opcode, 10}) == kUD);
+  }
+}
+
 TEST_CASE("a non-canonical stack is told from a memory operand of the same instruction near it") {
   UserProgram p;
   p.s.gpr[RSP] = kNonCanonical;
