@@ -93,6 +93,7 @@ void hlt(Executor& x, const MicroOp& op) {
 }
 void monitor(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  if (x.s->cpl != 0) raise(kUD);  // before the operand's segment
   core::monitor(x, effective_address(x, op));
 }
 void mwait(Executor& x, const MicroOp& op) {

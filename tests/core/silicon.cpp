@@ -223,10 +223,13 @@ TEST_CASE("a DS override before an indirect jump is one though it says no-track 
 }
 
 // SDM Vol. 2, LGDT, LIDT: "#GP(0) if the current privilege level is not 0", beside #SS(0) for the operand.
-TEST_CASE("LGDT is refused at CPL 3 before its operand's segment is looked at") {
+TEST_CASE("LGDT and MONITOR are refused at CPL 3 before its operand's segment is looked at") {
   CompatProgram p;
   p.s.gpr[RBP] = 0x10000;
   CHECK(p.vector_of({0x0f, 0x01, 0x55, 0x00}) == kGP);  // lgdt [ebp]
+  CompatProgram q;
+  q.s.gpr[RAX] = 0x10000;
+  CHECK(q.vector_of({0x0f, 0x01, 0xc8}) == kUD);  // monitor
 }
 
 // SDM Vol. 2, AAA, AAS, DAA, DAS, AAM, AAD: the first example of DAA, that of DAS, and the limits of a digit.
