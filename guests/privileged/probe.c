@@ -161,14 +161,14 @@ static void print(const struct probe* p, const struct outcome* o) {
     rt_printf("#%lu", o->vector);
   if (o->has_error) rt_printf(" error %lx", o->error);
   const u64 offset = o->rip - base_of(p);
-  if (offset + 0x80 < 0x1000)
+  if (offset + 0x20 < 0xa0)
     print_signed("rip", offset);
   else
     rt_printf(" rip %lx", o->rip);
   rt_printf(" cs %lx flags %lx", o->cs, o->rflags & ~p->flags_any & ~(u64)F_RF);
   if (o->rflags & F_RF) rt_printf(" rf");
   if (o->has_stack) rt_printf(" ss %lx", o->ss);
-  if (o->rsp - probe_in.rsp + 0x8000 < 0x10000)
+  if (o->rsp - probe_in.rsp + 0x200 < 0x400)
     print_signed("rsp", o->rsp - probe_in.rsp);
   else
     rt_printf(" rsp %lx", o->rsp);

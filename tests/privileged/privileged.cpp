@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 
 #include "base/data.h"
@@ -54,6 +55,12 @@ std::string name(const std::string& line) {
 void replace(std::string& text, const std::string& part, const std::string& by) {
   for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += by.size())
     text.replace(at, part.size(), by);
+}
+
+// Addresses inside the image, also at the probes' alias for user mode, differ from compiler to compiler.
+std::string without_addresses(const std::string& line) {
+  static const std::regex address("\\b(c0)?[4-7][0-9a-f]{5}\\b");
+  return std::regex_replace(line, address, "IMAGE");
 }
 
 // The lines of a program under TCG; empty: it is not installed.
@@ -173,7 +180,7 @@ TEST_CASE(
           CHECK(theirs == ours);
           continue;
         }
-        CHECK(theirs == name(ours) + ": " + departure->second);
+        CHECK(without_addresses(theirs) == name(ours) + ": " + departure->second);
         if (theirs != ours) unused.erase(departure->first);
       }
     }
