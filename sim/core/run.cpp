@@ -390,8 +390,9 @@ void Core::Impl::rethrow(const Unimplemented& e) {
     if (!core.read_linear(linear + i, &byte, 1)) break;
     bytes += fmt::format("{:02x} ", byte);
   }
-  throw Unimplemented(
-      rip, fmt::format("{} at {:#x}: bytes {}\n{}", e.what(), rip, bytes, core.disassemble(rip, 1)));
+  std::string what = fmt::format("{} at {:#x}", e.what(), rip);
+  if (!bytes.empty()) what += fmt::format(": bytes {}\n{}", bytes, core.disassemble(rip, 1));
+  throw Unimplemented(rip, what);
 }
 
 Stop Core::Impl::deliver(const PendingEvent& event) {

@@ -82,6 +82,16 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
        "unimplemented instruction",
        "unimplemented instruction",
        "rip=0000000000100008"},
+      {"outside",  // jumps to where there is no memory
+       {0xb8, 0, 0, 0, 0x90, 0xff, 0xe0},
+       "execution outside RAM at 0x90000000",
+       "execution outside RAM at 0x90000000",
+       "rip=0000000090000000"},
+      {"data",  // runs into bytes that are no instruction
+       {0xff, 0xff, 0xff, 0xff},
+       "triple fault",
+       "triple fault",
+       "rip=0000000000100008"},
   };
   for (const auto& end : ends) {
     std::vector<u8> code{0xbb, 0x78, 0x56, 0x34, 0x12, 0xeb, 1, 0};
@@ -106,6 +116,18 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
   const Output o = pmusim_command("run " + folder + "/unimplemented.elf --model zen4 --policy emulated");
   CHECK(has(o.err, "bytes d9 fe"));
   CHECK(has(o.err, "fsin"));
+}
+
+TEST_CASE("an image whose entry no segment holds is refused, with what was found and what was expected") {
+  const std::string file = image(fresh_folder("entry"), "entry", {0xf4});
+  std::fstream f(file, std::ios::binary | std::ios::in | std::ios::out);
+  f.seekp(24).write("\0\0\0\x90", 4);
+  f.close();
+  for (const char* policy : {"bare-metal", "emulated"}) {
+    const Output o = pmusim_command("run " + file + " --model spr --policy " + policy);
+    CHECK(o.status == 2);
+    CHECK(has(o.err, "entry.elf: ELF entry: found 0x90000000, expected an address inside a PT_LOAD segment"));
+  }
 }
 
 TEST_CASE("a stall says what every processor waits for") {
