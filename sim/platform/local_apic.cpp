@@ -21,7 +21,7 @@ constexpr u32 kEsrIllegalRegister = 1 << 7;
 
 void LocalApic::power_on(u32 id, bool bootstrap, const ApicFeatures& features) {
   features_ = features;
-  id_ = id;
+  id_ = xapic_id_ = id;
   base_ = kBaseDefault | kBaseEnable | (bootstrap ? kBaseBsp : 0);
   external_ = false;
   reset_registers();
@@ -62,8 +62,9 @@ bool LocalApic::write_base(u64 value) {
   if (!enabled() && new_extd) return false;
   const bool was_enabled = enabled();
   base_ = value;
-  // Leaving a mode for "disabled" loses the registers; the ID survives.
+  // Leaving a mode for "disabled" loses the registers; the initial ID is back when it is enabled again.
   if (was_enabled && !new_enable) reset_registers();
+  if (!was_enabled && new_enable) xapic_id_ = id_;
   return true;
 }
 
@@ -79,7 +80,7 @@ u32 LocalApic::read_register(u32 offset, bool& known) {
   if (offset >= kLvtTimer && offset <= kLvtError) return lvt(offset);
   switch (offset) {
     case kId:
-      return x2apic() ? id_ : id_ << 24;
+      return x2apic() ? id_ : xapic_id_ << 24;
     case kVersion:
       return kVersionValue;
     case kTpr:
@@ -172,6 +173,8 @@ void LocalApic::write(u32 offset, u32 value) {
       return;
     }
     case kId:
+      xapic_id_ = value >> 24;
+      return;
     case kVersion:
     case kApr:
     case kPpr:
@@ -265,7 +268,7 @@ bool LocalApic::write_msr(u32 index, u64 value) {
 }
 
 void LocalApic::archive(Archive& a) {
-  a(base_, id_, tpr_, ldr_, dfr_, svr_, esr_, esr_pending_, divide_, icr_, isr_, tmr_, irr_, lvt_,
+  a(base_, id_, xapic_id_, tpr_, ldr_, dfr_, svr_, esr_, esr_pending_, divide_, icr_, isr_, tmr_, irr_, lvt_,
     initial_count_, timer_running_, timer_end_ticks_, tsc_deadline_, nmi_pending_, init_pending_,
     sipi_vector_, external_);
 }

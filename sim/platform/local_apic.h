@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A local APIC: xAPIC page and x2APIC MSRs, interrupt acceptance, inter-processor interrupts, local vector
 // table and timer (Intel SDM Vol. 3, "Advanced Programmable Interrupt Controller"; AMD APM Vol. 2, 16).
-// Serves as the physical CPU's APIC and as a hypervisor's virtual one; it knows its owner only as ApicBus and
-// ApicClock, and time only when asked.
-// ExtINT: the level of an 8259A's output, passed through LINT0 or, while the APIC is off, past it; the vector
-// comes from the 8259A. Not modelled: CMCI entry, AMD's extended LVT, focus checking, level-triggered local
-// sources, SMI delivery (dropped), EOI broadcast suppression (not offered in the version register).
+// The xAPIC ID can be written, as on AMD's parts and KVM's; on Intel's that differs by model ("Local APIC
+// ID"). Serves as the physical CPU's APIC and as a hypervisor's virtual one; it knows its owner only as
+// ApicBus and ApicClock, and time only when asked. ExtINT: the level of an 8259A's output, passed through
+// LINT0 or, while the APIC is off, past it; the vector comes from the 8259A. Not modelled: CMCI entry, AMD's
+// extended LVT, focus checking, level-triggered local sources, SMI delivery (dropped), EOI broadcast
+// suppression (not offered in the version register).
 #pragma once
 
 #include "base/types.h"
@@ -153,7 +154,9 @@ class LocalApic {
   const ApicClock* clock_;
   ApicFeatures features_;
   u64 base_ = apic::kBaseDefault;
-  u32 id_ = 0, tpr_ = 0, ldr_ = 0, dfr_ = 0, svr_ = 0, esr_ = 0, esr_pending_ = 0, divide_ = 0;
+  u32 id_ = 0;        // initial and x2APIC ID
+  u32 xapic_id_ = 0;  // of the xAPIC page
+  u32 tpr_ = 0, ldr_ = 0, dfr_ = 0, svr_ = 0, esr_ = 0, esr_pending_ = 0, divide_ = 0;
   u64 icr_ = 0;
   u32 isr_[8] = {}, tmr_[8] = {}, irr_[8] = {};
   u32 lvt_[6] = {};

@@ -128,7 +128,7 @@ bool LocalApic::accepts(const ApicMessage& m) const {
       break;
   }
   if (m.broadcast) return true;
-  if (!m.logical) return m.destination == id_;
+  if (!m.logical) return m.destination == (x2apic() ? id_ : xapic_id_);
   if (x2apic()) {
     const u32 mine = logical_id();
     return m.destination >> 16 == mine >> 16 && (m.destination & mine & 0xffff);

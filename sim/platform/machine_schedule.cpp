@@ -74,8 +74,9 @@ u64 Machine::store_seen(const Cpu& to) {
   return from.cycle() + (&from == &to ? 0 : config_.ipi_latency);
 }
 
+// What a CPU sends to itself does not travel.
 void Machine::send_ipi(Cpu& from, const ApicMessage& message) {
-  distribute(message, from, nullptr);
+  distribute(message, from, &from);
 }
 
 void Machine::Wires::send(const ApicMessage& message) {

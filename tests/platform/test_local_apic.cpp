@@ -290,6 +290,24 @@ TEST_CASE("the xAPIC page is claimed only while the APIC is enabled in xAPIC mod
   CHECK_FALSE(r.apic.claims(0xfed00020));
 }
 
+// APM Vol. 2, "APIC ID Register": read and write; arch/x86/kvm/lapic.c, kvm_lapic_reg_write and
+// kvm_lapic_set_base.
+TEST_CASE("a written xAPIC ID is what physical destinations mean, until the APIC is enabled anew or x2APIC") {
+  Rig r(5);
+  r.apic.write(apic::kId, 0x42000000);
+  CHECK(r.apic.read(apic::kId) == 0x42000000);
+  CHECK(r.apic.accepts(fixed_to(0x42, false)));
+  CHECK_FALSE(r.apic.accepts(fixed_to(5, false)));
+  CHECK(r.apic.id() == 5);
+  CHECK(r.apic.write_base(apic::kBaseDefault));
+  CHECK(r.apic.write_base(apic::kBaseDefault | apic::kBaseEnable));
+  CHECK(r.apic.read(apic::kId) == 0x05000000);
+  r.apic.write(apic::kId, 0x42000000);
+  CHECK(r.x2());
+  CHECK(r.apic.accepts(fixed_to(5, false)));
+  CHECK_FALSE(r.apic.accepts(fixed_to(0x42, false)));
+}
+
 TEST_CASE("INIT resets the registers but neither ID nor base") {
   Rig r(5);
   r.apic.write(apic::kLvtPc, 0x400);
