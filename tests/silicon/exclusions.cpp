@@ -8,8 +8,7 @@ const std::vector<Exclusion>& exclusions() {
   static const char* const time = "reads time";
   static const char* const identity = "reads the identity of the CPU or of the logical processor";
   static const char* const system = "enters the operating system";
-  static const char* const xcr0 =
-      "depends on XCR0, the kernel's choice: the host's image holds AVX and later state";
+  static const char* const supervisor = "CPL 0 only, and not implemented by the core";
   static const char* const umip =
       "UMIP: the kernel emulates it for user mode, or it reads the kernel's tables";
   static const std::vector<Exclusion> table = {
@@ -19,18 +18,10 @@ const std::vector<Exclusion>& exclusions() {
       {ZYDIS_MNEMONIC_CPUID, identity},
       {ZYDIS_MNEMONIC_RDPID, identity},
       {ZYDIS_MNEMONIC_XGETBV, identity},
-      {ZYDIS_MNEMONIC_XSAVE, xcr0},
-      {ZYDIS_MNEMONIC_XSAVE64, xcr0},
-      {ZYDIS_MNEMONIC_XSAVEOPT, xcr0},
-      {ZYDIS_MNEMONIC_XSAVEOPT64, xcr0},
-      {ZYDIS_MNEMONIC_XSAVEC, xcr0},
-      {ZYDIS_MNEMONIC_XSAVEC64, xcr0},
-      {ZYDIS_MNEMONIC_XSAVES, xcr0},
-      {ZYDIS_MNEMONIC_XSAVES64, xcr0},
-      {ZYDIS_MNEMONIC_XRSTOR, xcr0},
-      {ZYDIS_MNEMONIC_XRSTOR64, xcr0},
-      {ZYDIS_MNEMONIC_XRSTORS, xcr0},
-      {ZYDIS_MNEMONIC_XRSTORS64, xcr0},
+      {ZYDIS_MNEMONIC_XSAVES, supervisor},
+      {ZYDIS_MNEMONIC_XSAVES64, supervisor},
+      {ZYDIS_MNEMONIC_XRSTORS, supervisor},
+      {ZYDIS_MNEMONIC_XRSTORS64, supervisor},
       {ZYDIS_MNEMONIC_XSETBV, "#UD or #GP by CR4.OSXSAVE, which is the kernel's choice"},
       {ZYDIS_MNEMONIC_INT1, "a hypervisor under the host may intercept #DB and report another RIP"},
       {ZYDIS_MNEMONIC_LFS, "FS and GS belong to the process that executes the states"},

@@ -19,6 +19,9 @@ bool uses_fx_state(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* 
     case ZYDIS_ISA_SET_SSEMXCSR:
     case ZYDIS_ISA_SET_FXSAVE:
     case ZYDIS_ISA_SET_FXSAVE64:
+    case ZYDIS_ISA_SET_XSAVE:
+    case ZYDIS_ISA_SET_XSAVEOPT:
+    case ZYDIS_ISA_SET_XSAVEC:
     case ZYDIS_ISA_SET_SSE:
     case ZYDIS_ISA_SET_SSE2:
     case ZYDIS_ISA_SET_SSE2MMX:

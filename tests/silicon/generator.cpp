@@ -22,6 +22,8 @@ bool harmless(u64 a, Mode mode) {
   return !canonical(a) && !canonical(a - 0x10000) && !canonical(a + 0x10000);
 }
 
+constexpr unsigned kXsaveBits = 4608;  // as Zydis has it: legacy region and header
+
 void put_bytes(u8* at, u64 v, unsigned bytes) {
   std::memcpy(at, &v, bytes);
 }
@@ -175,7 +177,8 @@ bool Generator::acceptable(const Form& form, const Instruction& i, State& s) {
         i.mode != Mode::Long && !allows(a.address.segment, a.address.offset, a.size, writes(*a.operand));
     if (bits == 128 && beyond && a.address.linear & 15) return false;
     if (!has_parts(*a.operand)) continue;
-    if ((!canonical(a.address.linear) || beyond) && a.address.linear & 15) return false;
+    const u64 alignment = bits == kXsaveBits ? 64 : 16;
+    if ((!canonical(a.address.linear) || beyond) && a.address.linear % alignment) return false;
     const u64 page = a.first / kPage, last = (a.first + a.size - 1) / kPage;
     if (page != last && (page < kData / kPage || last >= kReadOnly / kPage)) return false;
     if (i.mode != Mode::Long && !a.certain) {
@@ -230,7 +233,9 @@ bool Generator::state(const Form& form, const Instruction& i, Input& to) {
   for (unsigned k = count_; k-- > 0;) {
     const ZydisDecodedOperand& o = *accesses_[k].operand;
     const bool safe = safe_stack_ && is_stack(o);
-    addressing_.solve(i, o, safe ? kData + 0x800 + rng_.below(0x1000) : target(form), pinned_, rng_, s);
+    u64 wanted = safe ? kData + 0x800 + rng_.below(0x1000) : target(form);
+    if (o.size == kXsaveBits && rng_.below(16)) wanted &= ~u64{63};
+    addressing_.solve(i, o, wanted, pinned_, rng_, s);
   }
   for (unsigned k = 0; k < count_; ++k) {
     Access& a = accesses_[k];

@@ -35,6 +35,12 @@ const char* missing_on_host(const Form& form) {
       return __builtin_cpu_supports("adx") ? nullptr : "no ADX";
     case ZYDIS_ISA_SET_CMPXCHG16B:
       return __builtin_cpu_supports("cmpxchg16b") ? nullptr : "no CMPXCHG16B";
+    case ZYDIS_ISA_SET_XSAVE:
+      return __builtin_cpu_supports("xsave") ? nullptr : "no XSAVE";
+    case ZYDIS_ISA_SET_XSAVEOPT:
+      return __builtin_cpu_supports("xsaveopt") ? nullptr : "no XSAVEOPT";
+    case ZYDIS_ISA_SET_XSAVEC:
+      return __builtin_cpu_supports("xsavec") ? nullptr : "no XSAVEC";
     case ZYDIS_ISA_SET_LAHF:
       return __builtin_cpu_supports("lahf_lm") ? nullptr : "no LAHF in 64-bit mode";
     case ZYDIS_ISA_SET_CLFLUSHOPT:

@@ -118,7 +118,8 @@ struct SimulatedCpu::Machine {
     reset(user);
     user.cr0 = kCr0Pe | kCr0Mp | kCr0Et | kCr0Ne | kCr0Wp | kCr0Am | kCr0Pg;
     user.cr3 = kTables;
-    user.cr4 = kCr4Pae | kCr4Pge | kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Umip | kCr4Fsgsbase;
+    user.cr4 = kCr4Pae | kCr4Pge | kCr4Osfxsr | kCr4Osxmmexcpt | kCr4Umip | kCr4Fsgsbase | kCr4Osxsave;
+    user.fpu.xcr0 = kXcr0X87 | kXcr0Sse;
     user.efer = kEferSce | kEferLme | kEferLma | kEferNxe;
     user.seg[CS] = flat(kUserCode, 0xa0fb);
     user.seg[SS] = flat(kUserData, 0xc0f3);

@@ -162,9 +162,10 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
     std::memcpy(core.line, host.line, sizeof core.line);
     std::memcpy(core.bytes, host.bytes, sizeof core.bytes);
   }
-  const bool loads_mxcsr = i.info.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
-                           i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR ||
-                           i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR64;
+  const bool loads_mxcsr =
+      i.info.mnemonic == ZYDIS_MNEMONIC_LDMXCSR || i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR ||
+      i.info.mnemonic == ZYDIS_MNEMONIC_FXRSTOR64 || i.info.mnemonic == ZYDIS_MNEMONIC_XRSTOR ||
+      i.info.mnemonic == ZYDIS_MNEMONIC_XRSTOR64;
   // MXCSR.MM, which AMD CPUs with misaligned SSE have (APM Vol. 2, "MXCSR") and the core has not.
   if (loads_mxcsr && host.state.fx.mxcsr >> 17 & 1) core = host;
   FxImage& fx = core.state.fx;
@@ -178,6 +179,12 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
     // MXCSR_MASK says which MXCSR bits this CPU has.
     case ZYDIS_MNEMONIC_FXSAVE:
     case ZYDIS_MNEMONIC_FXSAVE64:
+    case ZYDIS_MNEMONIC_XSAVE:
+    case ZYDIS_MNEMONIC_XSAVE64:
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+    case ZYDIS_MNEMONIC_XSAVEC:
+    case ZYDIS_MNEMONIC_XSAVEC64:
       take_over_bytes(host, core, in.patches[0].offset + 28, 4);
       break;
     // SDM Vol. 2, "FCOMI": flags "are not set" if an unmasked #IA is raised; AMD CPUs set them.

@@ -73,7 +73,7 @@ TEST_CASE("forms are found for the whole integer instruction set") {
        {"add m64,r64 /01", "lock cmpxchg16b m128 /0fc7", "rep movsq w64 /a5", "div m64 /f7",
         "sub r8h,r8h /28", "setnbe r8 /0f97", "jrcxz rel8 /e3", "enter i16,i8 /c8", "inc r32 /40 code32",
         "popa w16 /61 code16", "aam i8 /d4 code32", "bound r32,m64 /62 code32", "les r16,m32 /c4 code16",
-        "pop ss /17 code32", "jcxz rel8 /e3 code16"})
+        "pop ss /17 code32", "jcxz rel8 /e3 code16", "xsavec m4608 /0fc7", "aaa w32 /37 code32"})
     CHECK_MESSAGE(
         std::any_of(all().forms.begin(), all().forms.end(), [&](const Form& f) { return f.name == name; }),
         name);
