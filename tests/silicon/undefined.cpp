@@ -47,9 +47,10 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_ROR, 0, By::Rotate},
     {ZYDIS_MNEMONIC_RCL, 0, By::RotateThroughCarry},
     {ZYDIS_MNEMONIC_RCR, 0, By::RotateThroughCarry},
-    // "For shifts greater than 1 bit, the OF flag is undefined. ... The AF flag is undefined ... If the count
-    // is
-    // greater than the operand size, the flags [and the destination] are undefined."
+    // "For shifts greater than 1 bit, the OF flag is undefined. If a shift occurs, the AF flag is undefined.
+    // ...
+    // If the count is greater than the operand size, the flags are undefined", and the result, says
+    // "Description".
     {ZYDIS_MNEMONIC_SHLD, kAF, By::DoubleShift},
     {ZYDIS_MNEMONIC_SHRD, kAF, By::DoubleShift},
     // "The OF, SF, AF, and PF flags are undefined."
@@ -58,8 +59,8 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_BTR, kOFlag | kSF | kAF | kPFlag, By::Nothing},
     {ZYDIS_MNEMONIC_BTC, kOFlag | kSF | kAF | kPFlag, By::Nothing},
     // "The CF, OF, SF, AF, and PF flags are undefined." The destination for a source of 0, undefined for
-    // Intel, is
-    // unchanged for AMD (APM Vol. 3, "BSF") and on every CPU known; it is compared.
+    // Intel,
+    // is unchanged for AMD (APM Vol. 3, "BSF"; unverified) and on every CPU known; it is compared.
     {ZYDIS_MNEMONIC_BSF, kCF | kOFlag | kSF | kAF | kPFlag, By::Nothing},
     {ZYDIS_MNEMONIC_BSR, kCF | kOFlag | kSF | kAF | kPFlag, By::Nothing},
     // "OF, SF, PF and AF flags are undefined."
@@ -146,6 +147,7 @@ void take_over_bytes(const Outcome& host, Outcome& core, u64 offset, unsigned si
 
 }  // namespace
 
+// Unverified: what the manuals are cited for here was written from memory; the host's behaviour was observed.
 void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& host, Outcome& core) {
   constexpr u8 kPageFault = 14, kSimdException = 19;
   constexpr u32 kOverflow = 8, kUnderflow = 16, kPrecision = 32;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an instruction leaves undefined, by mnemonic and operands, from the instruction pages of the Intel
 // SDM, Vol. 2 ("Flags Affected"), as a table: CPUs differ there and the core need not agree with this host.
-// Unverified: sections and sentences were written from memory.
+// The sentences of the table were compared with copies of those pages; those that take_over_unpromised()
+// rests on were not, and are marked unverified there.
 #pragma once
 
 #include "addressing.h"
