@@ -29,6 +29,8 @@ constexpr Field<PipelineConfig> kPipeline[] = {
     {"multiply_ports", &PipelineConfig::multiply_ports},
     {"vector_ports", &PipelineConfig::vector_ports},
     {"taken_branches", &PipelineConfig::taken_branches},
+    {"nop_fusion", &PipelineConfig::nop_fusion},
+    {"branch_fusion", &PipelineConfig::branch_fusion},
     {"mispredict_penalty", &PipelineConfig::mispredict_penalty},
     {"resteer_penalty", &PipelineConfig::resteer_penalty},
     {"clear_penalty", &PipelineConfig::clear_penalty},
@@ -74,8 +76,10 @@ constexpr Field<MemoryConfig> kPrefetch[] = {
 
 constexpr Field<PredictorConfig> kPredictor[] = {
     {"btb_entries", &PredictorConfig::btb_entries},   {"btb_ways", &PredictorConfig::btb_ways},
-    {"return_stack", &PredictorConfig::return_stack}, {"base_bits", &PredictorConfig::base_bits},
-    {"tagged_bits", &PredictorConfig::tagged_bits},
+    {"near_entries", &PredictorConfig::near_entries}, {"near_ways", &PredictorConfig::near_ways},
+    {"far_bubbles", &PredictorConfig::far_bubbles},   {"call_bubbles", &PredictorConfig::call_bubbles},
+    {"run_ahead", &PredictorConfig::run_ahead},       {"return_stack", &PredictorConfig::return_stack},
+    {"base_bits", &PredictorConfig::base_bits},       {"tagged_bits", &PredictorConfig::tagged_bits},
 };
 
 template <class T, std::size_t N>
@@ -141,6 +145,10 @@ core::TimingConfig read_timing(const JsonView& json, unsigned width, u64 core_kh
     predictor.at("btb_ways")
         .fail(std::to_string(config.predictor.btb_ways),
               "a divisor of " + std::to_string(config.predictor.btb_entries));
+  if (config.predictor.near_entries % config.predictor.near_ways)
+    predictor.at("near_ways")
+        .fail(std::to_string(config.predictor.near_ways),
+              "a divisor of " + std::to_string(config.predictor.near_entries));
   return config;
 }
 

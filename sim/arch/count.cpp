@@ -31,6 +31,7 @@ constexpr const char* kNames[] = {
     "misp_indirect_call",
     "misp_return",
     "resteers",
+    "late_targets",
     "load_l1_hit",
     "load_fill_hit",
     "load_l2_hit",
@@ -67,6 +68,12 @@ constexpr const char* kNames[] = {
     "itlb_stlb_hit",
     "itlb_walks",
     "itlb_walk_cycles",
+    "dtlb_4k_stlb_hit",
+    "dtlb_4k_walks",
+    "fetch_tlb_cycles",
+    "fetch_miss_cycles",
+    "page_split_loads",
+    "store_forwards",
     "smc_clears",
     "store_forwards_blocked",
     "slots_retiring",
@@ -76,6 +83,12 @@ constexpr const char* kNames[] = {
     "slots_fetch_bandwidth",
     "slots_memory",
     "slots_core",
+    "no_retire_front_end",
+    "no_retire_memory",
+    "no_retire_core",
+    "recovery_cycles",
+    "divides",
+    "divider_cycles",
 };
 static_assert(sizeof(kNames) / sizeof(*kNames) == kCounts, "every count has a name");
 

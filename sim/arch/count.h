@@ -39,6 +39,7 @@ enum class Count : u8 {
   MispIndirectCall,
   MispReturn,
   Resteers,
+  LateTargets,  // taken branches that the target buffer's first level did not give, its second did
   // Retired load operations by the place that served them; their sum is Loads but for uncached ones.
   LoadL1Hit,
   LoadFillHit,  // the line was on its way into the L1 already
@@ -79,6 +80,12 @@ enum class Count : u8 {
   ItlbStlbHit,
   ItlbWalks,
   ItlbWalkCycles,
+  Dtlb4kStlbHit,  // of 4 KB pages, loads and stores; also in the above
+  Dtlb4kWalks,
+  FetchTlbCycles,  // that fetches of code waited for a translation, and for the line
+  FetchMissCycles,
+  PageSplitLoads,        // also in SplitLoads
+  StoreForwards,         // loads that got their data from an older store
   SmcClears,             // pipeline cleared because its code was written to
   StoreForwardsBlocked,  // loads that needed part of an older store which could not be forwarded
   // Where the slots went (top-down method, level 1 and part of level 2): their sum is Slots.
@@ -89,6 +96,14 @@ enum class Count : u8 {
   SlotsFetchBandwidth,
   SlotsMemory,
   SlotsCore,
+  // Cycles in which nothing retired, by what held the next instruction back; and of those of the front end
+  // the ones lost to mispredicts and clears.
+  NoRetireFrontEnd,
+  NoRetireMemory,
+  NoRetireCore,
+  RecoveryCycles,
+  Divides,  // integer ones, and the cycles in which their divider was taken
+  DividerCycles,
   Number
 };
 inline constexpr unsigned kCounts = static_cast<unsigned>(Count::Number);
@@ -104,8 +119,11 @@ constexpr CountMask mask_of(Count first, Count last) {
 }
 inline constexpr CountMask kTimeCounts =
     mask_of(Count::Cycles) | mask_of(Count::RefCycles) | mask_of(Count::BusCycles) | mask_of(Count::Slots);
-inline constexpr CountMask kIntervalCounts = mask_of(Count::MispCondTaken, Count::SlotsCore);
+inline constexpr CountMask kIntervalCounts = mask_of(Count::MispCondTaken, Count::DividerCycles);
 inline constexpr CountMask kTopdownCounts = mask_of(Count::SlotsRetiring, Count::SlotsCore);
+
+// No more than one of each in a cycle.
+inline constexpr CountMask kIdleCounts = mask_of(Count::NoRetireFrontEnd, Count::RecoveryCycles);
 
 // Takes the lowest kind out of a mask that is not empty, and returns it.
 inline Count take_lowest(CountMask& kinds) {

@@ -22,9 +22,12 @@ constexpr u64 kMostAccesses = 8;
 // cycles of its misses. Not a proven bound: more of them carry a wrap past the horizon by the excess.
 constexpr u64 kMostRequests = 64, kMostMissCycles = 4096;
 constexpr CountMask kMissCycles = mask_of(Count::L1dPendingCycles) | mask_of(Count::DtlbLoadWalkCycles) |
-                                  mask_of(Count::DtlbStoreWalkCycles) | mask_of(Count::ItlbWalkCycles);
-constexpr CountMask kMispredicts = mask_of(Count::MispCondTaken, Count::Resteers);
-constexpr CountMask kRequests = kIntervalCounts & ~kMissCycles & ~kMispredicts & ~kTopdownCounts;
+                                  mask_of(Count::DtlbStoreWalkCycles) | mask_of(Count::ItlbWalkCycles) |
+                                  mask_of(Count::FetchTlbCycles) | mask_of(Count::FetchMissCycles) |
+                                  mask_of(Count::DividerCycles);
+constexpr CountMask kMispredicts = mask_of(Count::MispCondTaken, Count::LateTargets);
+constexpr CountMask kRequests =
+    kIntervalCounts & ~kMissCycles & ~kMispredicts & ~kTopdownCounts & ~kIdleCounts;
 
 u64 ceil_div(u64 a, u64 b) {
   return (a + b - 1) / b;
@@ -51,11 +54,11 @@ u64 most_per_instruction(CountMask kinds) {
 
 u64 fewest_cycles(const Model& model, CountMask kinds, u64 distance) {
   u64 classes = kinds & kTopdownCounts ? 1 : 0;  // all of them together are at most the slots
-  for (CountMask left = kinds & kTimeCounts; left; ++classes) take_lowest(left);
+  for (CountMask left = kinds & (kTimeCounts | kIdleCounts); left; ++classes) take_lowest(left);
   const u64 share = ceil_div(distance, classes);
   u64 cycles = kNever;
   const auto take = [&cycles](u64 c) { cycles = c < cycles ? c : cycles; };
-  if (kinds & mask_of(Count::Cycles)) take(share);
+  if (kinds & (mask_of(Count::Cycles) | kIdleCounts)) take(share);
   if (kinds & (mask_of(Count::Slots) | kTopdownCounts)) take(ceil_div(share, model.width));
   if (kinds & mask_of(Count::RefCycles)) take(cycles_for(share, model.tsc_num, model.tsc_den));
   if (kinds & mask_of(Count::BusCycles)) take(cycles_for(share, model.bus_num, model.bus_den));
@@ -79,7 +82,7 @@ Horizon Pmu::horizon() const {
       cycles = distance;  // at most one per cycle
     } else {
       const u64 most = most_per_instruction(setup.kinds);
-      const bool timed = setup.kinds & (kTimeCounts | kTopdownCounts);
+      const bool timed = setup.kinds & (kTimeCounts | kTopdownCounts | kIdleCounts);
       const u64 share = most && timed ? ceil_div(distance, 2) : distance;
       if (most) instructions = ceil_div(share, most);
       if (timed) cycles = fewest_cycles(*model_, setup.kinds, share);

@@ -181,3 +181,67 @@ TEST_CASE("a restored predictor goes on as the saved one") {
   CHECK(a.counts == b.counts);
   CHECK(words_of(a.predictor) == words_of(b.predictor));
 }
+
+// AMD SOG 56665, "Branch Target Buffer": zero bubbles from the first level, one for calls and returns, three
+// from the second.
+TEST_CASE("with a first level, direct branches that it knows cost nothing, calls and returns a bubble") {
+  PredictorConfig config;
+  config.near_entries = 64;
+  config.far_bubbles = 3;
+  config.call_bubbles = 1;
+  Predictor p;
+  p.predictor = BranchPredictor(config);
+  for (int i = 0; i < 4; ++i) {
+    const bool known = i >= 2;
+    CAPTURE(i);
+    p.go(BranchKind::DirectJump, 0x1000, 0x2000);
+    if (known) CHECK(p.predictor.bubbles() == 0);
+    p.go(BranchKind::DirectCall, 0x2040, 0x3000);
+    if (known) CHECK(p.predictor.bubbles() == 1);
+    p.go(BranchKind::Return, 0x3004, 0x2045);
+    if (known) CHECK(p.predictor.bubbles() == 1);
+    CHECK(p.conditional(0x2050, false) != Prediction::Resteer);
+    CHECK(p.predictor.bubbles() == 0);  // not taken
+    p.go(BranchKind::DirectJump, 0x2060, 0x1000);
+    if (known) CHECK(p.predictor.bubbles() == 0);
+  }
+}
+
+TEST_CASE(
+    "of several branches in turn behind one block, the first level holds one and the others come late") {
+  PredictorConfig config;
+  config.near_entries = 64;
+  config.far_bubbles = 3;
+  Predictor p;
+  p.predictor = BranchPredictor(config);
+  // A dispatcher at 1000h that jumps to one of four slots, which jump back.
+  const auto late = [&](u64 apart) {
+    u64 bubbles = 0;
+    for (int i = 0; i < 4000; ++i) {
+      const u64 slot = 0x2000 + i % 4 * apart;
+      p.go(BranchKind::IndirectJump, 0x1010, slot);
+      bubbles += p.predictor.bubbles();
+      p.go(BranchKind::DirectJump, slot + 2, 0x1000);
+      bubbles += p.predictor.bubbles();
+    }
+    return bubbles;
+  };
+  const u64 together = late(8), alone = late(64);
+  CHECK(together >= 3 * 2900);  // three of four
+  CHECK(together <= 3 * 3010);
+  CHECK(alone <= 100);
+  CHECK(p.of(Count::LateTargets) >= together / 3 - 100);
+}
+
+TEST_CASE("a barrier empties the first level too") {
+  PredictorConfig config;
+  config.near_entries = 64;
+  config.far_bubbles = 3;
+  Predictor p, fresh;
+  p.predictor = BranchPredictor(config);
+  for (int i = 0; i < 4; ++i) p.go(BranchKind::DirectJump, 0x1000, 0x1000);
+  CHECK(p.predictor.bubbles() == 0);
+  p.predictor.barrier();
+  p.go(BranchKind::DirectJump, 0x1000, 0x1000);
+  CHECK(p.predictor.bubbles() == 3);
+}

@@ -97,6 +97,43 @@ TEST_CASE("dependent additions take a cycle each, independent ones the width") {
   CHECK(four <= 42);
 }
 
+TEST_CASE(
+    "a NOP and what follows it take one slot where the part fuses them, as do a comparison and its jump") {
+  TimingConfig c = small_core();
+  const u64 apart = cycles_of(Bytes{0x90} * 78, 1000, c);
+  CHECK(apart == 20);  // 80 instructions, four a cycle
+  c.pipeline.nop_fusion = 1;
+  CHECK(cycles_of(Bytes{0x90} * 78, 1000, c) == 10);  // 39 pairs, DEC and JNZ
+  c.pipeline.branch_fusion = 1;
+  // cmp eax, ebx; jz +0 (not taken)
+  const Bytes compare = {0x39, 0xd8, 0x74, 0x00};
+  c.pipeline.nop_fusion = 0;
+  CHECK(cycles_of(compare * 39, 1000, c, 1) == 10);
+  c.pipeline.branch_fusion = 0;
+  CHECK(cycles_of(compare * 39, 1000, c, 1) == 20);
+}
+
+TEST_CASE("taken branches pass at the part's number per cycle, and bubbles show where nothing hides them") {
+  TimingConfig c = small_core();
+  const Bytes jumps = Bytes{0xeb, 0x0e} + Bytes{0x90} * 14;  // jmp to the next 16 bytes
+  CHECK(cycles_of(jumps * 31, 1000, c) == 32);
+  c.pipeline.taken_branches = 2;
+  CHECK(cycles_of(jumps * 31, 1000, c) == 16);
+  c.pipeline.taken_branches = 1;
+  c.predictor.near_entries = 256;
+  c.predictor.far_bubbles = 3;
+  CHECK(cycles_of(jumps * 31, 1000, c) == 32);
+  // call $+5+1; nop; lea esp, [rsp+8]: calls, but nothing that returns.
+  const Bytes call = Bytes{0xe8, 1, 0, 0, 0, 0x90, 0x48, 0x8d, 0x64, 0x24, 0x08} + Bytes{0x90} * 5;
+  const u64 free = cycles_of(call * 15, 1000, c);
+  c.predictor.call_bubbles = 2;
+  CHECK(cycles_of(call * 15, 1000, c) == 15 * 3 + 1);
+  CHECK(free <= 32);
+  // Behind a chain of additions that takes longer, prediction is ahead.
+  const u64 chain = cycles_of((call + kAddChain * 4) * 15, 1000, c);
+  CHECK(chain <= 15 * 4 + 2);
+}
+
 TEST_CASE("a chain of multiplications takes its latency each") {
   CHECK(cycles_of(kImul * 20) == 20 * small_core().pipeline.multiply_latency);
 }

@@ -9,6 +9,8 @@ namespace pmusim::core {
 namespace {
 
 constexpr u32 kIndirectEntries = 2048;
+constexpr u8 kNearTrust = 3;  // times that an entry may be wrong in a row and stays
+constexpr unsigned kPreviousShift = 3, kBlockShift = 5;
 
 Count mispredict_kind(const DynamicBranch& branch) {
   switch (branch.kind) {
@@ -54,13 +56,46 @@ Prediction BranchPredictor::predict(const DynamicBranch& branch, CountVector& co
     return_count_ = std::min(return_count_ + 1, config_.return_stack);
   }
   push_history(branch);
+  bubbles_ = 0;
+  if (branch.taken && config_.near_entries) {
+    const bool call = branch.kind != BranchKind::Conditional && branch.kind != BranchKind::DirectJump &&
+                      branch.kind != BranchKind::IndirectJump;
+    late_ = !near_target(branch.ip) && !late_;
+    bubbles_ = late_ ? config_.far_bubbles : call ? config_.call_bubbles : 0;
+    entered_before_ = entered_;
+    entered_ = branch.target;
+  }
   if (!right) {
     ++count_in(counts, mispredict_kind(branch));
     return Prediction::Mispredicted;
   }
-  if (known) return Prediction::Right;
+  if (known) {
+    if (late_ && bubbles_) ++count_in(counts, Count::LateTargets);
+    return Prediction::Right;
+  }
   ++count_in(counts, Count::Resteers);
   return Prediction::Resteer;
+}
+
+bool BranchPredictor::near_target(u64 ip) {
+  const u64 key =
+      ((entered_before_ >> kPreviousShift) * 0x9e3779b97f4a7c15u ^ entered_ >> kBlockShift << 1) | 1;
+  const u32 sets = config_.near_entries / config_.near_ways;
+  Near* first = &near_[(key >> 1 ^ key >> 33) % sets * config_.near_ways];
+  Near* last = first + config_.near_ways;
+  Near* way = std::find_if(first, last, [&](const Near& n) { return n.key == key; });
+  const bool found = way != last;
+  if (!found) --way;
+  std::rotate(first, way, way + 1);
+  if (found && first->ip == ip) {
+    first->trust = kNearTrust;
+    return true;
+  }
+  if (!found || !first->trust)
+    *first = {key, ip, kNearTrust};
+  else
+    --first->trust;
+  return false;
 }
 
 bool BranchPredictor::known_target(const DynamicBranch& branch) {
@@ -96,6 +131,7 @@ bool BranchPredictor::return_target(u64 target) {
 void BranchPredictor::barrier() {
   std::fill(btb_.begin(), btb_.end(), Target{});
   std::fill(indirect_.begin(), indirect_.end(), Target{});
+  std::fill(near_.begin(), near_.end(), Near{});
   return_count_ = 0;
 }
 
@@ -112,9 +148,10 @@ void BranchPredictor::pattern(StateWords& words) {
   }
   for (std::vector<Target>* table : {&btb_, &indirect_})
     for (Target& entry : *table) words(entry.key, entry.target);
+  for (Near& entry : near_) words(entry.key, entry.ip, entry.trust);
   for (u64& address : returns_) words(address);
   for (u64& word : history_) words(word);
-  words(return_top_, return_count_, path_);
+  words(return_top_, return_count_, path_, entered_, entered_before_, late_);
 }
 
 BranchPredictor::BranchPredictor(const PredictorConfig& config)
@@ -122,8 +159,10 @@ BranchPredictor::BranchPredictor(const PredictorConfig& config)
       bimodal_(std::size_t{1} << config.base_bits, -1),
       btb_(config.btb_entries),
       indirect_(kIndirectEntries),
+      near_(config.near_entries),
       returns_(config.return_stack) {
-  if (!config.btb_ways || config.btb_entries % config.btb_ways || !config.btb_entries || !config.return_stack)
+  if (!config.btb_ways || config.btb_entries % config.btb_ways || !config.btb_entries ||
+      !config.return_stack || !config.near_ways || config.near_entries % config.near_ways)
     throw std::logic_error("predictor tables of no size");
   constexpr u32 kLengths[kTables] = {6, 18, 54, 130};
   static_assert(kLengths[kTables - 1] < kHistoryWords * 64, "the history holds the longest");

@@ -15,6 +15,8 @@ struct PipelineConfig {
   u32 load_ports = 2, store_ports = 1, alu_ports = 4, multiply_ports = 1,
       vector_ports = 2;         // operations begun per cycle
   u32 taken_branches = 1;       // per cycle
+  u32 nop_fusion = 0;           // 1: a NOP and the instruction behind it are one micro-op
+  u32 branch_fusion = 0;        // 1: a comparison or the like and the conditional jump behind it are
   u32 mispredict_penalty = 15;  // from the branch's execution to the first dispatch on the right path
   u32 resteer_penalty = 6;      // a taken branch found at decode
   u32 clear_penalty = 30;       // machine clear
@@ -62,6 +64,11 @@ struct MemoryConfig {
 
 struct PredictorConfig {
   u32 btb_entries = 4096, btb_ways = 4;
+  // First level of the target buffer; 0 entries: every taken branch is predicted in a cycle.
+  u32 near_entries = 0, near_ways = 4;
+  u32 far_bubbles = 0;   // cycles lost where the first level is wrong or does not know
+  u32 call_bubbles = 0;  // of a call or return that the first level knows
+  u32 run_ahead = 64;    // cycles by which prediction may be ahead of dispatch
   u32 return_stack = 16;
   u32 base_bits = 13;    // log2 of the bimodal table
   u32 tagged_bits = 10;  // log2 of each tagged table

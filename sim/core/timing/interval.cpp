@@ -18,6 +18,7 @@ IntervalTiming::IntervalTiming(const TimingConfig& config)
     : config_(config.pipeline),
       memory_(config.memory),
       predictor_(config.predictor),
+      run_ahead_(config.predictor.run_ahead),
       rob_(config_.rob),
       load_queue_(config_.load_queue),
       store_queue_(config_.store_queue),
@@ -78,8 +79,8 @@ void IntervalTiming::fetch(const DynamicInstruction& d, CountVector& counts) {
 }
 
 u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
-  u64 cycle = dispatch_cycle_ + (dispatched_ == config_.width);
-  cycle = std::max(cycle, rob_.free_at());
+  u64 cycle = dispatch_cycle_;
+  if (!fused_) cycle = std::max(cycle + (dispatched_ == config_.width), rob_.free_at());
   if (load) cycle = std::max(cycle, load_queue_.free_at());
   if (store) cycle = std::max(cycle, store_queue_.free_at());
   if (serialize) cycle = std::max(cycle, retired_at_ + (retired_ != 0));
@@ -88,8 +89,9 @@ u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
   if (cycle > dispatch_cycle_) {
     dispatch_cycle_ = cycle;
     dispatched_ = 0;
+    fused_ = false;
   }
-  ++dispatched_;
+  dispatched_ += !fused_;
   return cycle;
 }
 
@@ -103,14 +105,21 @@ void IntervalTiming::branch(const DynamicInstruction& d, u64 done, CountVector& 
   switch (predictor_.predict(b, counts)) {
     case Prediction::Mispredicted:
       hold_front_end(done + config_.mispredict_penalty, Wait::Mispredict);
+      predicted_ = fetch_ready_ + run_ahead_;
       return;
     case Prediction::Resteer:
       hold_front_end(dispatch_cycle_ + config_.resteer_penalty, Wait::Latency);
+      predicted_ = fetch_ready_ + run_ahead_;
       return;
-    case Prediction::Right:
-      // The rest of the cycle's fetch lies behind the branch.
-      if (d.taken) hold_front_end(dispatch_cycle_ + 1, Wait::Bandwidth);
+    case Prediction::Right: {
+      if (!d.taken) return;
+      // The predictor passes so many taken branches a cycle, ahead of dispatch as far as it may be.
+      if (++taken_ == config_.taken_branches) taken_ = 0;
+      predicted_ = std::max(predicted_, dispatch_cycle_) + !taken_ + predictor_.bubbles();
+      if (predicted_ > dispatch_cycle_ + run_ahead_)
+        hold_front_end(predicted_ - run_ahead_, predictor_.bubbles() ? Wait::Latency : Wait::Bandwidth);
       return;
+    }
   }
 }
 
@@ -153,6 +162,7 @@ u64 IntervalTiming::load(const DynamicInstruction& d, const DynamicInstruction::
     if (s.drained <= cycle || s.linear >= end || s.linear + s.size <= access.linear) continue;
     if (s.linear <= access.linear && end <= s.linear + s.size) {
       ready = std::max(cycle, s.data) + config_.store_forward_latency;
+      ++count_in(counts, Count::StoreForwards);
     } else {
       count_in(counts, Count::StoreForwardsBlocked) += 1;
       ready = std::max(ready, s.drained + config_.store_forward_blocked_penalty);
@@ -186,34 +196,39 @@ bool IntervalTiming::same_chunk(const DynamicInstruction& d) {
 // --- Retirement.
 
 void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
-  enum { kRetiring, kMispredict, kClear, kFetchLatency, kFetchBandwidth, kMemory, kCore };
-  static_assert(
-      static_cast<unsigned>(Count::SlotsCore) - static_cast<unsigned>(Count::SlotsRetiring) == kCore,
-      "the order of the enumeration of counts");
-  u64 rest = cycles * config_.width;
+  u64 rest = cycles * config_.width, front_end = 0;
   const u64 retiring = std::min(rest, retiring_);
   retiring_ -= retiring;
-  slots_[kRetiring] += retiring;
+  spent(Count::SlotsRetiring) += retiring;
   rest -= retiring;
   if (by_fetch && earliest > retired_at_) {
-    const u64 lost = std::min(rest, (earliest - retired_at_) * config_.width);
+    front_end = earliest - retired_at_;
+    const u64 lost = std::min(rest, front_end * config_.width);
     rest -= lost;
-    slots_[wait_ == Wait::Mispredict ? kMispredict
-           : wait_ == Wait::Clear    ? kClear
-           : wait_ == Wait::Latency  ? kFetchLatency
-                                     : kFetchBandwidth] += lost;
+    const bool wrong = wait_ == Wait::Mispredict || wait_ == Wait::Clear;
+    spent(wait_ == Wait::Mispredict ? Count::SlotsMispredict
+          : wrong                   ? Count::SlotsClear
+          : wait_ == Wait::Latency  ? Count::SlotsFetchLatency
+                                    : Count::SlotsFetchBandwidth) += lost;
+    if (wrong) spent(Count::RecoveryCycles) += lost / config_.width;
   }
-  slots_[memory_bound_ ? kMemory : kCore] += rest;
+  spent(memory_bound_ ? Count::SlotsMemory : Count::SlotsCore) += rest;
+  const u64 idle = cycles - (retired_ != 0);
+  if (!idle) return;
+  front_end = std::min(front_end, idle);
+  spent(Count::NoRetireFrontEnd) += front_end;
+  spent(memory_bound_ ? Count::NoRetireMemory : Count::NoRetireCore) += idle - front_end;
 }
 
 void IntervalTiming::retire_at(u64 done) {
-  u64 cycle = retired_at_ + (retired_ == config_.retire_width);
+  u64 cycle = retired_at_ + (!fused_ && retired_ == config_.retire_width);
   cycle = std::max(cycle, done);
   if (cycle > retired_at_) {
     account_slots(cycle - retired_at_, fetch_bound_, dispatch_cycle_ + 1);
     retired_at_ = cycle;
     retired_ = 0;
   }
+  if (fused_) return;
   ++retired_;
   ++retiring_;
   rob_.take(cycle);
@@ -225,6 +240,12 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
   fetch(d, counts);
   const bool serialize = t.kind == OpClass::Serialize;
   memory_bound_ = false;
+  const bool to_branch = fusible_ == Fusible::WithBranch;
+  fused_ = fusible_ != Fusible::No && !serialize && (!to_branch || d.op->branch == OpBranch::Conditional);
+  fusible_ = fused_                                                         ? Fusible::No
+             : config_.nop_fusion && t.kind == OpClass::None && !t.accesses ? Fusible::WithAny
+             : config_.branch_fusion && t.fuses_branch                      ? Fusible::WithBranch
+                                                                            : Fusible::No;
   const u64 dispatched = dispatch(d.load_count, d.has_store, serialize);
 
   const auto ready_after = [this](u64 cycle, RegisterSet set) {
@@ -249,11 +270,16 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
 
   const Operation operation = operations_[static_cast<unsigned>(t.kind)];
   u64 done = start;
-  if (t.kind != OpClass::None && !(t.kind == OpClass::Move && (d.load_count || d.has_store))) {
+  if (t.kind != OpClass::None && !(t.kind == OpClass::Move && (d.load_count || d.has_store)) &&
+      !(fused_ && to_branch)) {
     if (operation.interval) {
       u64& divider = t.vector ? vector_divider_free_ : divider_free_;
       start = std::max(start, divider);
       divider = start + operation.interval;
+      if (!t.vector) {
+        ++spent(Count::Divides);
+        spent(Count::DividerCycles) += operation.interval;
+      }
     }
     const Ports::Group port = t.vector                      ? Ports::kVector
                               : t.kind == OpClass::Multiply ? Ports::kMultiply
@@ -279,6 +305,8 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
 
 // The hypervisor's instructions.
 void IntervalTiming::retire(u64 instructions) {
+  fusible_ = Fusible::No;
+  fused_ = false;
   for (; instructions; --instructions) {
     memory_bound_ = false;
     retire_at(dispatch(false, false, false) + 1);
@@ -302,9 +330,9 @@ void IntervalTiming::advance_to(u64 cycle) {
 }
 
 void IntervalTiming::take_slots(CountVector& to) {
-  for (unsigned i = 0; i < std::size(slots_); ++i) {
-    to[static_cast<unsigned>(Count::SlotsRetiring) + i] += slots_[i];
-    slots_[i] = 0;
+  for (unsigned i = 0; i < kSpent; ++i) {
+    to[static_cast<unsigned>(Count::SlotsRetiring) + i] += spent_[i];
+    spent_[i] = 0;
   }
 }
 
@@ -332,8 +360,8 @@ void IntervalTiming::visit(StateWords& w) {
   memory_.visit(w);
   predictor_.visit(w);
   w(tag_, dispatch_cycle_, retired_at_, drained_at_, divider_free_, vector_divider_free_, dispatched_,
-    retired_, fetch_ready_, wait_, fetch_bound_, memory_bound_, code_line_, next_code_line_, load_chunk_,
-    store_chunk_, retiring_);
+    retired_, taken_, predicted_, fusible_, fused_, fetch_ready_, wait_, fetch_bound_, memory_bound_,
+    code_line_, next_code_line_, load_chunk_, store_chunk_, retiring_);
   for (u64& line : code_lines_) w(line);
   for (u64& cycle : ready_) w(cycle);
   rob_.visit(w);
@@ -341,7 +369,7 @@ void IntervalTiming::visit(StateWords& w) {
   store_queue_.visit(w);
   ports_.visit(w);
   for (Store& s : stores_) w(s.linear, s.data, s.drained, s.size);
-  for (u64& n : slots_) w(n);
+  for (u64& n : spent_) w(n);
 }
 
 std::vector<u64> IntervalTiming::save() {

@@ -8,9 +8,10 @@
 // what held the later one back: its dispatch waited for the front end (and why), else its execution.
 //
 // Operations of class Cost drain the pipeline and take their cost in full. Not modelled: micro-ops, the
-// micro-op cache and decoders, scheduler size, move elimination, memory-order clears, wrong-path execution
-// (time of a mispredict is lost, caches are not touched), instructions overlapping with a serializing one,
-// caches' part in exception delivery and far transfers.
+// micro-op cache and decoders, scheduler size, other fusion than that of NOPs and of branches, move
+// elimination, memory-order clears, wrong-path execution (time of a mispredict is lost, caches are not
+// touched), instructions overlapping with a serializing one, caches' part in exception delivery and far
+// transfers.
 #pragma once
 
 #include "core/timing.h"
@@ -83,10 +84,16 @@ class IntervalTiming final : public Timing {
   Operation operations_[static_cast<unsigned>(OpClass::Number)];
   MemoryHierarchy memory_;
   BranchPredictor predictor_;
+  u64 run_ahead_;
   u16 tag_ = 0;
 
   u64 dispatch_cycle_ = 0, retired_at_ = 0, drained_at_ = 0, divider_free_ = 0, vector_divider_free_ = 0;
   u32 dispatched_ = 0, retired_ = 0;  // in the current cycle
+  u32 taken_ = 0;                     // branches predicted in the predictor's current cycle
+  u64 predicted_ = 0;  // when the predictor is done with the last taken branch, plus its run-ahead
+  enum class Fusible : u8 { No, WithAny, WithBranch };
+  Fusible fusible_ = Fusible::No;  // the last instruction, with the next
+  bool fused_ = false;             // this instruction, with the last
   u64 fetch_ready_ = 0;
   Wait wait_ = Wait::Nothing;
   bool fetch_bound_ = false;    // the last dispatch waited for the front end
@@ -100,8 +107,13 @@ class IntervalTiming final : public Timing {
   Store stores_[kStores];
   u64 load_chunk_ = kNever, store_chunk_ = kNever;
 
-  u64 retiring_ = 0;   // instructions whose slot is not accounted yet
-  u64 slots_[7] = {};  // by kTopdownCounts, since take_slots()
+  u64 retiring_ = 0;  // instructions whose slot is not accounted yet
+  // By kind from SlotsRetiring on, since take_slots(): what a loop in closed form repeats.
+  static constexpr unsigned kSpent = kCounts - static_cast<unsigned>(Count::SlotsRetiring);
+  u64 spent_[kSpent] = {};
+  u64& spent(Count kind) {
+    return spent_[static_cast<unsigned>(kind) - static_cast<unsigned>(Count::SlotsRetiring)];
+  }
 };
 
 }  // namespace pmusim::core

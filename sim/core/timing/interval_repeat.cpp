@@ -13,6 +13,7 @@ void IntervalTiming::each_time(F f) {
   f(divider_free_);
   f(vector_divider_free_);
   f(fetch_ready_);
+  f(predicted_);
   for (u64& cycle : ready_) f(cycle);
   rob_.each(f);
   load_queue_.each(f);
@@ -38,7 +39,7 @@ void IntervalTiming::pattern(TimingPattern& to) {
   StateWords words;
   const u64 now = dispatch_cycle_;
   u64 behind = retired_at_ - now;
-  words(behind, dispatched_, retired_, retiring_, code_line_, wait_, fetch_bound_);
+  words(behind, dispatched_, retired_, taken_, fusible_, fused_, retiring_, code_line_, wait_, fetch_bound_);
   each_time([&](u64& cycle) {
     u64 left = cycle > now ? cycle - now : 0;
     words(left);
@@ -50,7 +51,7 @@ void IntervalTiming::pattern(TimingPattern& to) {
   ports_.pattern(now, words);
   predictor_.pattern(words);
   to.words = words.take();
-  to.advance.assign(std::begin(slots_), std::end(slots_));
+  to.advance.assign(std::begin(spent_), std::end(spent_));
   to.advance.push_back(predictor_.learned());
   to.cycle = retired_at_;
 }
@@ -61,7 +62,7 @@ u64 IntervalTiming::most_skips(const TimingPattern& from, const TimingPattern& t
 }
 
 void IntervalTiming::skip(const TimingPattern& from, const TimingPattern& to, u64 times) {
-  for (unsigned i = 0; i < std::size(slots_); ++i) slots_[i] += times * (to.advance[i] - from.advance[i]);
+  for (unsigned i = 0; i < std::size(spent_); ++i) spent_[i] += times * (to.advance[i] - from.advance[i]);
   predictor_.skip(times * (to.advance.back() - from.advance.back()));
   shift(times * (to.cycle - from.cycle));
 }

@@ -64,8 +64,10 @@ MemoryResult MemoryHierarchy::data_access(const MemoryAccess& access, bool write
   rest.linear += step;
   rest.physical += step;
   u64 second = cycle + 1;  // the same port once more
-  if ((rest.linear & 0xfff) == 0)
+  if ((rest.linear & 0xfff) == 0) {
+    if (!write) ++count_in(counts, Count::PageSplitLoads);
     second = std::max(second, translate(rest, first, stlb_, tlb_kinds, counts, result.walked));
+  }
   served = l1d_access(second, line + 1, write, requester, counts);
   result.ready = std::max(result.ready, served.ready);
   result.level = std::max(result.level, served.level);
@@ -86,6 +88,8 @@ MemoryResult MemoryHierarchy::fetch(const MemoryAccess& access, CountVector& cou
     result.level = served.level;
     l1i_.insert(line, served.ready, false);
   }
+  count_in(counts, Count::FetchTlbCycles) += cycle - access.cycle;
+  count_in(counts, Count::FetchMissCycles) += result.ready - cycle - config_.l1i.latency;
   const u64 next = line + 1;
   if (config_.next_line_fetch && next % 64 != 0 && !l1i_.find(next))
     l1i_.insert(next, l2_access(cycle, next, Requester::Code, counts).ready, false);
@@ -174,8 +178,8 @@ void MemoryHierarchy::fill_l1d(u64 line, u64 ready, bool dirty, CountVector& cou
     fill_l2(victim.number(), victim.ready, true);
 }
 
-// What the L2 evicts goes to the L3; what that evicts, if written to, to DRAM when the line that drives it
-// out arrives.
+// What the L2 evicts goes to the L3. What that evicts goes to DRAM if written to, on a channel of its own:
+// one core's reads are bound by their own interval.
 void MemoryHierarchy::fill_l2(u64 line, u64 ready, bool dirty) {
   const Cache::Line victim = l2_.insert(line, ready, dirty);
   if (!victim.key) return;
@@ -183,8 +187,7 @@ void MemoryHierarchy::fill_l2(u64 line, u64 ready, bool dirty) {
     below->key |= victim.dirty();
     return;
   }
-  const Cache::Line last = l3_.insert(victim.number(), victim.ready, victim.dirty());
-  if (last.dirty()) dram_.pass(ready);
+  l3_.insert(victim.number(), victim.ready, victim.dirty());
 }
 
 void MemoryHierarchy::count(CountVector& counts, Requester requester, MemoryLevel level) {

@@ -27,13 +27,16 @@ u64 MemoryHierarchy::translate(const MemoryAccess& access, Tlb& first, Tlb& seco
   const u64 key = Tlb::key(access.linear, access.page_shift, tag_);
   if (first.use(key)) return access.cycle;
   u64 done = access.cycle + config_.stlb_latency;
+  const bool small_data = access.page_shift == 12 && stlb_hit != Count::ItlbStlbHit;
   if (second.use(key)) {
     ++count_in(counts, stlb_hit);
+    if (small_data) ++count_in(counts, Count::Dtlb4kStlbHit);
   } else {
     const Buffers::Grant grant = walkers_.acquire(done);
     done = walk(grant.start, access, counts);
     walkers_.hold(grant, done);
     ++count_in(counts, after(stlb_hit, 1));
+    if (small_data) ++count_in(counts, Count::Dtlb4kWalks);
     count_in(counts, after(stlb_hit, 2)) += done - grant.start;
     second.insert(key, access.global);
     walked = true;

@@ -61,6 +61,13 @@ OpClass kind_of(ZydisMnemonic m, unsigned width) {
   // clang-format on
 }
 
+// Those that Intel's macro-fusion and AMD's branch fusion have in common; conditions are not looked at.
+bool fuses(ZydisMnemonic m) {
+  return m == ZYDIS_MNEMONIC_CMP || m == ZYDIS_MNEMONIC_TEST || m == ZYDIS_MNEMONIC_ADD ||
+         m == ZYDIS_MNEMONIC_SUB || m == ZYDIS_MNEMONIC_AND || m == ZYDIS_MNEMONIC_INC ||
+         m == ZYDIS_MNEMONIC_DEC;
+}
+
 bool is_vector(ZydisRegisterClass c) {
   return c == ZYDIS_REGCLASS_XMM || c == ZYDIS_REGCLASS_YMM || c == ZYDIS_REGCLASS_ZMM;
 }
@@ -137,6 +144,7 @@ void Translator::timing(TimingOp& t) {
     t.destinations &= ~register_bit(RSP);
   }
   t.kind = kind_of(i_.mnemonic, i_.operand_width);
+  t.fuses_branch = fuses(i_.mnemonic) && !(t.accesses & kStoreOperand);
   // Same-register XOR and SUB break the dependence.
   const bool idiom = i_.mnemonic == ZYDIS_MNEMONIC_XOR || i_.mnemonic == ZYDIS_MNEMONIC_SUB ||
                      i_.mnemonic == ZYDIS_MNEMONIC_PXOR || i_.mnemonic == ZYDIS_MNEMONIC_XORPS ||

@@ -55,6 +55,7 @@ struct TimingOp {
   u8 load_size = 0, store_size = 0;
   bool vector = false;  // executes on a vector port
   bool write_prefetch = false;
+  bool fuses_branch = false;  // may be one micro-op with the conditional jump behind it
 };
 
 }  // namespace pmusim::core
