@@ -126,3 +126,122 @@ TEST_CASE("lines never touched miss every level, and the same lines again miss t
               {"ls_dmnd_fills_from_sys.dram_io_near", beyond}});
   }
 }
+
+// Every event here is a count that follows from the program; sources: the events' descriptions in perfmon and
+// Linux's pmu-events.
+TEST_CASE("events of the front end, the divider and the store buffer count what a program does") {
+  // 200 of each: div ecx; store and load of the same 8 bytes; a load over the end of a page; cmp and jump.
+  const TimedGuest guest{[](Code& c) { walk(c, 4, 4096); },
+                         [](Code& c) {
+                           c.raw({0xbf}).imm32(200);  // mov edi
+                           const u32 top = c.here();
+                           c.raw({0x31, 0xd2, 0xb9}).imm32(3).raw({0xf7, 0xf1});  // xor edx; mov ecx; div
+                           c.raw({0x89, 0x15}).imm32(kTimedData);                 // mov [data], edx
+                           c.raw({0x8b, 0x15}).imm32(kTimedData);                 // mov edx, [data]
+                           c.raw({0x8b, 0x15}).imm32(kTimedData + 4096 - 2);      // over the page's end
+                           c.raw({0xf0, 0xff, 0x05}).imm32(kTimedData + 128);     // lock inc dword
+                           c.raw({0x4f, 0x0f, 0x85});                             // dec edi; jnz
+                           c.imm32(top - (c.here() + 4));
+                         }};
+  for (const char* id : {"zen3", "zen4", "zen5"}) {
+    const u32 interval = interval_model(id).timing.pipeline.divide_interval;
+    expect(id, guest,
+           {{"ex_div_count", 200},
+            {"ex_div_busy", u64{200} * interval},
+            {"ls_stlf", 200},
+            {"ls_misal_loads.ma4k", 200},
+            {"ls_misal_loads.ma64", 200}});
+  }
+  expect("zen5", guest, {{"ls_locks.all", 200}, {"ex_ret_uncond_brnch_instr", 0}});
+}
+
+TEST_CASE("cycles without retirement are told apart by their cause, and no more than the cycles") {
+  const auto cycles = [](const char* id, const std::function<void(Code&)>& code) {
+    std::vector<Counted> events = {{"ls_not_halted_cyc"},
+                                   {"ex_no_retire.all"},
+                                   {"ex_no_retire.empty"},
+                                   {"ex_no_retire.not_complete"},
+                                   {"ex_no_retire.load_not_complete"}};
+    const std::vector<u64> n = run_timed(id, {[](Code&) {}, code}, events).counts;
+    CHECK(n[1] < n[0]);
+    CHECK(n[1] == n[2] + n[3]);
+    CHECK(n[4] <= n[3]);
+    return n;
+  };
+  for (const char* id : {"zen4", "zen5"}) {
+    // Dependent misses: loads. Dependent divisions: execution. Calls into many lines never seen: the front
+    // end.
+    const auto loads = cycles(id, [](Code& c) {
+      c.raw({0x31, 0xdb, 0xb9}).imm32(500);
+      const u32 top = c.here();
+      c.raw({0x8b, 0x93})
+          .imm32(kTimedData)
+          .raw({0x8d, 0x9c, 0x13})
+          .imm32(4096 + 64);  // mov edx, []; lea ebx, [ebx+edx+..]
+      c.raw({0x49, 0x75}).raw({int(top - (c.here() + 1))});
+    });
+    CHECK(loads[4] > loads[0] / 2);
+    const auto divisions = cycles(id, [](Code& c) {
+      c.raw({0xb9}).imm32(500);
+      const u32 top = c.here();
+      c.raw({0x31, 0xd2, 0xf7, 0xf1, 0x49, 0x75}).raw({int(top - (c.here() + 1))});
+    });
+    CHECK(divisions[3] > divisions[0] / 2);
+    CHECK(divisions[4] < divisions[0] / 4);
+    const auto calls = cycles(id, [](Code& c) { walk_code(c, 400); });
+    CHECK(calls[2] > calls[0] / 2);
+  }
+}
+
+TEST_CASE("pages of 4 KB are counted by what reloaded their translation") {
+  constexpr u32 kPages = 320;
+  for (const bool flushed : {false, true}) {
+    const TimedGuest guest{[=](Code& c) {
+                             walk(c, kPages, 4096);
+                             if (flushed) flush_tlb(c);
+                           },
+                           [](Code& c) { walk(c, kPages, 4096); }};
+    for (const char* id : kAmd)
+      expect(id, guest,
+             {{"ls_l1_d_tlb_miss.tlb_reload_4k_l2_hit", flushed ? 0 : kPages},
+              {"ls_l1_d_tlb_miss.tlb_reload_4k_l2_miss", flushed ? kPages : 0}});
+    expect("zen3", guest, {{"ls_tablewalker.dside", flushed ? kPages : 0}});
+  }
+}
+
+TEST_CASE("a store to code that runs is a clear, and costs recovery") {
+  const TimedGuest guest{[](Code&) {},
+                         [](Code& c) {
+                           c.raw({0xbf}).imm32(20);
+                           const u32 top = c.here();
+                           c.raw({0xc6, 0x05});
+                           c.imm32(c.here() + 5).raw({0x90, 0x90});  // mov byte [the NOP behind], 90h
+                           c.raw({0x4f, 0x75}).raw({int(top - (c.here() + 1))});
+                         }};
+  for (const char* id : kIntel) {
+    const TimedRun run = run_timed(
+        id, guest,
+        {{"MACHINE_CLEARS.COUNT", 1, false, true}, {"MACHINE_CLEARS.SMC"}, {"INT_MISC.RECOVERY_CYCLES"}});
+    CHECK(run.gaps == 0);
+    CHECK(run.counts[0] == 20);
+    CHECK(run.counts[1] == 20);
+    CHECK(run.counts[2] >= 20 * 10);
+  }
+}
+
+TEST_CASE("code never seen stalls the fetch for its lines, and after a flush for its translations") {
+  for (const char* id : {"icx", "spr"}) {
+    const auto stalls = [&](bool seen, bool flushed) {
+      const TimedGuest guest{[=](Code& c) {
+                               if (seen) walk_code(c, 100);
+                               if (flushed) flush_tlb(c);
+                             },
+                             [](Code& c) { walk_code(c, 100); }};
+      return run_timed(id, guest, {{"ICACHE_DATA.STALLS"}, {"ICACHE_TAG.STALLS"}}).counts;
+    };
+    const auto fresh = stalls(false, false), seen = stalls(true, false), flushed = stalls(true, true);
+    CHECK(fresh[0] > 100 * u64{interval_model(id).timing.memory.l3.latency});
+    CHECK(seen[0] < fresh[0] / 4);
+    CHECK(flushed[1] > seen[1] + 100 * u64{interval_model(id).timing.memory.stlb_latency});
+  }
+}
