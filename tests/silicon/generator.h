@@ -59,6 +59,8 @@ class Generator {
   unsigned count_ = 0;
 };
 
+inline constexpr unsigned kXsaveBits = 4608;  // as Zydis has it: legacy region and header
+
 // Writes into whatever patches cover these bytes (they may overlap); false if one is covered by none.
 bool put_memory(Input& in, u64 address, u64 v, unsigned size);
 inline bool is_readable(u64 address) {
