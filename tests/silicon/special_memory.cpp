@@ -83,7 +83,7 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
     case ZYDIS_MNEMONIC_XRSTOR64: {
       Patch& header = in.patches[1];
       const u64 from = operand + 512 - kData;
-      if (from + 64 > kDataSize) return true;
+      if (from > kDataSize - 64) return true;  // nor below the pages
       header.offset = static_cast<u32>(from);
       header.size = sizeof header.bytes;
       std::fill(std::begin(header.bytes), std::end(header.bytes), u8{0});
