@@ -44,6 +44,8 @@ struct alignas(64) Block {
   bool loops = false;     // there is a `loop`
   u64 runs[2] = {0, 0};   // last branch not taken (or none), taken
   BlockKey key;
+  u8 page_shift = 12;  // of the code's translation when the block was last looked up by address
+  bool global = false;
   std::vector<Handler> precise;  // the handlers with exact flags, for runs of a prefix
   std::vector<TimingOp> timing;  // for detailed timing only
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages

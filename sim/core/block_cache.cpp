@@ -63,6 +63,11 @@ Block* BlockCache::find_slow(u64 rip) {
     }
   }
   Block* block = found->second.get();
+  if (timing_) {
+    const Mmu::Place place = mmu_.place(linear);
+    block->page_shift = place.page_shift;
+    block->global = place.global;
+  }
   slots_[index(rip)] = {rip, space_, block};
   return block;
 }

@@ -95,9 +95,8 @@ bool Core::Impl::time_instruction(const MicroOp& op) {
 void Core::Impl::locate(const Block& block) {
   const u64 base = x.code64 ? 0 : x.s->seg[CS].base;
   code_linear_ = x.code64 ? block.key.rip : static_cast<u32>(base + block.key.rip);
-  const Mmu::Place p = mmu.place(code_linear_);
-  dynamic_.code_page_shift = p.page_shift;
-  dynamic_.code_global = p.global;
+  dynamic_.code_page_shift = block.page_shift;
+  dynamic_.code_global = block.global;
   dynamic_.second_code_page = block.second_page;
   dynamic_.iteration = false;
 }

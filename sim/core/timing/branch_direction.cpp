@@ -21,7 +21,7 @@ void step(s8& counter, bool up, s8 most) {
 
 void BranchPredictor::Folded::push(bool young, bool old) {
   value = value << 1 | young;
-  value ^= u32{old} << length % bits;
+  value ^= u32{old} << oldest;
   value ^= value >> bits;
   value &= (1u << bits) - 1;
 }
@@ -35,12 +35,12 @@ bool BranchPredictor::direction(u64 ip, bool taken) {
 BranchPredictor::Lookup BranchPredictor::look_up(u64 ip) const {
   Lookup result;
   const u64 base = ip ^ ip >> config_.base_bits;
-  result.taken = result.provided = result.alternate = bimodal_[base % bimodal_.size()] >= 0;
+  result.taken = result.provided = result.alternate = bimodal_[base & (bimodal_.size() - 1)] >= 0;
   result.provider = -1;
   result.weak = false;
   for (unsigned t = 0; t < kTables; ++t) {
-    result.index[t] =
-        static_cast<u32>((ip ^ ip >> (config_.tagged_bits - t) ^ index_fold_[t].value) % tagged_[t].size());
+    result.index[t] = static_cast<u32>((ip ^ ip >> (config_.tagged_bits - t) ^ index_fold_[t].value) &
+                                       (tagged_[t].size() - 1));
     result.tag[t] = static_cast<u16>((ip ^ ip >> 7 ^ tag_fold_[t].value * 3) % (1u << kTagBits)) | 0x8000;
     const Tagged& entry = tagged_[t][result.index[t]];
     if (entry.tag != result.tag[t]) continue;
@@ -64,7 +64,7 @@ void BranchPredictor::learn(const Lookup& lookup, u64 ip, bool taken) {
     step(entry.counter, taken, kTaggedMost);
   }
   if (lookup.provider < 0 || lookup.weak)
-    step(bimodal_[(ip ^ ip >> config_.base_bits) % bimodal_.size()], taken, kBimodalMost);
+    step(bimodal_[(ip ^ ip >> config_.base_bits) & (bimodal_.size() - 1)], taken, kBimodalMost);
   if (lookup.taken != taken) allocate(lookup, taken);
   if (++learned_ % kDecay == 0)
     for (auto& table : tagged_)

@@ -14,17 +14,19 @@ Cache::Cache(const CacheConfig& config)
   chunks_.resize((sets_ + kChunk - 1) / kChunk);
 }
 
-Cache::Line* Cache::look(u64 line, bool use) {
-  Line* first = set(set_of(line));
-  if (!first) return nullptr;
-  const u64 key = line + 1;
-  for (Line* way = first; way != first + ways_; ++way) {
-    if (way->key >> 1 != key) continue;
-    if (!use || way == first) return way;
-    std::rotate(first, way, way + 1);
-    return first;
-  }
+Cache::Line* Cache::find_later_way(Line* first, u64 key) {
+  for (Line* way = first + 1; way < first + ways_; ++way)
+    if (way->key >> 1 == key) return way;
   return nullptr;
+}
+
+Cache::Line* Cache::use_later_way(Line* first, u64 key) {
+  Line* way = find_later_way(first, key);
+  if (!way) return nullptr;
+  const Line line = *way;
+  std::copy_backward(first, way, way + 1);
+  *first = line;
+  return first;
 }
 
 Cache::Line Cache::insert(u64 line, u64 ready, bool dirty) {

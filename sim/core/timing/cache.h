@@ -24,8 +24,21 @@ class Cache {
 
   explicit Cache(const CacheConfig& config);
 
-  Line* find(u64 line) { return look(line, false); }  // nullptr: not here
-  Line* use(u64 line) { return look(line, true); }    // the same, and most recently used from now on
+  // nullptr: not here
+  Line* find(u64 line) {
+    Line* first = set(set_of(line));
+    return !first ? nullptr : first->key >> 1 == line + 1 ? first : find_later_way(first, line + 1);
+  }
+  // The same, and most recently used from now on. Mostly it was so before.
+  Line* use(u64 line) {
+    Line* first = set(set_of(line));
+    return !first ? nullptr : first->key >> 1 == line + 1 ? first : use_later_way(first, line + 1);
+  }
+  // Tells the host that the line's set will be looked at.
+  void expect(u64 line) {
+    if (const Line* first = set(set_of(line)))
+      for (u32 way = 0; way < ways_; way += kLinesPerHostLine) __builtin_prefetch(first + way, 1);
+  }
   // Puts an absent line in as the most recently used; returns what it displaced (key 0: nothing).
   Line insert(u64 line, u64 ready, bool dirty);
   bool remove(u64 line);
@@ -38,7 +51,9 @@ class Cache {
 
  private:
   static constexpr u32 kChunk = 16;  // sets
-  Line* look(u64 line, bool use);
+  static constexpr u32 kLinesPerHostLine = 64 / sizeof(Line);
+  Line* find_later_way(Line* first, u64 key);
+  Line* use_later_way(Line* first, u64 key);
   u32 set_of(u64 line) const { return static_cast<u32>(mask_ ? line & mask_ : line % sets_); }
   Line* set(u32 index) {
     Line* chunk = chunks_[index / kChunk].get();

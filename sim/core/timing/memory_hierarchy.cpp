@@ -111,6 +111,8 @@ MemoryHierarchy::Served MemoryHierarchy::l1d_access(u64 cycle, u64 line, bool wr
     if (hit->ready > cycle + latency) return {hit->ready, MemoryLevel::Fill};
     return {cycle + latency, MemoryLevel::L1};
   }
+  l2_.expect(line);
+  l3_.expect(line);
   const Buffers::Grant grant = fill_buffers_.acquire(cycle);
   const Served served = l2_access(grant.start, line, requester, counts);
   fill_buffers_.hold(grant, served.ready);

@@ -45,12 +45,10 @@ class Ports {
   u64 take(Group group, u64 cycle) {
     for (;; ++cycle) {
       Slot& s = slots_[cycle % kCycles];
-      if (s.cycle != cycle) {
-        if (s.cycle > cycle) return cycle;
-        s = {cycle, {}};
-      }
-      if (s.used[group] < limit_[group]) {
-        ++s.used[group];
+      if (s.cycle > cycle) return cycle;
+      const u64 used = s.cycle == cycle ? s.used : 0;
+      if ((used >> 8 * group & 0xff) < limit_[group]) {
+        s = {cycle, used + (u64{1} << 8 * group)};
         return cycle;
       }
     }
@@ -59,7 +57,8 @@ class Ports {
   void pattern(u64 cycle, StateWords& words) {
     for (u64 c = cycle; c < cycle + kCycles; ++c) {
       const Slot& s = slots_[c % kCycles];
-      for (u8 n : s.used) words(n = s.cycle == c ? n : u8{0});
+      u64 used = s.cycle == c ? s.used : 0;
+      words(used);
     }
   }
   // Forgets what began before `cycle`; the rest moves by `delta`.
@@ -75,16 +74,13 @@ class Ports {
     }
   }
   void visit(StateWords& words) {
-    for (Slot& s : slots_) {
-      words(s.cycle);
-      for (u8& n : s.used) words(n);
-    }
+    for (Slot& s : slots_) words(s.cycle, s.used);
   }
 
  private:
   struct Slot {
     u64 cycle = 0;
-    u8 used[kGroups] = {};
+    u64 used = 0;  // a byte per group: read and written as one word
   };
   static constexpr unsigned kCycles = 512;
   u32 limit_[kGroups];

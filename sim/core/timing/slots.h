@@ -13,30 +13,28 @@ namespace pmusim::core {
 // nothing: a buffer remembers one holding only.
 class Buffers {
  public:
-  explicit Buffers(u32 count) : held_(count) {}
+  explicit Buffers(u32 count) : held_(count) {
+    for (u32 i = 0; i < count; ++i) held_[i].buffer = count - 1 - i;
+  }
 
   struct Grant {
-    u64 start;   // the request may begin
-    u32 buffer;  // to hold from then on; kNone: nothing to hold
+    u64 start;  // the request may begin
+    u32 place;  // of the buffer to hold from then on, until the next holding; kNone: nothing to hold
   };
   static constexpr u32 kNone = ~0u;
 
   Grant acquire(u64 cycle) const;
-  void hold(const Grant& grant, u64 until) {
-    if (grant.buffer == kNone) return;
-    Held& h = held_[grant.buffer];
-    h = {h.until, grant.start, until};
-  }
+  void hold(const Grant& grant, u64 until);
   bool free_at(u64 cycle) const { return acquire(cycle).start == cycle; }
-  void visit(StateWords& words) {
-    for (Held& h : held_) words(h.idle_from, h.from, h.until);
-  }
+  void visit(StateWords& words);
 
  private:
   struct Held {
     u64 idle_from = 0, from = 0, until = 0;
+    u32 buffer = 0;  // number; of buffers free at the same time the lowest is taken
+    bool before(const Held& o) const { return until != o.until ? until < o.until : buffer > o.buffer; }
   };
-  std::vector<Held> held_;
+  std::vector<Held> held_;  // the one freed last at the end: few are in flight at a time
 };
 
 // Time in buckets of some items each: within a bucket items pass at their interval, and a full bucket sends

@@ -8,7 +8,10 @@
 namespace pmusim::core {
 
 Tlb::Tlb(const TlbConfig& config)
-    : sets_(config.ways ? config.entries / config.ways : 0), ways_(config.ways), entries_(config.entries) {
+    : sets_(config.ways ? config.entries / config.ways : 0),
+      ways_(config.ways),
+      mask_(sets_ && (sets_ & (sets_ - 1)) == 0 ? sets_ - 1 : 0),
+      entries_(config.entries) {
   if (sets_ * ways_ != config.entries) throw std::logic_error("TLB entries are not a multiple of its ways");
 }
 
@@ -20,12 +23,15 @@ u64* Tlb::find(u64 key) {
   return nullptr;
 }
 
-bool Tlb::use(u64 key) {
-  u64* way = find(key);
-  if (!way) return false;
-  u64* first = set_of(key);
-  if (way != first) std::rotate(first, way, way + 1);
-  return true;
+bool Tlb::use_later_way(u64* first, u64 key) {
+  for (u64* way = first + 1; way < first + ways_; ++way) {
+    if ((*way & ~kGlobal) != (key | kValid)) continue;
+    const u64 entry = *way;
+    std::copy_backward(first, way, way + 1);
+    *first = entry;
+    return true;
+  }
+  return false;
 }
 
 void Tlb::insert(u64 key, bool global) {

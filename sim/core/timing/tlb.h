@@ -20,7 +20,12 @@ class Tlb {
     return (linear & 0xffffffffffff) >> page_shift | u64{tag} << 36 | u64{page_shift} << 52;
   }
 
-  bool use(u64 key);  // whether it is cached; then most recently used
+  // Whether it is cached; then most recently used. Mostly it was so before.
+  bool use(u64 key) {
+    if (!sets_) return false;
+    u64* first = set_of(key);
+    return (*first & ~kGlobal) == (key | kValid) || use_later_way(first, key);
+  }
   void insert(u64 key, bool global);
   void flush();
   void flush_tag(u16 tag, bool keep_global);
@@ -31,10 +36,15 @@ class Tlb {
 
  private:
   static constexpr u64 kValid = u64{1} << 63, kGlobal = u64{1} << 62;
-  u64* set_of(u64 key) { return &entries_[(key & 0xfffffffff) % sets_ * ways_]; }
+  u64* set_of(u64 key) {
+    const u64 page = key & 0xfffffffff;
+    return &entries_[(mask_ ? page & mask_ : page % sets_) * ways_];
+  }
   u64* find(u64 key);
+  bool use_later_way(u64* first, u64 key);
 
   u32 sets_, ways_;
+  u64 mask_;                  // sets - 1 where that is a mask, else 0
   std::vector<u64> entries_;  // sets in order of use, the most recent first; 0: empty
 };
 
