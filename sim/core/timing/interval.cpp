@@ -55,8 +55,13 @@ void IntervalTiming::hold_front_end(u64 until, Wait why) {
 
 // Lines are asked for when the first instruction of each comes to be dispatched; what the L1I has costs
 // nothing.
-void IntervalTiming::fetch(const DynamicInstruction& d, CountVector& counts) {
+[[gnu::always_inline]] inline void IntervalTiming::fetch(const DynamicInstruction& d, CountVector& counts) {
   const u64 last = d.ip + d.op->length - 1;
+  if (d.ip / kLine == code_line_ && last / kLine == code_line_) return;
+  fetch_lines(d, last, counts);
+}
+
+void IntervalTiming::fetch_lines(const DynamicInstruction& d, u64 last, CountVector& counts) {
   for (u64 linear = d.ip;; linear = last & ~(kLine - 1)) {
     if (linear / kLine != code_line_) {
       code_line_ = linear / kLine;
@@ -78,7 +83,7 @@ void IntervalTiming::fetch(const DynamicInstruction& d, CountVector& counts) {
   }
 }
 
-u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
+[[gnu::always_inline]] inline u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
   u64 cycle = dispatch_cycle_;
   if (!fused_) cycle = std::max(cycle + (dispatched_ == config_.width), rob_.free_at());
   if (load) cycle = std::max(cycle, load_queue_.free_at());
@@ -149,8 +154,9 @@ MemoryAccess IntervalTiming::access_of(const DynamicInstruction& d, const Dynami
   return a;
 }
 
-u64 IntervalTiming::load(const DynamicInstruction& d, const DynamicInstruction::Access& access, u64 cycle,
-                         CountVector& counts) {
+[[gnu::always_inline]] inline u64 IntervalTiming::load(const DynamicInstruction& d,
+                                                       const DynamicInstruction::Access& access, u64 cycle,
+                                                       CountVector& counts) {
   if (access.physical == kNever) return cycle;
   cycle = ports_.take(Ports::kLoad, cycle);
   const MemoryResult result = memory_.load(access_of(d, access, cycle), counts);
@@ -195,7 +201,7 @@ bool IntervalTiming::same_chunk(const DynamicInstruction& d) {
 
 // --- Retirement.
 
-void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
+[[gnu::always_inline]] inline void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
   u64 rest = cycles * config_.width, front_end = 0;
   const u64 retiring = std::min(rest, retiring_);
   retiring_ -= retiring;
@@ -220,7 +226,7 @@ void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
   spent(memory_bound_ ? Count::NoRetireMemory : Count::NoRetireCore) += idle - front_end;
 }
 
-void IntervalTiming::retire_at(u64 done) {
+[[gnu::always_inline]] inline void IntervalTiming::retire_at(u64 done) {
   u64 cycle = retired_at_ + (!fused_ && retired_ == config_.retire_width);
   cycle = std::max(cycle, done);
   if (cycle > retired_at_) {
@@ -248,8 +254,13 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
                                                                             : Fusible::No;
   const u64 dispatched = dispatch(d.load_count, d.has_store, serialize);
 
+  // Two registers without a branch that the host could mispredict: few instructions have more.
   const auto ready_after = [this](u64 cycle, RegisterSet set) {
-    for (; set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
+    constexpr RegisterSet kNone = register_bit(kTimingRegisters);
+    const RegisterSet rest = set & (set - 1);
+    cycle = std::max(cycle, ready_[__builtin_ctzll(set | kNone)]);
+    cycle = std::max(cycle, ready_[__builtin_ctzll(rest | kNone)]);
+    for (set = rest & (rest - 1); set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
     return cycle;
   };
   const u64 address = ready_after(dispatched, t.address);

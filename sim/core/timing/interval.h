@@ -61,6 +61,7 @@ class IntervalTiming final : public Timing {
   };
 
   void fetch(const DynamicInstruction& d, CountVector& counts);
+  void fetch_lines(const DynamicInstruction& d, u64 last, CountVector& counts);
   u64 dispatch(bool load, bool store, bool serialize);
   static MemoryAccess access_of(const DynamicInstruction& d, const DynamicInstruction::Access& a, u64 cycle);
   u64 load(const DynamicInstruction& d, const DynamicInstruction::Access& a, u64 cycle, CountVector& counts);
@@ -101,7 +102,7 @@ class IntervalTiming final : public Timing {
   u64 code_line_ = kNever;      // last fetched
   u64 code_lines_[kCodeLines];  // physical, recently executed
   u32 next_code_line_ = 0;
-  u64 ready_[kTimingRegisters] = {};
+  u64 ready_[kTimingRegisters + 1] = {};  // the last is no register and always ready
   Window rob_, load_queue_, store_queue_;
   Ports ports_;
   Store stores_[kStores];
