@@ -50,6 +50,9 @@ Stop Core::run(const Limit& limit) {
 Stop Core::deliver(const PendingEvent& event) {
   return impl_->deliver(event);
 }
+Stop Core::switch_task(const TaskSwitch& t) {
+  return impl_->switch_task(t);
+}
 
 // Inside a call to the environment the current instruction's context is the one in which it began.
 void Core::sync() {

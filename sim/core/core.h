@@ -20,6 +20,8 @@
 
 namespace pmusim::core {
 
+struct TaskSwitch;
+
 // How far a run may go. It stops before exceeding either.
 struct Limit {
   u64 instructions = kNever;
@@ -83,6 +85,9 @@ class Core final : public CodeWatcher {
   // Delivers an event through the IDT now (caller has checked that it may be). Faults during delivery become
   // exceptions, double faults, shutdown or VM-exits; the result is as of run().
   Stop deliver(const PendingEvent& event);
+
+  // Completes a guest's task switch that was a VM-exit, for a hypervisor's emulator; faults as deliver()'s.
+  Stop switch_task(const TaskSwitch& t);
 
   // Can a maskable interrupt / an NMI be taken at this instruction boundary?
   bool can_take_interrupt() const { return (state_->rflags & kIF) && !state_->interrupt_shadow; }

@@ -16,6 +16,7 @@ struct Core::Impl {
   // --- run.cpp
   Stop run(const Limit& limit);
   Stop deliver(const PendingEvent& event);
+  Stop switch_task(const TaskSwitch& t);
   void bind_state(CpuState* state);
   void code_written(u64 page);
   void record_branch(u64 from, u64 to) { branches_[branch_count_++ % kBranchRecords] = {from, to}; }
@@ -91,6 +92,7 @@ struct Core::Impl {
   Stop execute(const Limit& limit, u64& remaining);
   u64 allowance(const Limit& limit, u64 remaining) const;
   void prepare();
+  void begin_outside();
   Block* find();
   u64 execute_some(Block& block, u64 allowed);
   // run_detailed.cpp

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Descriptor tables and stack cursors (SDM Vol. 3, "Protected-Mode Memory Management").
+// Descriptor tables, stack cursors, stacks of inner levels (SDM Vol. 3, "Protected-Mode Memory Management",
+// "Stack Switching").
 #include "base/bits.h"
 #include "core/segmentation.h"
 
@@ -83,6 +84,30 @@ u64 data_linear(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store
     if (!type || !inside_limit(g, offset, size)) raise(seg == SS ? kSS : kGP, 0);
   }
   return static_cast<u32>(g.base + offset);
+}
+
+u64 read_tss(Exec& x, u32 offset, unsigned size, u32 ext) {
+  const Segment& tr = x.s->tr;
+  if (tr.unusable() || offset + size - 1 > tr.limit) raise(kTS, selector_error(tr.selector, ext));
+  return x.mmu->read_system(tr.base + offset, size);
+}
+
+NewStack inner_stack(Exec& x, u8 cpl, u32 ext) {
+  if (x.s->long_mode()) return {null_segment(cpl, cpl), read_tss(x, 4 + 8u * cpl, 8, ext)};
+  const bool wide = (x.s->tr.access & 15) >= 9;
+  const unsigned size = wide ? 4 : 2;
+  const u32 at = size + 2u * size * cpl;
+  NewStack n;
+  n.rsp = read_tss(x, at, size, ext);
+  const u16 selector = static_cast<u16>(read_tss(x, at + size, 2, ext));
+  if (is_null(selector)) raise(kTS, ext);
+  Descriptor d = read_descriptor(x, selector, kTS, ext);
+  if ((selector & 3) != cpl || d.segment.dpl() != cpl || !d.is_writable_data())
+    raise(kTS, selector_error(selector, ext));
+  if (!d.present()) raise(kSS, selector_error(selector, ext));
+  mark_accessed(x, d);
+  n.ss = d.segment;
+  return n;
 }
 
 u64 StackCursor::linear(u64 offset, unsigned size) const {

@@ -2,8 +2,8 @@
 // The context that everything executing inside one core shares, and the system instructions, which are
 // plain functions over it. next_rip is the address after the current instruction. Functions that transfer
 // control (far_jump, far_call, far_return, iret, software_interrupt, deliver_through_idt, syscall, sysret)
-// set s->rip, and next_rip to the same. A function that throws has changed no register. Sizes, operand_size
-// too, are in bytes.
+// set s->rip, and next_rip to the same. A function that throws has changed no register, unless it has set
+// `committed`. Sizes, operand_size too, are in bytes.
 #pragma once
 
 #include "core/core.h"
@@ -20,6 +20,7 @@ struct Exec {
   const Intercepts* intercepts = nullptr;  // non-null: guest mode
   const CoreConfig* config = nullptr;
   u64 next_rip = 0;
+  bool committed = false;  // the current instruction has had its effect: a fault from now on is not its own
   // Brings counts and time up to date before anything outside the core is asked. Set by Core.
   void (*sync)(void* core) = nullptr;
   void* core = nullptr;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Far JMP, CALL and RET, and IRET (SDM Vol. 2, those instructions; Vol. 3, "Privilege Level Checking When
 // Transferring Program Control Between Code Segments"). Everything is checked before a register changes.
-// Not modelled, reported as Unimplemented: call gates, task gates and task switches, virtual-8086 mode.
+// Gates and TSSs as targets: gates.cpp. Not modelled, reported as Unimplemented: virtual-8086 mode.
 // Null selectors loaded by a return to an outer level keep DPL 0.
 #include "base/bits.h"
 #include "core/segmentation.h"
+#include "core/task_switch.h"
 
 namespace pmusim::core {
 namespace {
@@ -108,20 +109,15 @@ void finish_iret(Exec& x, u64 flags, u64 changed) {
   x.stall(Cost::Iret);
 }
 
-}  // namespace
-
-Descriptor far_code_target(Exec& x, u16 selector) {
-  const CpuState& s = *x.s;
+Descriptor far_target(Exec& x, u16 selector) {
   if (is_null(selector)) raise_gp(0);
-  Descriptor d = read_descriptor(x, selector, kGP);
-  if (d.is_system()) {
-    const u8 type = d.type();
-    const bool call_gate = type == 12 || (type == 4 && !s.long_mode());
-    const bool task = !s.long_mode() && (type == 1 || type == 5 || type == 9);
-    if (call_gate) throw Unimplemented(s.rip, "far transfer through a call gate");
-    if (task) throw Unimplemented(s.rip, "task switch by a far transfer");
-    raise_gp(selector_error(selector));
-  }
+  return read_descriptor(x, selector, kGP);
+}
+
+// A code segment reached without privilege change; its selector's RPL becomes CPL.
+void check_code_target(Exec& x, Descriptor& d) {
+  const CpuState& s = *x.s;
+  const u16 selector = d.segment.selector;
   const u8 rpl = selector & 3;
   const u8 dpl = d.segment.dpl();
   if (!d.is_code()) raise_gp(selector_error(selector));
@@ -129,8 +125,9 @@ Descriptor far_code_target(Exec& x, u16 selector) {
   if (s.long_mode() && d.segment.long_mode() && d.segment.big()) raise_gp(selector_error(selector));
   if (!d.present()) raise(kNP, selector_error(selector));
   d.segment.selector = static_cast<u16>((selector & ~3) | s.cpl);
-  return d;
 }
+
+}  // namespace
 
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
@@ -140,7 +137,9 @@ void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
     check_code_limits(x, cs, rip, 0);
     return commit_code(x, cs, rip);
   }
-  Descriptor d = far_code_target(x, selector);
+  Descriptor d = far_target(x, selector);
+  if (d.is_system()) return far_system_target(x, d, selector, false);
+  check_code_target(x, d);
   check_code_limits(x, d.segment, rip, 0);
   mark_accessed(x, d);
   commit_code(x, d.segment, rip);
@@ -150,10 +149,13 @@ void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
   const u64 rip = offset & mask(operand_size * 8);
   Descriptor d;
-  if (s.protected_mode())
-    d = far_code_target(x, selector);
-  else
+  if (s.protected_mode()) {
+    d = far_target(x, selector);
+    if (d.is_system()) return far_system_target(x, d, selector, true);
+    check_code_target(x, d);
+  } else {
     d.segment = real_mode_code(s, selector);
+  }
   check_code_limits(x, d.segment, rip, 0);
   StackCursor stack(x);
   stack.push(s.seg[CS].selector, operand_size);
@@ -195,7 +197,14 @@ void iret(Exec& x, unsigned operand_size) {
   const u64 changed = iret_flag_mask(s, operand_size);
   if (s.protected_mode() && s.rflags & kNT) {
     if (s.long_mode()) raise_gp(0);
-    throw Unimplemented(s.rip, "task return by IRET");
+    TaskSwitch t;
+    t.selector = static_cast<u16>(read_tss(x, 0, 2, 0));
+    t.source = TaskSource::Iret;
+    t.rip = x.next_rip;
+    t.flags = s.rflags;
+    switch_task(x, t);
+    s.nmi_blocked = false;
+    return x.stall(Cost::Iret);
   }
   StackCursor stack(x);
   Return r;

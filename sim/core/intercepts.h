@@ -38,6 +38,7 @@ enum class ExitKind : u8 {
   SecondStageFault,
   Wbinvd,
   Xsetbv,
+  TaskSwitch,  // qualification: selector of the TSS | TaskSource << 30
   PreemptionTimer,
   EntryFailure,
   InvalidGuest,

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery of interrupts and exceptions (SDM Vol. 3, "Interrupt and Exception Handling": "Exception- or
 // Interrupt-Handler Procedures", "Error Code", "64-Bit Mode Stack Frame", "Interrupt Stack Table"; Vol. 2,
-// INT n). Not modelled: task gates (Unimplemented), virtual-8086 mode.
+// INT n). Not modelled: virtual-8086 mode.
 #include "base/bits.h"
 #include "core/segmentation.h"
+#include "core/task_switch.h"
 
 namespace pmusim::core {
 namespace {
 
 constexpr u32 kIdtError = 2;
+constexpr u8 kTaskGate = 5;
 
 struct Gate {
   u16 selector = 0;
@@ -39,15 +41,20 @@ u64 return_address(const Exec& x, const PendingEvent& e) {
   return is_software(e.type) || e.type == EventType::PrivilegedSoftwareException ? x.next_rip : x.s->rip;
 }
 
-void finish(Exec& x, const PendingEvent& e, u64 cleared, u64 rip) {
+// What taking an event does to the CPU's state beside its registers.
+void taken(Exec& x, const PendingEvent& e) {
   CpuState& s = *x.s;
-  s.rflags &= ~cleared;
   if (e.type == EventType::Nmi) s.nmi_blocked = true;
   s.interrupt_shadow = s.debug_shadow = false;
   if (e.vector == kDB && e.type == EventType::HardwareException) s.dr[7] &= ~kDr7Gd;
   s.activity = Activity::Running;
-  commit_rip(x, rip);
   x.stall(is_hardware_interrupt(e.type) ? Cost::Interrupt : Cost::Exception);
+}
+
+void finish(Exec& x, const PendingEvent& e, u64 cleared, u64 rip) {
+  x.s->rflags &= ~cleared;
+  taken(x, e);
+  commit_rip(x, rip);
 }
 
 // "Interrupt and Exception Handling in Real-Address Mode": no error codes.
@@ -85,12 +92,11 @@ Gate read_gate(Exec& x, const PendingEvent& e, u32 ext) {
     g.offset |= x.mmu->read_system(s.idtr.base + offset + 8, 4) << 32;
     g.ist = static_cast<u8>(bits(low, 34, 32));
     g.size = 8;
-  } else if (!interrupt_or_trap && g.type != 5 && g.type != 6 && g.type != 7) {
+  } else if (!interrupt_or_trap && g.type != kTaskGate && g.type != 6 && g.type != 7) {
     raise_gp(error);
   }
   if (is_software(e.type) && bits(low, 46, 45) < s.cpl) raise_gp(error);
   if (!test_bit(low, 47)) raise(kNP, error);
-  if (g.type == 5) throw Unimplemented(s.rip, "interrupt through a task gate");
   if (g.size == 2) g.offset &= 0xffff;
   return g;
 }
@@ -105,51 +111,38 @@ Descriptor handler_code(Exec& x, u16 selector, u32 ext) {
   return d;
 }
 
-// A stack pointer from the TSS; #TS if it lies outside.
-u64 read_tss(Exec& x, u32 offset, unsigned size, u32 ext) {
-  const Segment& tr = x.s->tr;
-  if (tr.unusable() || offset + size - 1 > tr.limit) raise(kTS, selector_error(tr.selector, ext));
-  return x.mmu->read_system(tr.base + offset, size);
-}
-
-struct NewStack {
-  Segment ss;
-  u64 rsp;
-};
-
 NewStack long_mode_stack(Exec& x, const Gate& g, u8 cpl, u32 ext) {
   const CpuState& s = *x.s;
   NewStack n{s.seg[SS], s.gpr[RSP]};
-  if (g.ist != 0)
+  if (g.ist != 0) {
     n.rsp = read_tss(x, 0x24 + 8 * (g.ist - 1u), 8, ext);
-  else if (cpl != s.cpl)
-    n.rsp = read_tss(x, 4 + 8u * cpl, 8, ext);
-  if (cpl != s.cpl) n.ss = null_segment(cpl, cpl);
+    if (cpl != s.cpl) n.ss = null_segment(cpl, cpl);
+  } else if (cpl != s.cpl) {
+    n = inner_stack(x, cpl, ext);
+  }
   n.rsp &= ~u64{15};
   return n;
 }
 
-NewStack legacy_inner_stack(Exec& x, u8 cpl, u32 ext) {
-  const bool wide = (x.s->tr.access & 15) >= 9;
-  const unsigned size = wide ? 4 : 2;
-  const u32 at = size + 2u * size * cpl;
-  NewStack n;
-  n.rsp = read_tss(x, at, size, ext);
-  const u16 selector = static_cast<u16>(read_tss(x, at + size, 2, ext));
-  if (is_null(selector)) raise(kTS, ext);
-  Descriptor d = read_descriptor(x, selector, kTS, ext);
-  if ((selector & 3) != cpl || d.segment.dpl() != cpl || !d.is_writable_data())
-    raise(kTS, selector_error(selector, ext));
-  if (!d.present()) raise(kSS, selector_error(selector, ext));
-  mark_accessed(x, d);
-  n.ss = d.segment;
-  return n;
+// The handler is a task: its registers come from its TSS, and the error code goes to its stack.
+void deliver_to_task(Exec& x, const PendingEvent& e, u16 selector, u32 ext) {
+  TaskSwitch t;
+  t.selector = selector;
+  t.source = TaskSource::Gate;
+  t.rip = return_address(x, e);
+  t.flags = flags_image(*x.s, e);
+  t.ext = ext;
+  t.has_error_code = e.has_error_code;
+  t.error_code = e.error_code;
+  taken(x, e);
+  switch_task(x, t);
 }
 
 void deliver_protected(Exec& x, const PendingEvent& e) {
   CpuState& s = *x.s;
   const u32 ext = is_software(e.type) ? 0 : 1;
   const Gate g = read_gate(x, e, ext);
+  if (g.type == kTaskGate) return deliver_to_task(x, e, g.selector, ext);
   Descriptor cs = handler_code(x, g.selector, ext);
   const u8 cpl = cs.is_conforming() ? s.cpl : cs.segment.dpl();
   const bool inner = cpl != s.cpl;
@@ -159,7 +152,7 @@ void deliver_protected(Exec& x, const PendingEvent& e) {
   if (s.long_mode())
     to = long_mode_stack(x, g, cpl, ext);
   else if (inner)
-    to = legacy_inner_stack(x, cpl, ext);
+    to = inner_stack(x, cpl, ext);
   check_code_limits(x, cs.segment, g.offset, ext);
 
   const u32 stack_error = inner && !s.long_mode() ? selector_error(to.ss.selector, ext) : ext;
@@ -211,7 +204,12 @@ void software_interrupt(Exec& x, u8 vector, EventType type) {
   e.valid = true;
   e.vector = vector;
   e.type = type;
-  deliver_through_idt(x, e);
+  try {
+    deliver_through_idt(x, e);
+  } catch (ExitRequest& request) {  // others execute the instruction again
+    if (request.exit.kind == ExitKind::TaskSwitch) request.exit.vectoring = e;
+    throw;
+  }
 }
 
 PendingEvent event_of(const Fault& fault) {

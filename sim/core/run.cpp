@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "core/core_impl.h"
 #include "core/string_ops.h"
+#include "core/task_switch.h"
 
 namespace pmusim::core {
 namespace {
@@ -178,8 +179,10 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
   try {
     used = execute_some(block, many ? allowed : 1);
   } catch (...) {
-    s.interrupt_shadow = shadow;
-    s.debug_shadow = debug_shadow;
+    if (!x.committed) {
+      s.interrupt_shadow = shadow;
+      s.debug_shadow = debug_shadow;
+    }
     throw;
   }
   const MicroOp& op = *x.op;
@@ -332,13 +335,13 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
   }
 }
 
-// The current instruction did not complete: those before it retire and RIP is at it.
+// The current instruction did not complete: those before it retire and RIP is at it, or where it went to.
 void Core::Impl::abandon() {
   if (x.op) {
     commit();
     if (block_ && !block_->repeat && x.op != block_->ops.data())
       report_block(*block_, static_cast<unsigned>(x.op - block_->ops.data()));
-    x.s->rip = x.op->rip();
+    if (!x.committed) x.s->rip = x.op->rip();
     x.op = nullptr;
   }
   block_ = nullptr;
@@ -356,7 +359,7 @@ void Core::Impl::finish() {
 
 Stop Core::Impl::run(const Limit& limit) {
   mmu.access_changed();
-  x.slice = false;
+  x.slice = x.committed = false;
   u64 remaining = limit.instructions;
   Stop stop;
   core.spent_ = limit.instructions;
@@ -395,12 +398,29 @@ void Core::Impl::rethrow(const Unimplemented& e) {
   throw Unimplemented(rip, what);
 }
 
-Stop Core::Impl::deliver(const PendingEvent& event) {
+// Before work that is no instruction's.
+void Core::Impl::begin_outside() {
   mmu.access_changed();
   context_ = static_cast<u8>(core.context());
   x.op = nullptr;
   x.slice = false;
   x.code64 = x.s->code64();
+}
+
+Stop Core::Impl::switch_task(const TaskSwitch& t) {
+  begin_outside();
+  Stop stop = Stop::SliceEnd;
+  try {
+    core::switch_task(x, t);
+  } catch (const Fault& fault) {
+    stop = deliver_event(event_of(fault), &fault);
+  }
+  finish();
+  return stop;
+}
+
+Stop Core::Impl::deliver(const PendingEvent& event) {
+  begin_outside();
   x.next_rip = x.s->rip + event.instruction_length;
   const Stop stop = deliver_event(event, nullptr, true);
   finish();

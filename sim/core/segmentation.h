@@ -45,8 +45,15 @@ void mark_accessed(Exec& x, Descriptor& d);                     // code and data
 bool inside_limit(const Segment& g, u64 first, unsigned size);  // expand-down segments too
 Segment null_segment(u16 selector, u8 dpl);
 
-// Checks a target of a far transfer without privilege change; returns it with the selector's RPL set to CPL.
-Descriptor far_code_target(Exec& x, u16 selector);
+// The rest of a far JMP or CALL to a system descriptor: a gate or a TSS (gates.cpp).
+void far_system_target(Exec& x, const Descriptor& d, u16 selector, bool calls);
+// The stack of an inner level from the TSS; #TS if it is not there or not usable.
+struct NewStack {
+  Segment ss;
+  u64 rsp;
+};
+NewStack inner_stack(Exec& x, u8 cpl, u32 ext);
+u64 read_tss(Exec& x, u32 offset, unsigned size, u32 ext);  // #TS beyond the limit
 void check_code_limits(Exec& x, const Segment& cs, u64 rip,
                        u32 error);  // #GP(error) beyond limit, or not canonical
 void commit_rip(Exec& x, u64 rip);

@@ -4,6 +4,7 @@
 
 #include "arch/msr.h"
 #include "base/bits.h"
+#include "core/task_switch.h"
 
 namespace pmusim::hv {
 
@@ -70,6 +71,27 @@ void Emulator::use(core::CpuState& state) {
 bool Emulator::read_linear(core::CpuState& state, u64 address, void* to, u64 size) {
   use(state);
   return core_->read_linear(address, to, size);
+}
+
+bool Emulator::switch_task(core::CpuState& state, const core::TaskSwitch& t) {
+  core::CpuState work = state;
+  const std::vector<u64> none;
+  env_->answers_ = &none;
+  env_->used_ = 0;
+  writes_.clear();
+  failure_.clear();
+  use(work);
+  try {
+    if (core_->switch_task(t) == core::Stop::Shutdown) failure_ = "triple fault in a task switch";
+  } catch (const ReadForUserSpace&) {
+    failure_ = "a task switch needs memory-mapped I/O";
+  } catch (const core::Unimplemented& e) {
+    failure_ = e.what();
+  }
+  if (!failure_.empty()) return false;
+  state = work;
+  core_->set_state(&state);
+  return true;
 }
 
 Emulator::Result Emulator::run(core::CpuState& state, const std::vector<u64>& answers) {

@@ -51,6 +51,9 @@ class Emulator {
 
   // One instruction at state.rip. `answers` are values for the reads that user space has performed so far.
   Result run(core::CpuState& state, const std::vector<u64>& answers);
+  // The rest of a task switch that was a VM-exit; false: failure() says why. A fault is delivered (KVM drops
+  // it).
+  bool switch_task(core::CpuState& state, const core::TaskSwitch& t);
   const DeviceAccess& read() const { return read_; }
   const std::vector<DeviceAccess>& writes() const { return writes_; }
   bool retired() const { return retired_; }

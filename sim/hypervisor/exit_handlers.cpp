@@ -3,6 +3,7 @@
 // the emulated instruction into the vPMU (kvm_skip_emulated_instruction).
 #include <algorithm>
 
+#include "core/task_switch.h"
 #include "hypervisor/host_kernel.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"
@@ -123,6 +124,30 @@ int Vcpu::handle_halt(HostKernel& kernel) {
   return 1;
 }
 
+// handle_task_switch, task_switch_interception. The event that met the task gate is not injected again: the
+// switch delivers it. The privilege of a software interrupt's gate was checked by the CPU.
+int Vcpu::handle_task_switch(HostKernel& kernel) {
+  kernel.work(Path::Emulate);
+  const PendingEvent event = reinject_;
+  reinject_ = {};
+  const bool software = event.type == EventType::SoftwareInterrupt ||
+                        event.type == EventType::SoftwareException ||
+                        event.type == EventType::PrivilegedSoftwareException ||
+                        (event.type == EventType::HardwareException &&
+                         (event.vector == kBP || event.vector == kOF));  // as EXITINTINFO has them
+  if (!event.valid || software) state_.rip = static_cast<u32>(state_.rip + exit_.instruction_length);
+  if (event.valid && event.type == EventType::Nmi) state_.nmi_blocked = true;
+  core::TaskSwitch t;
+  t.selector = static_cast<u16>(exit_.qualification);
+  t.source = static_cast<core::TaskSource>(exit_.qualification >> 30);
+  t.rip = state_.rip;
+  t.flags = state_.rflags;
+  t.ext = event.valid && !software;
+  t.has_error_code = event.valid && event.has_error_code;
+  t.error_code = event.error_code;
+  return emulator_->switch_task(state_, t) ? 1 : internal_error(1, emulator_->failure());
+}
+
 int Vcpu::handle_control_register(HostKernel& kernel) {
   kernel.work(Path::ControlRegister);
   const unsigned number = exit_.qualification & 0xf, gpr = exit_.qualification >> 16 & 0xf;
@@ -204,6 +229,8 @@ int Vcpu::handle_exit(HostKernel& kernel) {
       return 1;
     case ExitKind::Xsetbv:
       return handle_xsetbv(kernel);
+    case ExitKind::TaskSwitch:
+      return handle_task_switch(kernel);
     case ExitKind::DrAccess:
     case ExitKind::Rdtsc:
     case ExitKind::Rdtscp:

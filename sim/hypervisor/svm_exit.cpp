@@ -43,6 +43,8 @@ u64 svm::exit_code(const core::VmExit& exit) {
     case ExitKind::Rdmsr:
     case ExitKind::Wrmsr:
       return 0x7c;
+    case ExitKind::TaskSwitch:
+      return 0x7d;
     case ExitKind::TripleFault:
       return 0x7f;
     case ExitKind::VmInstruction:
@@ -107,6 +109,8 @@ const char* svm::exit_code_name(u64 code) {
       return "io";
     case 0x7c:
       return "msr";
+    case 0x7d:
+      return "task_switch";
     case 0x7f:
       return "shutdown";
     case 0x80:
@@ -146,12 +150,25 @@ u64 info1_of(const core::VmExit& exit) {
       return (exit.write ? 2 : 0) | 4 | (exit.fetch ? 16 : 0) | u64{1} << 32;
     case ExitKind::Exception:
       return exit.has_error_code ? exit.error_code : 0;
+    case ExitKind::TaskSwitch:
+      return exit.qualification & 0xffff;
     default:
       return 0;
   }
 }
 
 }  // namespace
+
+u64 svm::exit_info2(const core::VmExit& exit) {
+  if (exit.kind == ExitKind::SecondStageFault) return exit.guest_physical;
+  if (exit.kind != ExitKind::TaskSwitch) return 0;
+  const u64 source = exit.qualification >> 30;  // IRET 36, JMP 38, error code 44
+  const PendingEvent& e = exit.vectoring;
+  return (source == 1   ? u64{1} << 36
+          : source == 2 ? u64{1} << 38
+                        : 0) |
+         (e.has_error_code ? u64{1} << 44 | e.error_code : 0);
+}
 
 ExitId Vmcb::exit_id(const core::VmExit& exit) const {
   const u64 code = svm::exit_code(exit);

@@ -139,6 +139,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   int handle_xsetbv(HostKernel& kernel);
   int handle_halt(HostKernel& kernel);
   int handle_control_register(HostKernel& kernel);
+  int handle_task_switch(HostKernel& kernel);
   int handle_io(HostKernel& kernel);
   int emulate(HostKernel& kernel, unsigned skip_prefix);
   int continue_emulation(HostKernel& kernel);

@@ -44,6 +44,8 @@ Place place_of(ExitKind kind) {
       return {&Vmcb::intercept3, svm::kIoio};
     case ExitKind::InitSignal:
       return {&Vmcb::intercept3, svm::kInit};
+    case ExitKind::TaskSwitch:
+      return {&Vmcb::intercept3, svm::kTaskSwitch};
     case ExitKind::TripleFault:
       return {&Vmcb::intercept3, svm::kShutdown};
     case ExitKind::VmInstruction:
@@ -99,7 +101,7 @@ Vmcb::Vmcb(core::CpuState& state, const core::SecondStage& second, u16 asid)
     : GuestControl(state, second, asid) {
   intercept_cr = 1u << 8 | 1u << 24 | 1u << 16;  // CR8 both ways, writes of CR0
   intercept3 = svm::kIntr | svm::kNmi | svm::kInit | svm::kRdpmc | svm::kCpuid | svm::kInvd | svm::kHlt |
-               svm::kIoio | svm::kMsr | svm::kShutdown;
+               svm::kIoio | svm::kMsr | svm::kTaskSwitch | svm::kShutdown;
   intercept4 = svm::kVmrun | svm::kVmmcall | svm::kWbinvd | svm::kMonitor | svm::kMwait | svm::kXsetbv;
 }
 
@@ -143,7 +145,7 @@ void Vmcb::store(platform::PhysicalCpu&, const core::VmExit& exit) {
   const ExitId id = exit_id(exit);
   exit_code_field = id.reason;
   exit_info1 = id.qualification;
-  exit_info2 = exit.kind == ExitKind::SecondStageFault ? exit.guest_physical : 0;
+  exit_info2 = svm::exit_info2(exit);
   exit_int_info = exit.vectoring.valid ? encode_event(exit.vectoring) : 0;
   event_injection = 0;
 }

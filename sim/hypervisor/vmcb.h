@@ -16,13 +16,14 @@ namespace svm {
 inline constexpr u32 kIntr = 1u << 0, kNmi = 1u << 1, kInit = 1u << 3, kVintr = 1u << 4, kRdtsc = 1u << 14,
                      kRdpmc = 1u << 15, kCpuid = 1u << 18, kIret = 1u << 20, kInvd = 1u << 22,
                      kPause = 1u << 23, kHlt = 1u << 24, kInvlpg = 1u << 25, kIoio = 1u << 27,
-                     kMsr = 1u << 28, kShutdown = 1u << 31;
+                     kMsr = 1u << 28, kTaskSwitch = 1u << 29, kShutdown = 1u << 31;
 inline constexpr u32 kVmrun = 1u << 0, kVmmcall = 1u << 1, kRdtscp = 1u << 7, kWbinvd = 1u << 9,
                      kMonitor = 1u << 10, kMwait = 1u << 11, kXsetbv = 1u << 13;
 inline constexpr u64 kExitInvalid = ~u64{0};
 
 u64 exit_code(const core::VmExit& exit);
 const char* exit_code_name(u64 code);
+u64 exit_info2(const core::VmExit& exit);
 }  // namespace svm
 
 // Two bits per MSR, read then write; ranges 0..1FFFh, C0000000h..C0001FFFh, C0010000h..C0011FFFh of 800h

@@ -100,6 +100,7 @@ bool Vmcs::instruction(ExitKind kind) const {
     case ExitKind::Vmcall:
     case ExitKind::VmInstruction:
     case ExitKind::Xsetbv:
+    case ExitKind::TaskSwitch:
     case ExitKind::TripleFault:
     case ExitKind::InitSignal:
     case ExitKind::Sipi:

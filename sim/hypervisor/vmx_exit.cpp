@@ -24,6 +24,8 @@ u32 vmx::exit_reason(const core::VmExit& exit) {
       return 7;
     case ExitKind::NmiWindow:
       return 8;
+    case ExitKind::TaskSwitch:
+      return 9;
     case ExitKind::Cpuid:
       return 10;
     case ExitKind::Hlt:
@@ -92,6 +94,8 @@ const char* vmx::exit_reason_name(u32 reason) {
       return "INTERRUPT_WINDOW";
     case 8:
       return "NMI_WINDOW";
+    case 9:
+      return "TASK_SWITCH";
     case 10:
       return "CPUID";
     case 12:

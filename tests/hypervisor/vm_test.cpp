@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "hypervisor/simulated_kvm.h"
 #include "hypervisor/vcpu.h"
@@ -323,5 +324,45 @@ TEST_CASE("a VM is not told of MONITOR and MWAIT, both exit and do nothing") {
     const bool intel = options.model == "spr";
     CHECK(exits(r, intel ? "MONITOR_INSTRUCTION" : "monitor") == 1);
     CHECK(exits(r, intel ? "MWAIT_INSTRUCTION" : "mwait") == 1);
+  }
+}
+
+// SDM Vol. 3, "Treatment of Task Switches"; arch/x86/kvm, handle_task_switch and emulator_task_switch.
+TEST_CASE("a task switch in a VM exits and is completed by the hypervisor") {
+  for (const char* model : {"spr", "zen4"}) {
+    constexpr u32 kGdt = kBase + 5, kFirst = kGdt + 40, kSecond = kFirst + 0x68, kRegister = kSecond + 0x68,
+                  kStart = kRegister + 6, kEntry = kStart + 21;
+    std::vector<u8> data(kStart - kGdt);
+    const auto put = [&data](u32 at, u64 value, unsigned size) {
+      std::memcpy(&data[at - kGdt], &value, size);
+    };
+    const auto tss = [](u32 base) {
+      return 0x67 | u64{base} << 16 | u64{0x89} << 40 | u64{base >> 24} << 56;
+    };
+    put(kGdt + 8, 0x00cf9a000000ffff, 8);
+    put(kGdt + 16, 0x00cf92000000ffff, 8);
+    put(kGdt + 24, tss(kFirst), 8);
+    put(kGdt + 32, tss(kSecond), 8);
+    put(kSecond + 0x20, kEntry, 4);
+    put(kSecond + 0x24, 2, 4);
+    put(kSecond + 0x28, 7, 4);  // EAX
+    for (u32 at = kSecond + 0x48; at < kSecond + 0x60; at += 4) put(at, 0x10, 4);
+    put(kSecond + 0x4c, 8, 4);
+    put(kRegister, 39 | u64{kGdt} << 16, 6);
+    Code code(kBase);
+    code.raw({0xe9}).imm32(kStart - kGdt);
+    for (const u8 byte : data) code.raw({byte});
+    code.raw({0x0f, 0x01, 0x15})
+        .imm32(kRegister)
+        .raw({0x66, 0xb8, 0x18, 0, 0x0f, 0x00, 0xd8});  // lgdt, ltr 18h
+    code.raw({0xea, 0, 0, 0, 0, 0x20, 0});              // jmp 20h:0
+    REQUIRE(code.here() == kEntry);
+    code.exit_with_eax();
+    Options options;
+    options.model = model;
+    const Run r = run(code, options);
+    INFO(model);
+    CHECK(r.result.status == 15);
+    CHECK(exits(r, options.model == "spr" ? "TASK_SWITCH" : "task_switch") == 1);
   }
 }
