@@ -13,17 +13,6 @@ constexpr u64 kCr0Writable =
 constexpr u64 kDr6Fixed = 0xffff0ff0, kDr6Writable = 0xe00f, kDr7Fixed = 0x400, kDr7Writable = 0xffff23ff;
 constexpr u64 kDr6Bd = 1 << 13, kDr7Gd = 1 << 13;
 
-u64 cr4_supported(const Features& f) {
-  u64 bits = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
-  if (f.has(Feature::Umip)) bits |= kCr4Umip;
-  if (f.has(Feature::Fsgsbase)) bits |= kCr4Fsgsbase;
-  if (f.has(Feature::Xsave)) bits |= kCr4Osxsave;
-  if (f.has(Feature::Pcid)) bits |= kCr4Pcide;
-  if (f.has(Feature::Smep)) bits |= kCr4Smep;
-  if (f.has(Feature::Smap)) bits |= kCr4Smap;
-  return bits;
-}
-
 void write_cr0(Exec& x, u64 value) {
   CpuState& s = *x.s;
   if (value >> 32) raise_gp(0);
@@ -56,7 +45,7 @@ void write_cr3(Exec& x, u64 value) {
 
 void write_cr4(Exec& x, u64 value) {
   CpuState& s = *x.s;
-  if (value & ~cr4_supported(x.config->features)) raise_gp(0);
+  if (value & ~cr4_bits(x.config->features & x.config->enumerated)) raise_gp(0);
   if (s.long_mode() && !(value & kCr4Pae)) raise_gp(0);
   if (value & ~s.cr4 & kCr4Pcide && (!s.long_mode() || s.cr3 & mask(12))) raise_gp(0);
   const bool flush = (value ^ s.cr4) & (kCr4Pae | kCr4Pse | kCr4Pge | kCr4Pcide | kCr4Smep | kCr4Smap);
@@ -89,6 +78,17 @@ void check_cr(const CpuState& s, unsigned cr) {
 }
 
 }  // namespace
+
+u64 cr4_bits(const Features& f) {
+  u64 bits = kCr4Tsd | kCr4De | kCr4Pse | kCr4Pae | kCr4Mce | kCr4Pge | kCr4Pce | kCr4Osfxsr | kCr4Osxmmexcpt;
+  if (f.has(Feature::Umip)) bits |= kCr4Umip;
+  if (f.has(Feature::Fsgsbase)) bits |= kCr4Fsgsbase;
+  if (f.has(Feature::Xsave)) bits |= kCr4Osxsave;
+  if (f.has(Feature::Pcid)) bits |= kCr4Pcide;
+  if (f.has(Feature::Smep)) bits |= kCr4Smep;
+  if (f.has(Feature::Smap)) bits |= kCr4Smap;
+  return bits;
+}
 
 u64 mov_from_cr(Exec& x, unsigned cr, unsigned gpr) {
   const CpuState& s = *x.s;

@@ -49,6 +49,9 @@ struct CoreConfig {
   unsigned physical_bits = 46;
   bool amd = false;  // vendor differences: SYSCALL in compatibility mode, RDPMC fault order, ...
   Features features = Features::all();
+  // What software is told of them, where that is less: an emulator's guest. The control-register bits of
+  // others are reserved; instructions are decoded as the CPU would.
+  Features enumerated = Features::all();
 };
 
 class Core final : public CodeWatcher {

@@ -46,6 +46,11 @@ class Features {
     const u64 one = u64{1} << static_cast<unsigned>(f);
     bits_ = on ? bits_ | one : bits_ & ~one;
   }
+  Features operator&(const Features& other) const {
+    Features both;
+    both.bits_ = bits_ & other.bits_;
+    return both;
+  }
   static Features all();
 
  private:
@@ -53,5 +58,6 @@ class Features {
 };
 
 Features features_of(const CpuidTable& cpuid);
+u64 cr4_bits(const Features& features);  // those that are not reserved
 
 }  // namespace pmusim::core

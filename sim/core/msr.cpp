@@ -75,7 +75,8 @@ u64* storage(CpuState& s, const CoreConfig& config, u32 index) {
 
 void write_efer(Exec& x, u64 value) {
   CpuState& s = *x.s;
-  const u64 allowed = kEferSce | kEferLme | kEferLma | (x.config->features.has(Feature::Nx) ? kEferNxe : 0) |
+  const bool can_disable_execution = (x.config->features & x.config->enumerated).has(Feature::Nx);
+  const u64 allowed = kEferSce | kEferLme | kEferLma | (can_disable_execution ? kEferNxe : 0) |
                       (x.config->amd ? kEferSvme : 0);
   if (value & ~allowed) raise_gp(0);
   if (s.paging() && (value ^ s.efer) & kEferLme) raise_gp(0);

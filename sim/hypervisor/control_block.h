@@ -72,6 +72,8 @@ class GuestControl : public platform::ControlBlock, public ControlBlockPmuFields
   virtual void set_nmi_window(bool on) = 0;
   virtual bool interrupt_window() const = 0;
   virtual bool nmi_window() const = 0;
+  // CR4 bits that the guest's CPUID does not reserve: which of them it may own.
+  virtual void set_guest_cr4_bits(u64 bits) = 0;
   virtual void set_debugctl(u64 value) = 0;
   virtual u64 debugctl() const = 0;
 

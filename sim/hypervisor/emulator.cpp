@@ -55,9 +55,15 @@ struct Emulator::Env final : core::CoreEnv {
 Emulator::Emulator(core::Ram& ram, const core::SecondStage& second, EmulatorDevices& devices,
                    const core::CoreConfig& config)
     : env_(std::make_unique<Env>(*this, devices)),
+      config_(config),
       core_(std::make_unique<core::Core>(ram, *env_, timing_)),
       second_(&second) {
-  core_->configure(config);
+  core_->configure(config_);
+}
+
+void Emulator::set_guest_features(const core::Features& features) {
+  config_.enumerated = features;
+  core_->configure(config_);
 }
 
 Emulator::~Emulator() = default;

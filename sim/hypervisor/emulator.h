@@ -49,6 +49,8 @@ class Emulator {
            const core::CoreConfig& config);
   ~Emulator();
 
+  // What the guest's CPUID says: bits of control registers are reserved by it.
+  void set_guest_features(const core::Features& features);
   // One instruction at state.rip. `answers` are values for the reads that user space has performed so far.
   Result run(core::CpuState& state, const std::vector<u64>& answers);
   // The rest of a task switch that was a VM-exit; false: failure() says why. A fault is delivered (KVM drops
@@ -68,6 +70,7 @@ class Emulator {
   void use(core::CpuState& state);
 
   std::unique_ptr<Env> env_;
+  core::CoreConfig config_;
   core::FunctionalTiming timing_{1};
   std::unique_ptr<core::Core> core_;
   const core::SecondStage* second_;

@@ -99,11 +99,13 @@ bool Vcpu::emulated_rdpmc(u32 ecx, u64& value) {
   return !vpmu_->rdpmc_early_fault(ecx) && vpmu_->rdpmc(ecx, value);
 }
 
-// kvm_emulate_xsetbv; the core has checked CR4.OSXSAVE and the privilege level.
+// kvm_emulate_xsetbv; the core has checked CR4.OSXSAVE and the privilege level. Components are those of the
+// guest's CPUID, x87 always.
 int Vcpu::handle_xsetbv(HostKernel& kernel) {
   kernel.work(Path::ControlRegister);
   const u64 value = state_.gpr[core::RDX] << 32 | static_cast<u32>(state_.gpr[core::RAX]);
-  if (!core::xcr_accepts(static_cast<u32>(state_.gpr[core::RCX]), value)) {
+  const u64 supported = cpuid_.read(0xd, 0).eax | core::kXcr0X87;
+  if (value & ~supported || !core::xcr_accepts(static_cast<u32>(state_.gpr[core::RCX]), value)) {
     queue_gp();
     return 1;
   }

@@ -90,6 +90,7 @@ int SimulatedVcpu::set_sregs(const kvm::Sregs& q) {
   using namespace core;
   if ((q.cr0 & kCr0Pg) && !(q.cr0 & kCr0Pe)) return -EINVAL;
   if ((q.efer & kEferLme) && (q.cr0 & kCr0Pg) && (!(q.cr4 & kCr4Pae) || !(q.efer & kEferLma))) return -EINVAL;
+  if (q.cr4 & ~inner_.valid_cr4_bits()) return -EINVAL;
   CpuState& s = inner_.state();
   s.seg[CS] = from_kvm(q.cs);
   s.seg[DS] = from_kvm(q.ds);

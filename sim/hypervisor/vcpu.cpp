@@ -94,6 +94,8 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
     return 0;
   }
   cpuid_ = std::move(table);
+  emulator_->set_guest_features(core::features_of(cpuid_));
+  control_->set_guest_cr4_bits(valid_cr4_bits());
   platform::ApicFeatures features;
   features.x2apic = has_cpuid(1, 0, 2, 21);
   features.tsc_deadline = has_cpuid(1, 0, 2, 24);
@@ -105,6 +107,11 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   vpmu_->refresh(cpuid_, perf_capabilities_);
   requests_ |= kReqRecalc;
   return 0;
+}
+
+// __cr4_reserved_bits of host and guest.
+u64 Vcpu::valid_cr4_bits() const {
+  return core::cr4_bits(core::features_of(cpuid_) & core::features_of(host_.model().cpuid));
 }
 
 bool Vcpu::has_cpuid(u32 leaf, u32 subleaf, unsigned reg, unsigned bit_number) const {

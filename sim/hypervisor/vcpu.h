@@ -43,6 +43,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   // --- ioctls (on the thread of the physical CPU the vCPU is placed on)
   int set_cpuid(const std::vector<kvm::CpuidEntry2>& entries);
   const CpuidTable& cpuid_table() const { return cpuid_; }
+  u64 valid_cr4_bits() const;
   int get_msr(u32 index, u64& value, bool host_initiated);  // 0, or 1 for #GP (as KVM's functions)
   int set_msr(u32 index, u64 value, bool host_initiated);
 

@@ -99,7 +99,7 @@ bool find_svm_msr(u32 msr, bool write, unsigned& n) {
 
 Vmcb::Vmcb(core::CpuState& state, const core::SecondStage& second, u16 asid)
     : GuestControl(state, second, asid) {
-  intercept_cr = 1u << 8 | 1u << 24 | 1u << 16;  // CR8 both ways, writes of CR0
+  intercept_cr = 1u << 4 | 1u << 20 | 1u << 8 | 1u << 24 | 1u << 16;  // CR4 and CR8 both ways, writes of CR0
   intercept3 = svm::kIntr | svm::kNmi | svm::kInit | svm::kRdpmc | svm::kCpuid | svm::kInvd | svm::kHlt |
                svm::kIoio | svm::kMsr | svm::kTaskSwitch | svm::kShutdown;
   intercept4 = svm::kVmrun | svm::kVmmcall | svm::kWbinvd | svm::kMonitor | svm::kMwait | svm::kXsetbv;

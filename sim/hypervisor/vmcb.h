@@ -64,6 +64,7 @@ class Vmcb final : public GuestControl {
   void set_nmi_window(bool on) override;
   bool interrupt_window() const override { return intercept3 & svm::kVintr; }
   bool nmi_window() const override { return intercept3 & svm::kIret; }
+  void set_guest_cr4_bits(u64) override {}  // every access to CR4 exits
   void set_debugctl(u64 value) override { debugctl_field = value; }
   u64 debugctl() const override { return debugctl_field; }
   void inject(const PendingEvent& event) override;

@@ -86,11 +86,15 @@ Vmcs::Vmcs(core::CpuState& state, const core::SecondStage& second, u16 vpid, u64
               vmx::kUseMsrBitmaps;
   entry_controls = vmx::kEntryLoadDebug;
   exit_controls = vmx::kExitSaveDebug;
-  // KVM with EPT lets the guest own CR0.TS and CR4's DE, PCE, OSFXSR, OSXMMEXCPT, TSD, PGE and FSGSBASE.
-  cr0_guest_host_mask = ~static_cast<u64>(core::kCr0Ts);
-  cr4_guest_host_mask =
-      ~static_cast<u64>(core::kCr4De | core::kCr4Pce | core::kCr4Osfxsr | core::kCr4Osxmmexcpt |
-                        core::kCr4Tsd | core::kCr4Pge | core::kCr4Fsgsbase);
+  cr0_guest_host_mask = ~static_cast<u64>(core::kCr0Ts);  // KVM with EPT
+  set_guest_cr4_bits(~u64{0});
+}
+
+// KVM_POSSIBLE_CR4_GUEST_BITS with EPT. A reserved bit must exit, so that KVM can refuse it.
+void Vmcs::set_guest_cr4_bits(u64 bits) {
+  constexpr u64 kPossible = core::kCr4De | core::kCr4Pce | core::kCr4Osfxsr | core::kCr4Osxmmexcpt |
+                            core::kCr4Tsd | core::kCr4Pge | core::kCr4Fsgsbase;
+  cr4_guest_host_mask = ~(kPossible & bits);
 }
 
 bool Vmcs::instruction(ExitKind kind) const {

@@ -90,6 +90,7 @@ class Vmcs final : public GuestControl {
   void set_nmi_window(bool on) override;
   bool interrupt_window() const override { return cpu_based & vmx::kInterruptWindow; }
   bool nmi_window() const override { return cpu_based & vmx::kNmiWindow; }
+  void set_guest_cr4_bits(u64 bits) override;
   void set_debugctl(u64 value) override { guest_debugctl = value; }
   u64 debugctl() const override { return guest_debugctl; }
   void inject(const PendingEvent& event) override;

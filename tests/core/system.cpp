@@ -313,6 +313,18 @@ TEST_CASE("CR4 takes the bits this CPU has and refuses the others") {
     }
 }
 
+TEST_CASE("bits of features that software is not told of are reserved too") {
+  Cpu m;
+  m.config.enumerated = {};
+  m.config.enumerated.set(Feature::Smep);
+  CHECK(gp([&] { mov_to_cr(m.x, 4, kCr4Pae | kCr4Fsgsbase, RAX); }));
+  mov_to_cr(m.x, 4, kCr4Pae | kCr4Smep, RAX);
+  CHECK(m.s.cr4 == (kCr4Pae | kCr4Smep));
+  CHECK(gp([&] { m.wrmsr(msr::kEfer, m.s.efer | kEferNxe); }));
+  m.config.enumerated.set(Feature::Nx);
+  m.wrmsr(msr::kEfer, m.s.efer | kEferNxe);
+}
+
 TEST_CASE("CR3 in long mode: bits from the physical width up are reserved") {
   Cpu m;
   m.mmu.set_physical_bits(46);

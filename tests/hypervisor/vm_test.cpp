@@ -33,6 +33,7 @@ struct Options {
   bool forced_emulation = false;
   u64 cycles = 50'000'000;
   std::function<u32(u32)> doorbell;
+  std::function<void(std::vector<kvm::CpuidEntry2>&)> edit_cpuid;
   unsigned host_cpus = 1;
   std::vector<platform::test::Part> parts = {};
   std::function<void(Vcpu&)> created = {};
@@ -56,6 +57,7 @@ Run run(const Code& code, const Options& options = {}) {
     vmm_config.memory = 16 << 20;
     vmm_config.limit.cycles = options.cycles;
     vmm_config.on_doorbell = options.doorbell;
+    vmm_config.edit_cpuid = options.edit_cpuid;
     Vmm vmm(kvm, std::move(vmm_config));
     REQUIRE_MESSAGE(vmm.create(), vmm.result().detail);
     if (options.created) options.created(SimulatedKvm::simulated(vmm.vcpu(0)));
@@ -364,5 +366,52 @@ TEST_CASE("a task switch in a VM exits and is completed by the hypervisor") {
     INFO(model);
     CHECK(r.result.status == 15);
     CHECK(exits(r, options.model == "spr" ? "TASK_SWITCH" : "task_switch") == 1);
+  }
+}
+
+// arch/x86/kvm: __cr4_reserved_bits by the guest's CPUID, kvm_set_cr4, set_cr4_guest_host_mask; SVM
+// intercepts every access to CR4 (init_vmcb).
+TEST_CASE("a CR4 bit that the guest's CPUID does not have is #GP in a VM, whatever the host has") {
+  for (const char* model : {"spr", "zen4"})
+    for (const bool hidden : {false, true})
+      for (const unsigned bit : {16u, 20u}) {  // FSGSBASE, which VMX guests own, and SMEP, which they do not
+        Code code(kBase);
+        code.raw({0x0f, 0x20, 0xe0, 0x0f, 0xba, 0xe8, int(bit), 0x0f, 0x22, 0xe0});  // cr4 |= 1 << bit
+        code.exit(4);
+        Options options;
+        options.model = model;
+        options.edit_cpuid = [&](std::vector<kvm::CpuidEntry2>& entries) {
+          for (kvm::CpuidEntry2& e : entries)
+            if (e.function == 7 && e.index == 0 && hidden) e.ebx &= ~(bit == 16 ? 1u : 1u << 7);
+        };
+        const Run r = run(code, options);
+        CAPTURE(model);
+        CAPTURE(hidden);
+        CAPTURE(bit);
+        if (hidden)
+          CHECK(r.result.end == VmmEnd::Shutdown);
+        else
+          CHECK(r.result.status == 9);
+        const bool owned = options.model == "spr" && bit == 16 && !hidden;
+        CHECK(exits(r, options.model == "spr" ? "CR_ACCESS" : "write_cr") == !owned);
+      }
+}
+
+// __kvm_set_xcr: components are the guest's.
+TEST_CASE("XSETBV in a VM refuses components that the guest's leaf 0DH does not have") {
+  for (const u32 components : {3u, 1u}) {
+    Code code(kBase);
+    code.raw({0x0f, 0x20, 0xe0, 0x0f, 0xba, 0xe8, 18, 0x0f, 0x22, 0xe0});            // CR4.OSXSAVE
+    code.raw({0x31, 0xc9, 0x31, 0xd2, 0xb8, 3, 0, 0, 0, 0x0f, 0x01, 0xd1}).exit(4);  // XCR0 = 3
+    Options options;
+    options.edit_cpuid = [&](std::vector<kvm::CpuidEntry2>& entries) {
+      for (kvm::CpuidEntry2& e : entries)
+        if (e.function == 0xd && e.index == 0) e.eax = components;
+    };
+    const Run r = run(code, options);
+    if (components == 3)
+      CHECK(r.result.status == 9);
+    else
+      CHECK(r.result.end == VmmEnd::Shutdown);
   }
 }
