@@ -42,6 +42,11 @@ CpuidRegs CpuidTable::read(u32 leaf, u32 subleaf) const {
   return e ? e->regs : CpuidRegs{};
 }
 
+unsigned physical_address_bits(const CpuidTable& cpuid) {
+  const unsigned bits = in_range(cpuid.entries, 0x80000008) ? cpuid.read(0x80000008, 0).eax & 0xff : 0;
+  return bits ? bits : 36;
+}
+
 CpuidEntry* CpuidTable::find(u32 leaf, u32 subleaf) {
   return const_cast<CpuidEntry*>(lookup(entries, leaf, subleaf));
 }

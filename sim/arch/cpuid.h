@@ -30,4 +30,7 @@ class CpuidTable {
   CpuidRegs& set(u32 leaf, u32 subleaf, CpuidRegs regs);  // replaces or adds
 };
 
+// Physical-address bits: leaf 80000008H, or 36 (SDM Vol. 3, "Enumeration of Paging Features by CPUID").
+unsigned physical_address_bits(const CpuidTable& cpuid);
+
 }  // namespace pmusim

@@ -20,7 +20,7 @@ inline constexpr unsigned kMaxBlockInstructions = 64;
 struct BlockKey {
   u64 physical;  // host-physical address of the first byte
   u64 rip;
-  u8 mode;     // bytes of the default operand size: 2, 4, 8 (8 = 64-bit code)
+  u8 mode;     // bytes of the default operand size: 2, 4, 8 (8 = 64-bit code), kRealMode
   u8 context;  // count context
   bool operator==(const BlockKey& o) const {
     return physical == o.physical && rip == o.rip && mode == o.mode && context == o.context;

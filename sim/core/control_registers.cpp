@@ -54,20 +54,25 @@ void write_cr4(Exec& x, u64 value) {
   x.mmu->access_changed();
 }
 
-// DR4 and DR5 are DR6 and DR7 unless debug extensions are on. Then come privilege, VM-exit, general detect.
-unsigned check_dr(Exec& x, unsigned dr, bool write) {
+// DR4 and DR5 are DR6 and DR7 unless debug extensions are on. Then come privilege and general detect. The
+// VM-exit of VMX precedes all of them (SDM Vol. 3, "Instructions That Cause VM Exits Conditionally", MOV DR),
+// that of SVM comes last.
+unsigned check_dr(Exec& x, unsigned dr, bool write, unsigned gpr) {
   CpuState& s = *x.s;
   if (dr > 7) raise(kUD);
+  const u64 qualification = dr | u64{write} << 8 | u64{gpr} << 16;
+  const bool faults_first = x.intercepts && x.intercepts->faults_before_intercept();
+  if (!faults_first) check_intercept(x, ExitKind::DrAccess, qualification);
   if (dr == 4 || dr == 5) {
     if (s.cr4 & kCr4De) raise(kUD);
     dr += 2;
   }
   if (s.cpl != 0) raise_gp(0);
-  check_intercept(x, ExitKind::DrAccess, dr | u64{write} << 8);
   if (s.dr[7] & kDr7Gd) {
     s.dr[6] |= kDr6Bd;
     raise(kDB);
   }
+  if (faults_first) check_intercept(x, ExitKind::DrAccess, qualification);
   return dr;
 }
 
@@ -147,14 +152,14 @@ void lmsw(Exec& x, u16 value) {
   write_cr0(x, next);
 }
 
-u64 mov_from_dr(Exec& x, unsigned dr) {
-  return x.s->dr[check_dr(x, dr, false)];
+u64 mov_from_dr(Exec& x, unsigned dr, unsigned gpr) {
+  return x.s->dr[check_dr(x, dr, false, gpr)];
 }
 
-void mov_to_dr(Exec& x, unsigned dr, u64 value) {
+void mov_to_dr(Exec& x, unsigned dr, u64 value, unsigned gpr) {
   CpuState& s = *x.s;
   if (!s.code64()) value &= 0xffffffff;
-  dr = check_dr(x, dr, true);
+  dr = check_dr(x, dr, true, gpr);
   if (dr >= 6 && value >> 32) raise_gp(0);
   if (dr == 6) value = (value & kDr6Writable) | kDr6Fixed;
   if (dr == 7) value = (value & kDr7Writable) | kDr7Fixed;

@@ -34,10 +34,14 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const F
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
   to = {};
   if (timing) *timing = {};
+  const bool real = mode & kRealMode;
+  mode &= ~kRealMode;
   const unsigned length = available < kMaxInstructionBytes ? available : kMaxInstructionBytes;
   const ZyanStatus status =
       ZydisDecoderDecodeFull(&decoder(mode, features), bytes, length, &instruction, operands);
-  if (ZYAN_SUCCESS(status)) {
+  // VEX and its like are not recognized in real-address mode (SDM Vol. 2, "VEX Prefix", exceptions).
+  const bool recognized = !real || instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+  if (ZYAN_SUCCESS(status) && recognized) {
     Translator translator(instruction, operands, rip, mode, features, to);
     translator.integer_table();
     translator.finish();

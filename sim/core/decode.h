@@ -15,8 +15,10 @@ struct DecodedInstruction {
   Handler fast = nullptr;  // may be used while the flags it writes are dead
 };
 
-// mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code). False: more bytes are needed.
-// `timing`, if given, is filled as well.
+inline constexpr unsigned kRealMode = 1;
+
+// mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code), and kRealMode where it is.
+// False: more bytes are needed. `timing`, if given, is filled as well.
 bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Features& features,
             DecodedInstruction& to, TimingOp* timing = nullptr);
 

@@ -119,11 +119,11 @@ void mov_to_cr(Executor& x, const MicroOp& op) {
 }
 void mov_from_dr(Executor& x, const MicroOp& op) {
   begin_system(x, op);
-  put_sized(x, op.dst, core::mov_from_dr(x, op.src), op.size);
+  put_sized(x, op.dst, core::mov_from_dr(x, op.src, op.dst / 8), op.size);
 }
 void mov_to_dr(Executor& x, const MicroOp& op) {
   begin_system(x, op);
-  core::mov_to_dr(x, op.dst, low_bytes(get<u64>(x, op.src), op.size));
+  core::mov_to_dr(x, op.dst, low_bytes(get<u64>(x, op.src), op.size), op.src / 8);
 }
 void clts(Executor& x, const MicroOp& op) {
   begin_system(x, op);

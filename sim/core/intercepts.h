@@ -48,11 +48,12 @@ enum class ExitKind : u8 {
 struct VmExit {
   ExitKind kind = ExitKind::None;
   u8 instruction_length = 0;  // bytes of the exiting instruction; 0 for events
-  u64 qualification = 0;      // Io: port | size << 16 | in << 24 | string << 25; CrAccess: cr | write << 8 |
-                              // gpr << 16 | value in `value`; Exception: vector; Rdmsr/Wrmsr/Rdpmc: ECX
-  u64 value = 0;              // Wrmsr: EDX:EAX; CR write: the value; exception with error code: the code
-  u64 guest_physical = 0;     // SecondStageFault
-  u64 guest_linear = 0;       // SecondStageFault
+  u64 qualification =
+      0;          // Io: port | size << 16 | in << 24 | string << 25; CrAccess and DrAccess: number |
+                  // write << 8 | gpr << 16, CR's value in `value`; Exception: vector; Rdmsr/Wrmsr/Rdpmc: ECX
+  u64 value = 0;  // Wrmsr: EDX:EAX; CR write: the value; exception with error code: the code
+  u64 guest_physical = 0;  // SecondStageFault
+  u64 guest_linear = 0;    // SecondStageFault
   bool write = false, fetch = false;
   u32 error_code = 0;
   bool has_error_code = false;
@@ -69,8 +70,8 @@ class Intercepts {
   virtual bool cr(unsigned cr, bool write, u64 value) const = 0;
   virtual bool external_interrupt() const = 0;  // asked by the CPU when it recognises an event
   virtual bool nmi() const = 0;
-  // SVM checks RDPMC's counter number and the operands of MONITOR and MWAIT before the intercept (APM Vol. 2,
-  // 15.9), VMX after it.
+  // SVM checks RDPMC's counter number, the operands of MONITOR and MWAIT, and everything about MOV DR before
+  // the intercept (APM Vol. 2, 15.9), VMX after it.
   virtual bool faults_before_intercept() const = 0;
 };
 

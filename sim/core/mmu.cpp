@@ -122,8 +122,8 @@ Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
   const bool write = access == Access::Write;
   Walk w = walk(linear, false);
   if (w.result == Walk::NonCanonical) throw Fault{kGP, true, 0, false, linear, true};
-  const bool user_class = rights == Rights::User, smep = s_->cr4 & kCr4Smep;
-  const bool smap = rights == Rights::Supervisor && s_->cr4 & kCr4Smap;
+  const bool user_class = rights == Rights::User, smep = s_->paging() && s_->cr4 & kCr4Smep;
+  const bool smap = s_->paging() && rights == Rights::Supervisor && s_->cr4 & kCr4Smap;
   const bool may_read = user_class ? w.user : !(smap && w.user);
   const bool may_write = may_read && (w.writable || (!user_class && !(s_->cr0 & kCr0Wp)));
   const bool may_fetch = w.executable && (user_class ? w.user : !(smep && w.user));
@@ -198,12 +198,16 @@ void Mmu::write_as(u64 linear, u64 value, unsigned size, Rights rights) {
   write_target(high, value >> (8 * first), size - first);
 }
 
+void Mmu::check_alignment(u64 linear, unsigned size) const {
+  if (aligned_ && linear & (size - 1)) raise(kAC, 0);
+}
+
 // What a data access by an instruction is subject to beyond translation. A page fault comes before #AC.
 void Mmu::check_access(u64 linear, unsigned size, Access access) {
   if (aligned_ && linear & (size - 1)) {
     translate(linear, access, rights_);
     translate(linear + size - 1, access, rights_);
-    raise(kAC, 0);
+    check_alignment(linear, size);
   }
   if (!watched_) return;
   for (unsigned i = 0; i < 4; ++i) {

@@ -88,6 +88,8 @@ class Mmu final : public CodeWatcher {
   }
   void check_io_breakpoints(u16 port, unsigned size);
 
+  // #AC where alignment is checked; translation faults come first and are the caller's.
+  void check_alignment(u64 linear, unsigned size) const;
   // Faults as a write of `size` bytes would, writes nothing.
   void probe_write(u64 linear, unsigned size);
   void probe_read(u64 linear, unsigned size);

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "core/core_impl.h"
+#include "core/decode.h"
 #include "core/string_ops.h"
 #include "core/task_switch.h"
 
@@ -74,7 +75,8 @@ void Core::Impl::prepare() {
     mmu.fetch(x.code64 ? s.rip : static_cast<u32>(cs_base + s.rip));
     fresh_ = false;
   }
-  cache.enter(x.code64 ? 8 : s.seg[CS].big() ? 4 : 2, context_, tag_, cs_base, cs_limit);
+  const unsigned real = s.protected_mode() ? 0 : kRealMode;
+  cache.enter(x.code64 ? 8 : (s.seg[CS].big() ? 4 : 2) | real, context_, tag_, cs_base, cs_limit);
 }
 
 Block* Core::Impl::find() {

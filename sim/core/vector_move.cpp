@@ -123,11 +123,13 @@ void store_general(Executor& x, const MicroOp& op) {
   x.mmu->write<T>(effective_address(x, op), get<T>(x, op.src));
 }
 
-// Bytes whose mask bit 7 is set are written; a page none of whose bytes is written is not accessed.
+// Bytes whose mask bit 7 is set are written; a page none of whose bytes is written is not accessed. Alignment
+// is checked as that of quadwords, like that of other unaligned accesses to 16 bytes.
 void store_masked(Executor& x, const MicroOp& op, const u8* value, const u8* mask, unsigned size) {
   const u64 address = effective_address(x, op);
   for (unsigned i = 0; i < size; ++i)
     if (mask[i] & 0x80) x.mmu->probe_write(address + i, 1);
+  x.mmu->check_alignment(address, 8);
   for (unsigned i = 0; i < size; ++i)
     if (mask[i] & 0x80) x.mmu->write<u8>(address + i, value[i]);
 }

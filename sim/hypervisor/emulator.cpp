@@ -112,10 +112,7 @@ Emulator::Result Emulator::run(core::CpuState& state, const std::vector<u64>& an
   const EventCounts before = core_->counts();
   try {
     const core::Stop stop = core_->run({1, kNever});
-    if (stop == core::Stop::Shutdown) {
-      failure_ = "triple fault while emulating";
-      return Result::Failed;
-    }
+    if (stop == core::Stop::Shutdown) return Result::TripleFault;
   } catch (const ReadForUserSpace&) {
     return Result::NeedsRead;
   } catch (const core::Unimplemented& e) {

@@ -42,7 +42,8 @@ class Emulator {
   enum class Result : u8 {
     Done,       // writes() may hold accesses for user space
     NeedsRead,  // read() must be answered; nothing has happened yet
-    Failed,     // an instruction the core does not implement, or a triple fault
+    TripleFault,
+    Failed,  // an instruction the core does not implement
   };
 
   Emulator(core::Ram& ram, const core::SecondStage& second, EmulatorDevices& devices,

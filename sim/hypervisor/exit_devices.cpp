@@ -99,6 +99,8 @@ int Vcpu::continue_emulation(HostKernel& kernel) {
       };
       return exit_for_access(access);
     }
+    case Emulator::Result::TripleFault:
+      return shutdown("triple fault");
     case Emulator::Result::Failed:
       return internal_error(1, emulator_->failure());
     case Emulator::Result::Done:

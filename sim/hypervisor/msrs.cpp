@@ -99,9 +99,9 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
     case kPlatformId:
     case kPerfStatus:
     case kMcgCap:
-    case kMcgStatus:
       value = 0;
       return 0;
+    case kMcgStatus:
     case kHwcr:
     case kSyscfg:
     case kNbCfg:
@@ -193,9 +193,9 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       msrs_[index] = value;
       return 0;
     case msr::kBiosSignId:
-    case kMcgStatus:
     case kPatchLoader:
       return 0;
+    case kMcgStatus:
     case kHwcr:
     case kSyscfg:
     case kNbCfg:

@@ -33,8 +33,7 @@ std::unique_ptr<GuestControl> make_control(Host& host, core::CpuState& state,
 core::CoreConfig emulator_config(const Host& host) {
   core::CoreConfig config;
   config.amd = host.model().vendor == pmu::Vendor::Amd;
-  const u32 bits = host.model().cpuid.read(0x80000008, 0).eax & 0xff;
-  if (bits) config.physical_bits = bits;
+  config.physical_bits = physical_address_bits(host.model().cpuid);
   config.features = core::features_of(host.model().cpuid);
   return config;
 }
@@ -100,8 +99,7 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   features.x2apic = has_cpuid(1, 0, 2, 21);
   features.tsc_deadline = has_cpuid(1, 0, 2, 24);
   features.masks_lvtpc_on_pmi = false;  // the vPMU decides it when it delivers (Vpmu::deliver_pmi)
-  const u32 bits = cpuid_.read(0x80000008, 0).eax & 0xff;
-  if (bits) features.physical_bits = bits;
+  features.physical_bits = physical_address_bits(cpuid_);
   apic_.power_on(id_, id_ == 0, features);
   if (id_ == 0) apic_.connect_virtual_wire();  // as KVM does for firmware that relies on it
   vpmu_->refresh(cpuid_, perf_capabilities_);

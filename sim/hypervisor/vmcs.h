@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Intel VMCS: control fields in their hardware encodings, the 4 KB MSR bitmap, MSR-load and -store lists,
 // event injection, consistency checks and exit reasons (SDM Vol. 3, chapters "Virtual-Machine Control
-// Structures", "VM Entries", "VM Exits", appendix "VMX Basic Exit Reasons"). Not modelled: nested VMX, posted
+// Structures", "VM Entries", "VM Exits", appendix "VMX Basic Exit Reasons"). Not modelled: acknowledging the
+// interrupt on exit (it stays pending until the host enables interrupts, which handles it alike), nested VMX,
+// posted
 // interrupts and APIC virtualization, VMCS shadowing, SMM transfer monitor, I/O bitmaps (all I/O exits, as
 // with KVM), preemption timer, VM-exits by INVEPT-class instructions.
 #pragma once

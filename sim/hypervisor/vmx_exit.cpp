@@ -161,9 +161,15 @@ u64 qualification_of(const core::VmExit& exit) {
                 gpr = exit.qualification >> 16 & 0xf;
       return cr | (write ? 0 : u64{1}) << 4 | gpr << 8;
     }
+    case ExitKind::DrAccess: {
+      const u64 dr = exit.qualification & 7, write = exit.qualification >> 8 & 1,
+                gpr = exit.qualification >> 16 & 0xf;
+      return dr | (write ? 0 : u64{1}) << 4 | gpr << 8;
+    }
     case ExitKind::SecondStageFault:  // read, write, fetch; linear address valid
       return (exit.fetch ? 4 : exit.write ? 2 : 1) | 1 << 7 | 1 << 8;
     case ExitKind::Exception:
+    case ExitKind::ExternalInterrupt:  // its vector would be interruption information
     case ExitKind::Rdmsr:
     case ExitKind::Wrmsr:
     case ExitKind::Rdpmc:

@@ -56,8 +56,7 @@ void Cpu::reset(const CpuConfig& config) {
   core::CoreConfig core_config;
   core_config.costs = costs_;
   core_config.amd = m.vendor == pmu::Vendor::Amd;
-  const u32 sizes = m.cpuid.read(0x80000008, 0).eax;
-  if (sizes & 0xff) core_config.physical_bits = sizes & 0xff;
+  core_config.physical_bits = physical_address_bits(m.cpuid);
   core_config.features = core::features_of(m.cpuid);
   core_->configure(core_config);
   core_->set_step(config.step);

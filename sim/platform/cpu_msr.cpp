@@ -186,7 +186,7 @@ bool Cpu::msr_write(u32 index, u64 value) {
       return true;  // written before CPUID to read the revision
     default:
       return Mtrr::owns(index) && has_cpuid(1, 0, &CpuidRegs::edx, 12) &&
-             mtrr_.write(index, value, static_cast<unsigned>(model().cpuid.read(0x80000008, 0).eax & 0xff));
+             mtrr_.write(index, value, physical_address_bits(model().cpuid));
   }
 }
 

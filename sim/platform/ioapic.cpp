@@ -15,16 +15,25 @@ constexpr u32 kVersion = 0x11 | (kIoApicInputs - 1) << 16;
 constexpr u64 kMasked = 1 << 16, kLevel = 1 << 15, kRemoteIrr = 1 << 14, kLogical = 1 << 11;
 constexpr u64 kWritable = 0xff00'0000'0001'afff;  // all but remote IRR and delivery status
 
+ApicDelivery delivery_of(u64 entry) {
+  return static_cast<ApicDelivery>(entry >> 8 & 7);
+}
+// Only interrupts with a vector of the entry have a level; the others are edges however they are programmed.
+bool is_level(u64 entry) {
+  return entry & kLevel &&
+         (delivery_of(entry) == ApicDelivery::Fixed || delivery_of(entry) == ApicDelivery::Lowest);
+}
+
 }  // namespace
 
 void IoApic::send(unsigned input) {
   const u64 entry = entries_[input];
-  if (static_cast<ApicDelivery>(entry >> 8 & 7) == ApicDelivery::ExtInt) return;
+  if (delivery_of(entry) == ApicDelivery::ExtInt) return;
   ApicMessage m;
   m.vector = static_cast<u8>(entry);
-  m.delivery = static_cast<ApicDelivery>(entry >> 8 & 7);
+  m.delivery = delivery_of(entry);
   m.logical = entry & kLogical;
-  m.level_trigger = entry & kLevel;
+  m.level_trigger = is_level(entry);
   m.destination = static_cast<u32>(entry >> 56);
   m.broadcast = m.destination == 0xff;
   m.source = kNoApic;
@@ -33,7 +42,7 @@ void IoApic::send(unsigned input) {
 
 void IoApic::serve_level(unsigned input) {
   u64& entry = entries_[input];
-  if (!lines_[input] || !(entry & kLevel) || (entry & (kMasked | kRemoteIrr))) return;
+  if (!lines_[input] || !is_level(entry) || (entry & (kMasked | kRemoteIrr))) return;
   entry |= kRemoteIrr;
   send(input);
 }
@@ -41,7 +50,7 @@ void IoApic::serve_level(unsigned input) {
 void IoApic::set_input(unsigned input, bool asserted) {
   const bool rises = asserted && !lines_[input];
   lines_[input] = asserted;
-  if (entries_[input] & kLevel)
+  if (is_level(entries_[input]))
     serve_level(input);
   else if (rises && !(entries_[input] & kMasked))
     send(input);
@@ -77,7 +86,7 @@ void IoApic::write_register(u32 value) {
   u64& entry = entries_[input];
   const u64 half = select_ & 1 ? ~mask(32) : mask(32), writable = kWritable & half;
   entry = (entry & ~writable) | ((static_cast<u64>(value) << (select_ & 1 ? 32 : 0)) & writable);
-  if (!(entry & kLevel)) entry &= ~kRemoteIrr;  // undefined for edges
+  if (!is_level(entry)) entry &= ~kRemoteIrr;  // undefined for edges
   serve_level(input);
 }
 

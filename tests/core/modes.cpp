@@ -142,6 +142,32 @@ TEST_CASE(
   CHECK(p.count(Count::Instructions) == 3);
 }
 
+// SDM Vol. 2, "VEX Prefix": not recognized in real-address mode, where C4H with a register operand is LES.
+TEST_CASE("instructions with a VEX prefix are undefined in real mode and work in 16-bit protected mode") {
+  for (const bool real : {true, false}) {
+    Program m;
+    m.s = CpuState{};
+    reset(m.s);
+    m.build_gdt();
+    if (!real) {
+      m.protected_mode();
+      m.s.seg[CS].access &= ~(1u << 14);
+    }
+    m.s.seg[CS].base = 0;
+    m.s.idtr = {0x1000, 0x3ff};
+    m.put(0x1000 + kUD * 4, 0x7000, 4);
+    m.put(0x7000, 0xf4, 1);
+    m.code({0xc4, 0xe2, 0x60, 0xf2, 0xc1, 0xf4}, 0x5000);  // andn eax,ebx,ecx; hlt
+    m.s.gpr[RBX] = 0xf0;
+    m.s.gpr[RCX] = 0xff;
+    m.s.gpr[RSP] = 0x8000;
+    m.start(0x5000);
+    m.run_to_halt();
+    CHECK(m.s.rip == (real ? 0x7001 : 0x5006));
+    CHECK(m.s.gpr[RAX] == (real ? 0 : 0x0f));
+  }
+}
+
 TEST_CASE("the last branches are kept with source and target") {
   Program p;
   p.code({0xe8, 1, 0, 0, 0, 0xf4, 0xc3});  // call +1; hlt; ret

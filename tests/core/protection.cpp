@@ -74,6 +74,14 @@ TEST_CASE("SMAP keeps a supervisor from user pages unless RFLAGS.AC is set, impl
   CHECK(m.passes(kUserPage));
 }
 
+TEST_CASE("without paging SMEP and SMAP do nothing") {
+  Machine m;
+  m.protected_mode();
+  m.s.cr4 = kCr4Smep | kCr4Smap;
+  m.mmu.set_state(&m.s);
+  CHECK(!fault_of([&] { m.mmu.write<u8>(0x3000, 1), m.mmu.fetch(0x3000); }));
+}
+
 TEST_CASE("SMEP keeps a supervisor from executing user pages and gives every fetch fault the fetch bit") {
   Paged m;
   CHECK_NOTHROW(m.mmu.fetch(kUserPage));
@@ -122,6 +130,42 @@ TEST_CASE("a misaligned access at CPL 3 with CR0.AM and RFLAGS.AC is #AC(0), a p
   m.s.cr0 &= ~kCr0Am;
   m.mmu.access_changed();
   CHECK_FALSE(read4(kUserPage + 1));
+}
+
+// SDM Vol. 3, "Alignment Check Exception (#AC)"; Vol. 2, MASKMOVDQU, PUSH, CALL.
+TEST_CASE("pushes, calls and masked stores check alignment at CPL 3") {
+  const auto vector_of = [](std::vector<u8> bytes, u64 offset) {
+    Program m;
+    for (const u8 v : {kAC, kPF}) {
+      m.gate64(v, kCode64, 0x300000 + 16 * v);
+      m.put(0x300000 + 16 * v, 0xf4, 1);
+    }
+    m.gate64(0x80, kCode64, 0x300000 + 16 * 0x80, 0xee);
+    m.put(0x300000 + 16 * 0x80, 0xf4, 1);
+    m.load_tss();
+    m.put(Machine::kTssAt + 4, Machine::kInnerStack);
+    bytes.insert(bytes.end(), {0xcd, 0x80});
+    m.code(bytes);
+    m.user();
+    m.s.cr0 |= kCr0Am;
+    m.s.cr4 |= kCr4Osfxsr;
+    m.s.rflags |= kACFlag;
+    m.s.gpr[RSP] = Machine::kStack - offset;
+    m.s.gpr[RDI] = Program::kDataAt + offset;
+    m.s.fpu.xmm[1][0] = m.s.fpu.xmm[1][1] = ~u64{0};
+    m.start();
+    m.run_to_halt();
+    return (m.s.rip - 0x300001) / 16;
+  };
+  const std::vector<u8> push{0x50}, push16{0x66, 0x50}, call{0xe8, 0, 0, 0, 0}, pop{0x58},
+      masked{0x66, 0x0f, 0xf7, 0xc1};  // maskmovdqu xmm0,xmm1
+  for (const auto& bytes : {push, call, pop, masked}) {
+    CHECK(vector_of(bytes, 0) == 0x80);
+    CHECK(vector_of(bytes, 8) == 0x80);
+    CHECK(vector_of(bytes, 4) == kAC);
+  }
+  CHECK(vector_of(push16, 2) == 0x80);
+  CHECK(vector_of(push16, 1) == kAC);
 }
 
 TEST_CASE("CR4.PCIDE needs long mode and a CR3 without PCID, paging cannot go off under it") {

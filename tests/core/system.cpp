@@ -406,6 +406,35 @@ TEST_CASE("debug registers: DR4 and DR5 alias DR6 and DR7 unless CR4.DE, fixed b
   CHECK(gp([&] { mov_from_dr(m.x, 0); }));
 }
 
+// SDM Vol. 3, "Instructions That Cause VM Exits Conditionally": the exit of MOV DR comes before #GP of the
+// privilege level and #UD of CR4.DE; KVM's svm.c has debug registers after the exceptions (POST_EX).
+TEST_CASE("a guest's MOV DR exits before every fault on VMX and after every fault on SVM") {
+  const auto prepare = [](Cpu& m, bool faults_first) {
+    m.s.cr4 |= kCr4De;
+    m.s.dr[7] |= 1 << 13;
+    m.guest(faults_first);
+    m.intercepts.all = true;
+  };
+  Cpu vmx, svm(true);
+  prepare(vmx, false);
+  prepare(svm, true);
+  CHECK(exit_kind([&] { mov_from_dr(vmx.x, 4); }) == ExitKind::DrAccess);
+  CHECK(exit_kind([&] { mov_to_dr(vmx.x, 0, 0); }) == ExitKind::DrAccess);
+  CHECK((vmx.s.dr[6] & 1 << 13) == 0);
+  vmx.user();
+  const auto exit = exit_of([&] { mov_from_dr(vmx.x, 3, RBX); });
+  REQUIRE(exit);
+  CHECK(exit->qualification == (3 | u64{RBX} << 16));
+  CHECK(ud([&] { mov_from_dr(svm.x, 4); }));
+  const auto detected = fault_of([&] { mov_from_dr(svm.x, 0); });
+  REQUIRE(detected);
+  CHECK(detected->vector == kDB);
+  svm.s.dr[7] = 0x400;
+  CHECK(exit_kind([&] { mov_from_dr(svm.x, 0); }) == ExitKind::DrAccess);
+  svm.user();
+  CHECK(gp([&] { mov_from_dr(svm.x, 0); }));
+}
+
 TEST_CASE(
     "LGDT and LIDT: 24-bit base with 16-bit operands, 32-bit otherwise, 64-bit and canonical in 64-bit "
     "code") {

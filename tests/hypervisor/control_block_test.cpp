@@ -170,6 +170,7 @@ TEST_CASE_FIXTURE(Blocks, "exit numbers are the manuals'") {
                  {ExitKind::Exception, kUD, 0, 0x46},
                  {ExitKind::InterruptWindow, 0, 7, 0x64},
                  {ExitKind::TaskSwitch, 0x28, 9, 0x7d},
+                 {ExitKind::DrAccess, 7, 29, 0x27},
                  {ExitKind::Cpuid, 0, 10, 0x72},
                  {ExitKind::Hlt, 0, 12, 0x78},
                  {ExitKind::Rdpmc, 0, 15, 0x6f},

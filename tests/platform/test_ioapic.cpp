@@ -123,3 +123,25 @@ TEST_CASE("I/O APIC: saved and restored, a level in service is still in service"
   b.io.end_of_interrupt(0x90);
   CHECK(b.bus.sent.size() == 1);
 }
+
+// Data sheet, redirection table, delivery mode: NMI and INIT are edges however they are programmed, SMI and
+// ExtINT require an edge.
+TEST_CASE("I/O APIC: a level entry with NMI or INIT delivery sends at each edge and has no remote IRR") {
+  for (const u64 delivery : {u64{2}, u64{4}, u64{5}}) {
+    Rig r;
+    r.entry(14, kLevel | delivery << 8);
+    r.io.set_input(14, true);
+    REQUIRE(r.bus.sent.size() == 1);
+    CHECK(!r.bus.sent[0].level_trigger);
+    CHECK((r.read(0x10 + 28) & kRemoteIrr) == 0);
+    r.io.set_input(14, true);
+    CHECK(r.bus.sent.size() == 1);
+    r.io.set_input(14, false);
+    r.io.set_input(14, true);
+    CHECK(r.bus.sent.size() == 2);
+  }
+  Rig r;
+  r.entry(14, kLevel | 1 << 8 | 0x77);  // lowest priority has a level
+  r.io.set_input(14, true);
+  CHECK((r.read(0x10 + 28) & kRemoteIrr) != 0);
+}

@@ -2,6 +2,7 @@
 // MTRRs (SDM Vol. 3, "Memory Type Range Registers (MTRRs)").
 #include <doctest/doctest.h>
 
+#include "arch/cpuid.h"
 #include "platform/mtrr.h"
 
 using namespace pmusim;
@@ -38,4 +39,17 @@ TEST_CASE(
   CHECK_FALSE(Mtrr::owns(0x210));
   CHECK_FALSE(Mtrr::owns(0x251));
   CHECK_FALSE(Mtrr::owns(0x270));
+}
+
+// SDM Vol. 3, "Enumeration of Paging Features by CPUID": 36 bits without leaf 80000008H.
+TEST_CASE("a CPU that does not tell its physical-address width has 36 bits") {
+  CpuidTable table;
+  table.set(0, 0, {0x16, 0x756e6547, 0x6c65746e, 0x49656e69});
+  table.set(0x16, 0, {0x834, 0, 0, 0});
+  CHECK(physical_address_bits(table) == 36);
+  table.set(0x80000000, 0, {0x80000007, 0, 0, 0});
+  CHECK(physical_address_bits(table) == 36);
+  table.set(0x80000000, 0, {0x80000008, 0, 0, 0});
+  table.set(0x80000008, 0, {0x302e, 0, 0, 0});
+  CHECK(physical_address_bits(table) == 46);
 }
