@@ -3,6 +3,8 @@
 // are of the core clock; what the file gives in picoseconds is converted by it, rounded to the nearest cycle.
 #include "models/load_timing.h"
 
+#include "core/timing/recency.h"
+
 namespace pmusim::models {
 namespace {
 
@@ -95,7 +97,7 @@ u32 cycles(const JsonView& picoseconds, u64 core_khz) {
 
 void read_cache(const JsonView& json, CacheConfig& to) {
   to.kilobytes = static_cast<u32>(json.at("kb").as_u64(~u32{0}));
-  to.ways = static_cast<u32>(json.at("ways").as_u64(~u32{0}));
+  to.ways = static_cast<u32>(json.at("ways").as_u64(core::recency::kMostWays));
   to.latency = static_cast<u32>(json.get_u64("latency", 0, ~u32{0}));
   if (to.kilobytes * 1024 / 64 % to.ways)
     json.at("ways").fail(std::to_string(to.ways),

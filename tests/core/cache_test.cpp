@@ -2,11 +2,15 @@
 // The caches' tags alone. Expected values follow from sets, ways and the order of use.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "core/timing/cache.h"
 
 using namespace pmusim;
 using core::Cache;
 using core::CacheConfig;
+namespace recency = core::recency;
 
 namespace {
 
@@ -94,7 +98,31 @@ TEST_CASE("a saved cache is restored with its order of use, and an unused one is
   copy.visit(words);
   CHECK(words_of(copy) == saved);
   CHECK_FALSE(copy.find(99));
-  CHECK(copy.find(5)->dirty());
-  CHECK(copy.find(5)->ready == 6);
+  CHECK(copy.find(5).dirty());
+  CHECK(copy.find(5).ready() == 6);
   CHECK(copy.insert(3 * kSets, 0, false).number() == kSets);
+}
+
+TEST_CASE("an order of use keeps every way once, up to the most ways that it holds") {
+  for (const unsigned ways : {1u, 2u, 12u, 16u, 20u, 24u, recency::kMostWays}) {
+    CAPTURE(ways);
+    std::vector<unsigned> expected;
+    for (unsigned way = 0; way < ways; ++way) expected.push_back(way);
+    recency::Order order = recency::kInitial;
+    for (unsigned step = 0; step < 200; ++step) {
+      const unsigned way = step * 7 % ways;
+      expected.erase(std::find(expected.begin(), expected.end(), way));
+      if (step % 3) {
+        order = recency::to_front(order, way);
+        expected.insert(expected.begin(), way);
+      } else {
+        order = recency::to_back(order, way, ways);
+        expected.push_back(way);
+      }
+      for (unsigned position = 0; position < ways; ++position)
+        CHECK(recency::at(order, position) == expected[position]);
+      for (unsigned other = ways; other < recency::kMostWays; ++other)
+        CHECK(recency::at(order, other) == other);
+    }
+  }
 }

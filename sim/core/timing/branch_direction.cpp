@@ -19,13 +19,6 @@ void step(s8& counter, bool up, s8 most) {
 
 }  // namespace
 
-void BranchPredictor::Folded::push(bool young, bool old) {
-  value = value << 1 | young;
-  value ^= u32{old} << oldest;
-  value ^= value >> bits;
-  value &= (1u << bits) - 1;
-}
-
 bool BranchPredictor::direction(u64 ip, bool taken) {
   const Lookup lookup = look_up(ip);
   learn(lookup, ip, taken);

@@ -51,7 +51,7 @@ Prediction BranchPredictor::predict(const DynamicBranch& branch, CountVector& co
       break;
   }
   if (branch.kind == BranchKind::DirectCall || branch.kind == BranchKind::IndirectCall) {
-    if (++return_top_ == config_.return_stack) return_top_ = 0;
+    return_top_ = return_top_ + 1 == config_.return_stack ? 0 : return_top_ + 1;
     returns_[return_top_] = branch.next_ip;
     return_count_ = std::min(return_count_ + 1, config_.return_stack);
   }
@@ -100,12 +100,14 @@ bool BranchPredictor::near_target(u64 ip) {
 
 bool BranchPredictor::known_target(const DynamicBranch& branch) {
   const u64 hash = branch.ip ^ branch.ip >> 12;
-  Target* first = &btb_[(btb_mask_ ? hash & btb_mask_ : hash % btb_sets_) * config_.btb_ways];
+  const u64 set = btb_mask_ ? hash & btb_mask_ : hash % btb_sets_;
+  Target* first = &btb_[set * config_.btb_ways];
+  if (first->key == branch.ip + 1 && first->target == branch.target) return true;
   Target* last = first + config_.btb_ways;
   Target* way = std::find_if(first, last, [&](const Target& t) { return t.key == branch.ip + 1; });
   const bool right = way != last && way->target == branch.target;
   if (way == last) --way;
-  if (way != first) std::copy_backward(first, way, way + 1);
+  std::rotate(first, way, way + 1);
   *first = {branch.ip + 1, branch.target};
   return right;
 }
@@ -156,6 +158,8 @@ void BranchPredictor::pattern(StateWords& words) {
 
 BranchPredictor::BranchPredictor(const PredictorConfig& config)
     : config_(config),
+      btb_sets_(config.btb_ways ? config.btb_entries / config.btb_ways : 0),
+      btb_mask_(btb_sets_ & (btb_sets_ - 1) ? 0 : btb_sets_ - 1),
       bimodal_(std::size_t{1} << config.base_bits, -1),
       btb_(config.btb_entries),
       indirect_(kIndirectEntries),
@@ -168,12 +172,9 @@ BranchPredictor::BranchPredictor(const PredictorConfig& config)
   static_assert(kLengths[kTables - 1] < kHistoryWords * 64, "the history holds the longest");
   for (unsigned t = 0; t < kTables; ++t) {
     tagged_[t].resize(std::size_t{1} << config.tagged_bits);
-    const u32 bits = config.tagged_bits;
-    index_fold_[t] = {0, kLengths[t], bits, kLengths[t] % bits};
+    index_fold_[t] = {0, kLengths[t], config.tagged_bits, kLengths[t] % config.tagged_bits};
     tag_fold_[t] = {0, kLengths[t], kTagBits, kLengths[t] % kTagBits};
   }
-  btb_sets_ = config.btb_entries / config.btb_ways;
-  btb_mask_ = (btb_sets_ & (btb_sets_ - 1)) == 0 ? btb_sets_ - 1 : 0;
 }
 
 }  // namespace pmusim::core

@@ -65,8 +65,13 @@ class BranchPredictor {
   };
   // A history of `length` outcomes folded to `bits`, kept up to date outcome by outcome.
   struct Folded {
-    u32 value = 0, length, bits, oldest;  // oldest: where the outcome that leaves was folded to
-    void push(bool young, bool old);
+    u32 value = 0, length, bits, out;  // out: where the oldest outcome leaves
+    void push(bool young, bool old) {
+      value = value << 1 | young;
+      value ^= u32{old} << out;
+      value ^= value >> bits;
+      value &= (1u << bits) - 1;
+    }
   };
   struct Lookup {
     u32 index[kTables];
@@ -94,7 +99,7 @@ class BranchPredictor {
   void push_history(const DynamicBranch&);
 
   PredictorConfig config_;
-  u64 btb_sets_, btb_mask_;  // sets - 1 where that is a mask, else 0
+  u32 btb_sets_, btb_mask_;  // mask: sets - 1 where that is one, else 0
   std::vector<s8> bimodal_;
   std::vector<Tagged> tagged_[kTables];
   Folded index_fold_[kTables], tag_fold_[kTables];

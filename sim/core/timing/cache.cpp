@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A set is kept in order of use, the most recent first: finding mostly ends at the first way.
+// Lines stay in their way; the order of use is kept before them. Finding mostly ends at the first way.
 #include "core/timing/cache.h"
 
 #include <algorithm>
@@ -11,44 +11,52 @@ Cache::Cache(const CacheConfig& config)
       ways_(config.ways),
       mask_((sets_ & (sets_ - 1)) == 0 ? sets_ - 1 : 0) {
   if (!sets_) throw std::logic_error("cache smaller than one set");
+  if (ways_ > recency::kMostWays) throw std::logic_error("cache with more ways than an order of use holds");
   chunks_.resize((sets_ + kChunk - 1) / kChunk);
 }
 
-Cache::Line* Cache::find_later_way(Line* first, u64 key) {
-  for (Line* way = first + 1; way < first + ways_; ++way)
-    if (way->key >> 1 == key) return way;
-  return nullptr;
+void Cache::make(u32 chunk) {
+  chunks_[chunk] = std::make_unique<u64[]>(std::size_t{kChunk} * set_words());
+  for (u32 i = 0; i < kChunk; ++i) set_order(chunks_[chunk].get() + i * set_words(), recency::kInitial);
 }
 
-Cache::Line* Cache::use_later_way(Line* first, u64 key) {
-  Line* way = find_later_way(first, key);
-  if (!way) return nullptr;
-  const Line line = *way;
-  std::copy_backward(first, way, way + 1);
-  *first = line;
-  return first;
+Cache::Found Cache::look_further(u64* first, u64 key, bool use) const {
+  u64* const keys = first + kOrderWords;
+  for (u32 way = 0; way < ways_; ++way) {
+    if (keys[way] >> 1 != key) continue;
+    if (use) set_order(first, recency::to_front(order(first), way));
+    return {keys + way, ways_};
+  }
+  return {};
 }
 
 Cache::Line Cache::insert(u64 line, u64 ready, bool dirty) {
   const u32 index = set_of(line);
-  if (!chunks_[index / kChunk]) chunks_[index / kChunk] = std::make_unique<Line[]>(kChunk * ways_);
-  Line* first = set(index);
-  const Line victim = first[ways_ - 1];
-  std::copy_backward(first, first + ways_ - 1, first + ways_);
-  first->key = (line + 1) << 1 | dirty;
-  first->ready = ready;
+  if (!chunks_[index / kChunk]) make(index / kChunk);
+  u64* first = set(index);
+  const unsigned way = recency::at(order(first), ways_ - 1);
+  u64* key = first + kOrderWords + way;
+  const Line victim{key[0], key[ways_]};
+  key[0] = (line + 1) << 1 | dirty;
+  key[ways_] = ready;
+  set_order(first, recency::to_front(order(first), way));
   return victim;
 }
 
 bool Cache::remove(u64 line) {
-  Line* way = find(line);
-  if (!way) return false;
-  Line* last = set(set_of(line)) + ways_ - 1;
-  std::copy(way + 1, last + 1, way);
-  *last = {};
-  return true;
+  u64* first = set(set_of(line));
+  if (!first) return false;
+  for (u32 way = 0; way < ways_; ++way) {
+    u64* key = first + kOrderWords + way;
+    if (*key >> 1 != line + 1) continue;
+    key[0] = key[ways_] = 0;
+    set_order(first, recency::to_back(order(first), way, ways_));
+    return true;
+  }
+  return false;
 }
 
+// A set's lines in order of use, so that equal futures have equal states.
 void Cache::visit(StateWords& words) {
   u64 used = 0;
   for (const auto& chunk : chunks_) used += chunk != nullptr;
@@ -59,8 +67,15 @@ void Cache::visit(StateWords& words) {
     if (words.saving())
       while (!chunks_[index]) ++index;
     words(index);
-    if (!chunks_.at(index)) chunks_[index] = std::make_unique<Line[]>(kChunk * ways_);
-    for (u32 i = 0; i < kChunk * ways_; ++i) words(chunks_[index][i].key, chunks_[index][i].ready);
+    if (index >= chunks_.size()) throw std::logic_error("a cache chunk beyond the cache");
+    if (!chunks_[index]) make(static_cast<u32>(index));
+    for (u32 i = 0; i < kChunk; ++i) {
+      u64* first = chunks_[index].get() + i * set_words();
+      for (u32 position = 0; position < ways_; ++position) {
+        u64* key = first + kOrderWords + recency::at(order(first), position);
+        words(key[0], key[ways_]);
+      }
+    }
   }
 }
 

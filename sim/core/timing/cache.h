@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/timing/config.h"
+#include "core/timing/recency.h"
 #include "core/timing/state_words.h"
 
 namespace pmusim::core {
@@ -21,24 +22,25 @@ class Cache {
     bool dirty() const { return key & 1; }
     u64 number() const { return (key >> 1) - 1; }
   };
+  // A line in its place, until the set is used again; false: not here.
+  class Found {
+   public:
+    Found() = default;
+    Found(u64* key, u32 ways) : key_(key), ways_(ways) {}
+    explicit operator bool() const { return key_; }
+    u64 ready() const { return key_[ways_]; }
+    bool dirty() const { return *key_ & 1; }
+    void make_dirty(bool dirty) { *key_ |= dirty; }
+
+   private:
+    u64* key_ = nullptr;
+    u32 ways_ = 0;
+  };
 
   explicit Cache(const CacheConfig& config);
 
-  // nullptr: not here
-  Line* find(u64 line) {
-    Line* first = set(set_of(line));
-    return !first ? nullptr : first->key >> 1 == line + 1 ? first : find_later_way(first, line + 1);
-  }
-  // The same, and most recently used from now on. Mostly it was so before.
-  Line* use(u64 line) {
-    Line* first = set(set_of(line));
-    return !first ? nullptr : first->key >> 1 == line + 1 ? first : use_later_way(first, line + 1);
-  }
-  // Tells the host that the line's set will be looked at.
-  void expect(u64 line) {
-    if (const Line* first = set(set_of(line)))
-      for (u32 way = 0; way < ways_; way += kLinesPerHostLine) __builtin_prefetch(first + way, 1);
-  }
+  Found find(u64 line) { return look(line, false); }
+  Found use(u64 line) { return look(line, true); }  // the same, and most recently used from now on
   // Puts an absent line in as the most recently used; returns what it displaced (key 0: nothing).
   Line insert(u64 line, u64 ready, bool dirty);
   bool remove(u64 line);
@@ -51,18 +53,33 @@ class Cache {
 
  private:
   static constexpr u32 kChunk = 16;  // sets
-  static constexpr u32 kLinesPerHostLine = 64 / sizeof(Line);
-  Line* find_later_way(Line* first, u64 key);
-  Line* use_later_way(Line* first, u64 key);
+  static constexpr u32 kOrderWords = 2;
+  Found look(u64 line, bool use) {
+    u64* first = set(set_of(line));
+    if (!first) return {};
+    u64* recent = first + kOrderWords + (*first & ((1u << recency::kDigit) - 1));
+    if (*recent >> 1 == line + 1) return {recent, ways_};
+    return look_further(first, line + 1, use);
+  }
+  Found look_further(u64* first, u64 key, bool use) const;
+  void make(u32 chunk);
+  static recency::Order order(const u64* set) { return recency::Order{set[1]} << 64 | set[0]; }
+  static void set_order(u64* set, recency::Order order) {
+    set[0] = static_cast<u64>(order);
+    set[1] = static_cast<u64>(order >> 64);
+  }
+  u32 set_words() const { return kOrderWords + 2 * ways_; }
   u32 set_of(u64 line) const { return static_cast<u32>(mask_ ? line & mask_ : line % sets_); }
-  Line* set(u32 index) {
-    Line* chunk = chunks_[index / kChunk].get();
-    return chunk ? chunk + index % kChunk * ways_ : nullptr;
+  u64* set(u32 index) const {
+    u64* chunk = chunks_[index / kChunk].get();
+    return chunk ? chunk + index % kChunk * set_words() : nullptr;
   }
 
   u32 sets_, ways_;
   u64 mask_;  // sets - 1 where that is a mask, else 0
-  std::vector<std::unique_ptr<Line[]>> chunks_;
+  // A set: the order of use of its ways, their keys, their cycles, so that a search touches as few of the
+  // host's lines as it can.
+  std::vector<std::unique_ptr<u64[]>> chunks_;
 };
 
 }  // namespace pmusim::core

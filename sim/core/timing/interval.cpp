@@ -5,15 +5,7 @@
 
 #include <algorithm>
 
-#include "core/uop.h"
-
 namespace pmusim::core {
-namespace {
-
-constexpr u64 kLine = 64;
-
-}  // namespace
-
 IntervalTiming::IntervalTiming(const TimingConfig& config)
     : config_(config.pipeline),
       memory_(config.memory),
@@ -55,13 +47,8 @@ void IntervalTiming::hold_front_end(u64 until, Wait why) {
 
 // Lines are asked for when the first instruction of each comes to be dispatched; what the L1I has costs
 // nothing.
-[[gnu::always_inline]] inline void IntervalTiming::fetch(const DynamicInstruction& d, CountVector& counts) {
+void IntervalTiming::fetch_lines(const DynamicInstruction& d, CountVector& counts) {
   const u64 last = d.ip + d.op->length - 1;
-  if (d.ip / kLine == code_line_ && last / kLine == code_line_) return;
-  fetch_lines(d, last, counts);
-}
-
-void IntervalTiming::fetch_lines(const DynamicInstruction& d, u64 last, CountVector& counts) {
   for (u64 linear = d.ip;; linear = last & ~(kLine - 1)) {
     if (linear / kLine != code_line_) {
       code_line_ = linear / kLine;
@@ -83,7 +70,7 @@ void IntervalTiming::fetch_lines(const DynamicInstruction& d, u64 last, CountVec
   }
 }
 
-[[gnu::always_inline]] inline u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
+inline u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
   u64 cycle = dispatch_cycle_;
   if (!fused_) cycle = std::max(cycle + (dispatched_ == config_.width), rob_.free_at());
   if (load) cycle = std::max(cycle, load_queue_.free_at());
@@ -154,9 +141,8 @@ MemoryAccess IntervalTiming::access_of(const DynamicInstruction& d, const Dynami
   return a;
 }
 
-[[gnu::always_inline]] inline u64 IntervalTiming::load(const DynamicInstruction& d,
-                                                       const DynamicInstruction::Access& access, u64 cycle,
-                                                       CountVector& counts) {
+u64 IntervalTiming::load(const DynamicInstruction& d, const DynamicInstruction::Access& access, u64 cycle,
+                         CountVector& counts) {
   if (access.physical == kNever) return cycle;
   cycle = ports_.take(Ports::kLoad, cycle);
   const MemoryResult result = memory_.load(access_of(d, access, cycle), counts);
@@ -201,7 +187,7 @@ bool IntervalTiming::same_chunk(const DynamicInstruction& d) {
 
 // --- Retirement.
 
-[[gnu::always_inline]] inline void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
+void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
   u64 rest = cycles * config_.width, front_end = 0;
   const u64 retiring = std::min(rest, retiring_);
   retiring_ -= retiring;
@@ -226,7 +212,7 @@ bool IntervalTiming::same_chunk(const DynamicInstruction& d) {
   spent(memory_bound_ ? Count::NoRetireMemory : Count::NoRetireCore) += idle - front_end;
 }
 
-[[gnu::always_inline]] inline void IntervalTiming::retire_at(u64 done) {
+inline void IntervalTiming::retire_at(u64 done) {
   u64 cycle = retired_at_ + (!fused_ && retired_ == config_.retire_width);
   cycle = std::max(cycle, done);
   if (cycle > retired_at_) {
@@ -254,17 +240,18 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
                                                                             : Fusible::No;
   const u64 dispatched = dispatch(d.load_count, d.has_store, serialize);
 
-  // Two registers without a branch that the host could mispredict: few instructions have more.
   const auto ready_after = [this](u64 cycle, RegisterSet set) {
-    constexpr RegisterSet kNone = register_bit(kTimingRegisters);
-    const RegisterSet rest = set & (set - 1);
-    cycle = std::max(cycle, ready_[__builtin_ctzll(set | kNone)]);
-    cycle = std::max(cycle, ready_[__builtin_ctzll(rest | kNone)]);
-    for (set = rest & (rest - 1); set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
+    for (; set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
     return cycle;
   };
-  const u64 address = ready_after(dispatched, t.address);
-  u64 start = ready_after(dispatched, t.sources), loaded = 0;
+  u64 address = dispatched, start = dispatched, loaded = 0;
+  if (t.listed) {
+    for (const u8 r : t.address_register) address = std::max(address, ready_[r]);
+    for (const u8 r : t.source) start = std::max(start, ready_[r]);
+  } else {
+    address = ready_after(dispatched, t.address);
+    start = ready_after(dispatched, t.sources);
+  }
   if (d.load_count) {
     if (t.accesses & kPrefetch) {
       const u64 cycle = ports_.take(Ports::kLoad, address);
@@ -297,7 +284,10 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
                                                             : Ports::kAlu;
     done = ports_.take(port, start) + operation.latency;
   }
-  for (RegisterSet set = t.destinations; set; set &= set - 1) ready_[__builtin_ctzll(set)] = done;
+  if (t.listed)
+    for (const u8 r : t.destination) ready_[r] = done;
+  else
+    for (RegisterSet set = t.destinations; set; set &= set - 1) ready_[__builtin_ctzll(set)] = done;
 
   u64 owned = 0;
   if (d.has_store && d.store.physical != kNever) {
@@ -374,7 +364,7 @@ void IntervalTiming::visit(StateWords& w) {
     retired_, taken_, predicted_, fusible_, fused_, fetch_ready_, wait_, fetch_bound_, memory_bound_,
     code_line_, next_code_line_, load_chunk_, store_chunk_, retiring_);
   for (u64& line : code_lines_) w(line);
-  for (u64& cycle : ready_) w(cycle);
+  for (unsigned r = 0; r < kTimingRegisters; ++r) w(ready_[r]);
   rob_.visit(w);
   load_queue_.visit(w);
   store_queue_.visit(w);

@@ -19,6 +19,7 @@
 #include "core/timing/memory_hierarchy.h"
 #include "core/timing/resources.h"
 #include "core/timing/timing_op.h"
+#include "core/uop.h"
 
 namespace pmusim::core {
 
@@ -60,14 +61,17 @@ class IntervalTiming final : public Timing {
     u32 size = 0;
   };
 
-  void fetch(const DynamicInstruction& d, CountVector& counts);
-  void fetch_lines(const DynamicInstruction& d, u64 last, CountVector& counts);
-  u64 dispatch(bool load, bool store, bool serialize);
+  void fetch(const DynamicInstruction& d, CountVector& counts) {
+    const u64 line = d.ip / kLine;
+    if (line != code_line_ || (d.ip + d.op->length - 1) / kLine != line) fetch_lines(d, counts);
+  }
+  void fetch_lines(const DynamicInstruction& d, CountVector& counts);
+  [[gnu::always_inline]] u64 dispatch(bool load, bool store, bool serialize);
   static MemoryAccess access_of(const DynamicInstruction& d, const DynamicInstruction::Access& a, u64 cycle);
   u64 load(const DynamicInstruction& d, const DynamicInstruction::Access& a, u64 cycle, CountVector& counts);
   void store(const DynamicInstruction& d, u64 owned, u64 data);
   void branch(const DynamicInstruction& d, u64 done, CountVector& counts);
-  void retire_at(u64 done);
+  [[gnu::always_inline]] void retire_at(u64 done);
   void account_slots(u64 cycles, bool by_fetch, u64 earliest);
   void hold_front_end(u64 until, Wait why);
   bool same_chunk(const DynamicInstruction& d);
@@ -78,6 +82,7 @@ class IntervalTiming final : public Timing {
   void each_time(F f);
   void shift(u64 cycles);
 
+  static constexpr u64 kLine = 64;
   static constexpr unsigned kStores = 64, kStoreGranule = 8, kCodeLines = 8;
   static constexpr unsigned kStringChunk = 32;  // bytes that fast string operations move per operation
 
@@ -102,7 +107,7 @@ class IntervalTiming final : public Timing {
   u64 code_line_ = kNever;      // last fetched
   u64 code_lines_[kCodeLines];  // physical, recently executed
   u32 next_code_line_ = 0;
-  u64 ready_[kTimingRegisters + 1] = {};  // the last is no register and always ready
+  u64 ready_[kTimingRegisters + 2] = {};  // kReadyRegister stays 0
   Window rob_, load_queue_, store_queue_;
   Ports ports_;
   Store stores_[kStores];

@@ -14,7 +14,7 @@ void IntervalTiming::each_time(F f) {
   f(vector_divider_free_);
   f(fetch_ready_);
   f(predicted_);
-  for (u64& cycle : ready_) f(cycle);
+  for (unsigned r = 0; r < kTimingRegisters; ++r) f(ready_[r]);
   rob_.each(f);
   load_queue_.each(f);
   store_queue_.each(f);

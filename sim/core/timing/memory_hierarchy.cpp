@@ -79,8 +79,8 @@ MemoryResult MemoryHierarchy::fetch(const MemoryAccess& access, CountVector& cou
   Tlb& second = config_.stlb_code.entries ? stlb_code_ : stlb_;
   const u64 cycle = translate(access, itlb_, second, Count::ItlbStlbHit, counts, result.walked);
   const u64 line = access.physical >> kLineShift;
-  if (const Cache::Line* hit = l1i_.use(line)) {
-    result.ready = std::max(cycle + config_.l1i.latency, hit->ready);
+  if (Cache::Found hit = l1i_.use(line)) {
+    result.ready = std::max(cycle + config_.l1i.latency, hit.ready());
     if (result.ready > cycle + config_.l1i.latency) result.level = MemoryLevel::Fill;
   } else {
     const Served served = l2_access(cycle, line, Requester::Code, counts);
@@ -106,13 +106,11 @@ MemoryHierarchy::Served MemoryHierarchy::l1d_access(u64 cycle, u64 line, bool wr
                                                     CountVector& counts) {
   // A store that finds the line owned leaves the store buffer at once.
   const u64 latency = requester == Requester::Rfo ? 0 : config_.l1d.latency;
-  if (Cache::Line* hit = l1d_.use(line)) {
-    if (write) hit->key |= 1;
-    if (hit->ready > cycle + latency) return {hit->ready, MemoryLevel::Fill};
+  if (Cache::Found hit = l1d_.use(line)) {
+    if (write) hit.make_dirty(true);
+    if (hit.ready() > cycle + latency) return {hit.ready(), MemoryLevel::Fill};
     return {cycle + latency, MemoryLevel::L1};
   }
-  l2_.expect(line);
-  l3_.expect(line);
   const Buffers::Grant grant = fill_buffers_.acquire(cycle);
   const Served served = l2_access(grant.start, line, requester, counts);
   fill_buffers_.hold(grant, served.ready);
@@ -124,8 +122,8 @@ MemoryHierarchy::Served MemoryHierarchy::l1d_access(u64 cycle, u64 line, bool wr
 MemoryHierarchy::Served MemoryHierarchy::l2_access(u64 cycle, u64 line, Requester requester,
                                                    CountVector& counts) {
   Served served{cycle + config_.l2.latency, MemoryLevel::L2};
-  if (const Cache::Line* hit = l2_.use(line)) {
-    served.ready = std::max(served.ready, hit->ready);
+  if (Cache::Found hit = l2_.use(line)) {
+    served.ready = std::max(served.ready, hit.ready());
   } else {
     const Buffers::Grant grant = l2_buffers_.acquire(cycle);
     served = beyond_l2(grant.start, line);
@@ -138,8 +136,8 @@ MemoryHierarchy::Served MemoryHierarchy::l2_access(u64 cycle, u64 line, Requeste
 }
 
 MemoryHierarchy::Served MemoryHierarchy::beyond_l2(u64 cycle, u64 line) {
-  if (const Cache::Line* hit = l3_.use(line))
-    return {std::max(cycle + config_.l3.latency, hit->ready), MemoryLevel::L3};
+  if (Cache::Found hit = l3_.use(line))
+    return {std::max(cycle + config_.l3.latency, hit.ready()), MemoryLevel::L3};
   return {dram_.pass(cycle) + config_.dram_latency, MemoryLevel::Dram};
 }
 
@@ -174,8 +172,8 @@ void MemoryHierarchy::fill_l1d(u64 line, u64 ready, bool dirty, CountVector& cou
   ++count_in(counts, Count::L1dReplacements);
   const Cache::Line victim = l1d_.insert(line, ready, dirty);
   if (!victim.dirty()) return;
-  if (Cache::Line* below = l2_.find(victim.number()))
-    below->key |= 1;
+  if (Cache::Found below = l2_.find(victim.number()))
+    below.make_dirty(true);
   else
     fill_l2(victim.number(), victim.ready, true);
 }
@@ -185,8 +183,8 @@ void MemoryHierarchy::fill_l1d(u64 line, u64 ready, bool dirty, CountVector& cou
 void MemoryHierarchy::fill_l2(u64 line, u64 ready, bool dirty) {
   const Cache::Line victim = l2_.insert(line, ready, dirty);
   if (!victim.key) return;
-  if (Cache::Line* below = l3_.use(victim.number())) {
-    below->key |= victim.dirty();
+  if (Cache::Found below = l3_.use(victim.number())) {
+    below.make_dirty(victim.dirty());
     return;
   }
   l3_.insert(victim.number(), victim.ready, victim.dirty());

@@ -41,17 +41,19 @@ StreamPrefetcher::Request StreamPrefetcher::train(u64 line) {
   if (!distance_) return {};
   const u64 page = line / kLinesPerPage;
   const s32 at = static_cast<s32>(line % kLinesPerPage);
-  Stream* stream = nullptr;
-  for (Stream& s : streams_)
-    if (s.page == page) stream = &s;
   ++clock_;
-  if (!stream) {
-    stream = &*std::min_element(streams_.begin(), streams_.end(),
-                                [](const Stream& a, const Stream& b) { return a.used < b.used; });
-    *stream = {page, clock_, static_cast<u8>(at), 0, 0, static_cast<s16>(at)};
-    return {};
+  if (pages_[recent_] != page) {
+    recent_ = static_cast<u32>(std::find(pages_, pages_ + kStreams, page) - pages_);
+    if (recent_ == kStreams) {
+      recent_ = static_cast<u32>(std::min_element(used_, used_ + kStreams) - used_);
+      pages_[recent_] = page;
+      used_[recent_] = clock_;
+      streams_[recent_] = {static_cast<u8>(at), 0, 0, static_cast<s16>(at)};
+      return {};
+    }
   }
-  stream->used = clock_;
+  Stream* stream = &streams_[recent_];
+  used_[recent_] = clock_;
   const s32 delta = at - stream->last;
   if (delta == 0) return {};
   const s32 step = delta > 0 ? 1 : -1;
@@ -81,7 +83,10 @@ StreamPrefetcher::Request StreamPrefetcher::train(u64 line) {
 
 void StreamPrefetcher::visit(StateWords& words) {
   words(clock_);
-  for (Stream& s : streams_) words(s.page, s.used, s.last, s.confidence, s.step, s.head);
+  for (u32 i = 0; i < kStreams; ++i) {
+    Stream& s = streams_[i];
+    words(pages_[i], used_[i], s.last, s.confidence, s.step, s.head);
+  }
 }
 
 }  // namespace pmusim::core

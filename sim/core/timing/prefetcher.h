@@ -2,6 +2,7 @@
 // What the prefetchers ask for. Neither leaves a 4 KB page.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "core/timing/state_words.h"
@@ -35,7 +36,9 @@ class StridePrefetcher {
 // for the lines up to `distance` ahead of the stream, `degree` at most per access.
 class StreamPrefetcher {
  public:
-  StreamPrefetcher(u32 distance, u32 degree) : distance_(distance), degree_(degree), streams_(kStreams) {}
+  StreamPrefetcher(u32 distance, u32 degree) : distance_(distance), degree_(degree), streams_(kStreams) {
+    std::fill(std::begin(pages_), std::end(pages_), kNever);
+  }
 
   struct Request {
     u64 first = 0;  // line
@@ -48,13 +51,14 @@ class StreamPrefetcher {
  private:
   static constexpr u32 kStreams = 32;
   struct Stream {
-    u64 page = kNever, used = 0;
     u8 last = 0, confidence = 0;  // line in the page
     s8 step = 0;                  // direction
     s16 head = 0;                 // furthest line asked for
   };
   u32 distance_, degree_;
   u64 clock_ = 0;
+  u32 recent_ = 0;                             // of the last line; only spares the search
+  u64 pages_[kStreams], used_[kStreams] = {};  // apart from the rest: they are searched
   std::vector<Stream> streams_;
 };
 

@@ -45,10 +45,12 @@ class Ports {
   u64 take(Group group, u64 cycle) {
     for (;; ++cycle) {
       Slot& s = slots_[cycle % kCycles];
-      if (s.cycle > cycle) return cycle;
-      const u64 used = s.cycle == cycle ? s.used : 0;
-      if ((used >> 8 * group & 0xff) < limit_[group]) {
-        s = {cycle, used + (u64{1} << 8 * group)};
+      if (s.cycle != cycle) {
+        if (s.cycle > cycle) return cycle;
+        s = {cycle, 0};
+      }
+      if (s.used(group) < limit_[group]) {
+        s.groups += u64{1} << 8 * group;
         return cycle;
       }
     }
@@ -57,8 +59,8 @@ class Ports {
   void pattern(u64 cycle, StateWords& words) {
     for (u64 c = cycle; c < cycle + kCycles; ++c) {
       const Slot& s = slots_[c % kCycles];
-      u64 used = s.cycle == c ? s.used : 0;
-      words(used);
+      u64 groups = s.cycle == c ? s.groups : 0;
+      words(groups);
     }
   }
   // Forgets what began before `cycle`; the rest moves by `delta`.
@@ -74,13 +76,15 @@ class Ports {
     }
   }
   void visit(StateWords& words) {
-    for (Slot& s : slots_) words(s.cycle, s.used);
+    for (Slot& s : slots_) {
+      words(s.cycle, s.groups);
+    }
   }
 
  private:
   struct Slot {
-    u64 cycle = 0;
-    u64 used = 0;  // a byte per group: read and written as one word
+    u64 cycle = 0, groups = 0;  // a byte for each group
+    u64 used(Group group) const { return groups >> 8 * group & 0xff; }
   };
   static constexpr unsigned kCycles = 512;
   u32 limit_[kGroups];

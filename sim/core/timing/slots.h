@@ -10,31 +10,36 @@
 namespace pmusim::core {
 
 // A request also fits into the time in which a buffer was free before its last holding, and then holds
-// nothing: a buffer remembers one holding only.
+// nothing: a buffer remembers one holding only. Buffers are kept in the order in which they come free.
 class Buffers {
  public:
-  explicit Buffers(u32 count) : held_(count) {
-    for (u32 i = 0; i < count; ++i) held_[i].buffer = count - 1 - i;
-  }
+  explicit Buffers(u32 count) : held_(count) {}
 
   struct Grant {
-    u64 start;  // the request may begin
-    u32 place;  // of the buffer to hold from then on, until the next holding; kNone: nothing to hold
+    u64 start;   // the request may begin
+    u32 buffer;  // to hold from then on; kNone: nothing to hold
   };
   static constexpr u32 kNone = ~0u;
 
   Grant acquire(u64 cycle) const;
-  void hold(const Grant& grant, u64 until);
+  void hold(const Grant& grant, u64 until) {
+    if (grant.buffer == kNone) return;
+    const Held held{held_[grant.buffer].until, grant.start, until};
+    u32 at = grant.buffer;
+    for (; at + 1 < held_.size() && held_[at + 1].until <= until; ++at) held_[at] = held_[at + 1];
+    for (; at > 0 && held_[at - 1].until > until; --at) held_[at] = held_[at - 1];
+    held_[at] = held;
+  }
   bool free_at(u64 cycle) const { return acquire(cycle).start == cycle; }
-  void visit(StateWords& words);
+  void visit(StateWords& words) {
+    for (Held& h : held_) words(h.idle_from, h.from, h.until);
+  }
 
  private:
   struct Held {
     u64 idle_from = 0, from = 0, until = 0;
-    u32 buffer = 0;  // number; of buffers free at the same time the lowest is taken
-    bool before(const Held& o) const { return until != o.until ? until < o.until : buffer > o.buffer; }
   };
-  std::vector<Held> held_;  // the one freed last at the end: few are in flight at a time
+  std::vector<Held> held_;  // by `until`, the first to come free first
 };
 
 // Time in buckets of some items each: within a bucket items pass at their interval, and a full bucket sends

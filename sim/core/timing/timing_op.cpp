@@ -100,6 +100,16 @@ u8 bytes_of(const ZydisDecodedOperand& o) {
   return static_cast<u8>(bytes > 64 ? 64 : bytes);
 }
 
+// Whether all are in the list; the rest of it is filled up.
+template <unsigned N>
+bool make_list(RegisterSet set, u8 (&list)[N], u8 filler) {
+  for (u8& entry : list) {
+    entry = set ? static_cast<u8>(__builtin_ctzll(set)) : filler;
+    set &= set - 1;
+  }
+  return !set;
+}
+
 }  // namespace
 
 void Translator::timing(TimingOp& t) {
@@ -163,6 +173,10 @@ void Translator::timing(TimingOp& t) {
     t.kind = OpClass::Serialize;
     t.accesses = 0;
   }
+  const bool sources = make_list(t.sources, t.source, kReadyRegister),
+             address = make_list(t.address, t.address_register, kReadyRegister),
+             destinations = make_list(t.destinations, t.destination, kUnreadRegister);
+  t.listed = sources && address && destinations;
 }
 
 }  // namespace pmusim::core

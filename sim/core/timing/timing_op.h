@@ -16,6 +16,9 @@ constexpr RegisterSet register_bit(unsigned r) {
   return RegisterSet{1} << r;
 }
 
+// In lists of registers: what is always ready, and what nobody reads.
+inline constexpr u8 kReadyRegister = kTimingRegisters, kUnreadRegister = kTimingRegisters + 1;
+
 enum class OpClass : u8 {
   None,  // no execution: NOP
   Alu,
@@ -50,6 +53,9 @@ enum OpAccess : u8 {
 struct TimingOp {
   RegisterSet sources = 0, destinations = 0;
   u16 address = 0;  // general registers that form addresses
+  // The same as lists, which take no branches to go through; `listed` where they suffice.
+  u8 source[4] = {}, address_register[2] = {}, destination[3] = {};
+  bool listed = false;
   OpClass kind = OpClass::Alu;
   u8 accesses = 0;  // OpAccess
   u8 load_size = 0, store_size = 0;

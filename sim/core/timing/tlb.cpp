@@ -10,7 +10,7 @@ namespace pmusim::core {
 Tlb::Tlb(const TlbConfig& config)
     : sets_(config.ways ? config.entries / config.ways : 0),
       ways_(config.ways),
-      mask_(sets_ && (sets_ & (sets_ - 1)) == 0 ? sets_ - 1 : 0),
+      mask_(sets_ & (sets_ - 1) ? 0 : sets_ - 1),
       entries_(config.entries) {
   if (sets_ * ways_ != config.entries) throw std::logic_error("TLB entries are not a multiple of its ways");
 }
@@ -23,14 +23,12 @@ u64* Tlb::find(u64 key) {
   return nullptr;
 }
 
-bool Tlb::use_later_way(u64* first, u64 key) {
-  for (u64* way = first + 1; way < first + ways_; ++way) {
-    if ((*way & ~kGlobal) != (key | kValid)) continue;
-    const u64 entry = *way;
-    std::copy_backward(first, way, way + 1);
-    *first = entry;
-    return true;
-  }
+bool Tlb::use_further(u64* first, u64 key) {
+  for (u64* way = first + 1; way != first + ways_; ++way)
+    if ((*way & ~kGlobal) == (key | kValid)) {
+      std::rotate(first, way, way + 1);
+      return true;
+    }
   return false;
 }
 

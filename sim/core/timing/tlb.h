@@ -20,11 +20,11 @@ class Tlb {
     return (linear & 0xffffffffffff) >> page_shift | u64{tag} << 36 | u64{page_shift} << 52;
   }
 
-  // Whether it is cached; then most recently used. Mostly it was so before.
+  // Whether it is cached; then most recently used.
   bool use(u64 key) {
     if (!sets_) return false;
     u64* first = set_of(key);
-    return (*first & ~kGlobal) == (key | kValid) || use_later_way(first, key);
+    return (*first & ~kGlobal) == (key | kValid) || use_further(first, key);
   }
   void insert(u64 key, bool global);
   void flush();
@@ -40,8 +40,8 @@ class Tlb {
     const u64 page = key & 0xfffffffff;
     return &entries_[(mask_ ? page & mask_ : page % sets_) * ways_];
   }
+  bool use_further(u64* first, u64 key);
   u64* find(u64 key);
-  bool use_later_way(u64* first, u64 key);
 
   u32 sets_, ways_;
   u64 mask_;                  // sets - 1 where that is a mask, else 0
