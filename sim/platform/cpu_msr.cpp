@@ -3,7 +3,7 @@
 // keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: machine-check
 // banks (none are reported), what MISC_ENABLE switches but MONITOR (its bits are stored), microcode update
 // (revision 0),
-// branch tracing and LBR behind DEBUGCTL (the bits are stored), SPEC_CTRL's effects.
+// branch tracing and LBR behind DEBUGCTL (the bits are stored), the effects of SPEC_CTRL, HWCR and NB_CFG.
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "platform/cpu_parts.h"
@@ -23,6 +23,9 @@ constexpr u32 kMcgCap = 0x179, kMcgStatus = 0x17a;
 // read-only.
 constexpr u64 kMiscEnableWritable = 0x400c50009, kMiscEnableMonitor = 1 << 18;
 constexpr u64 kFeatureControl = 5;  // locked, VMX outside SMX
+// HWCR.TscFreqSel, read-only: the TSC counts at the P0 frequency (APM Vol. 2, "Hardware Configuration
+// Register (HWCR)"). Linux reports a firmware bug where it is clear.
+constexpr u64 kHwcrTscFreqSel = 1 << 24;
 
 }  // namespace
 
@@ -107,6 +110,14 @@ bool Cpu::msr_read(u32 index, u64& value) {
     case msr::kDebugCtl:
       value = debugctl_;
       return true;
+    case msr::kHwcr:
+      if (intel) return false;
+      value = hwcr_ | kHwcrTscFreqSel;
+      return true;
+    case msr::kNbCfg:  // not in the manuals of families 17H and later, but Linux sets bit 46 on all: assumed
+                       // stored
+      value = nb_cfg_;
+      return !intel;
     case msr::kMiscEnable:
       value = misc_enable_;
       return intel;
@@ -161,6 +172,14 @@ bool Cpu::msr_write(u32 index, u64 value) {
       if (intel ? value & ~kIntelDebugCtl : value & kAmdDebugCtlMustBeZero) return false;
       debugctl_ = value & (intel ? kIntelDebugCtl : kAmdDebugCtl);
       pmu_->set_debugctl(debugctl_);
+      return true;
+    case msr::kHwcr:
+      if (intel) return false;
+      hwcr_ = value & ~kHwcrTscFreqSel;
+      return true;
+    case msr::kNbCfg:
+      if (intel) return false;
+      nb_cfg_ = value;
       return true;
     case msr::kMiscEnable:
       if (!intel) return false;
