@@ -195,6 +195,8 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
     case msr::kBiosSignId:
     case kPatchLoader:
       return 0;
+    case kMiscFeatures:  // CPUID faulting, which PLATFORM_INFO does not offer
+      return value != 0;
     case kMcgStatus:
     case kHwcr:
     case kSyscfg:

@@ -154,7 +154,7 @@ bool Vmm::create() {
   ports_.fw_cfg.memory = config_.memory;
   ports_.rtc.start_time = config_.start_time;
   ports_.on_reset = [this] { finish(VmmEnd::Reset, "there is no firmware to start again"); };
-  ports_.on_power_off = [this] { finish(VmmEnd::PowerOff, ""); };
+  ports_.on_power_off = [this] { finish(VmmEnd::PowerOff, "the guest switched the machine off"); };
   if (config_.irqchip) ports_.on_line = [this](unsigned gsi, bool level) { vm_->irq_line(gsi, level); };
   ports_.debug_exit.on_exit = [this](u32 status) {
     result_.status = status;

@@ -376,6 +376,13 @@ TEST_CASE("IA32_MCG_STATUS of a VM keeps what is written") {
   CHECK(run(code).result.status == 11);
 }
 
+// arch/x86/kvm/x86.c, MSR_MISC_FEATURES_ENABLES: CPUID faulting alone, where PLATFORM_INFO offers it.
+TEST_CASE("MISC_FEATURES_ENABLES of a VM without CPUID faulting takes a zero") {
+  Code code(kBase);
+  code.wrmsr(0x140, 0).raw({0xb9}).imm32(0x140).raw({0x0f, 0x32}).exit_with_eax();
+  CHECK(run(code).result.status == 1);
+}
+
 // arch/x86/kvm: __cr4_reserved_bits by the guest's CPUID, kvm_set_cr4, set_cr4_guest_host_mask; SVM
 // intercepts every access to CR4 (init_vmcb).
 TEST_CASE("a CR4 bit that the guest's CPUID does not have is #GP in a VM, whatever the host has") {
