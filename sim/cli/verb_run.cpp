@@ -254,7 +254,9 @@ int status_of(const std::vector<PolicyResult>& results) {
     for (const std::string& gap : r.seen.gaps) fmt::print(stderr, "pmusim: {}: {}\n", r.policy, gap);
   }
   if (interrupt_signal()) return interrupted_status();
-  if (!ran) throw InputError("--policy", "", results.at(0).unmet, "a policy that can run on this model");
+  if (!ran)
+    throw InputError("--policy", "", fmt::format("'{}', which {}", results.at(0).policy, results.at(0).unmet),
+                     "a policy that can run on this model");
   return status;
 }
 

@@ -79,7 +79,7 @@ bool Emulator::read_linear(core::CpuState& state, u64 address, void* to, u64 siz
   return core_->read_linear(address, to, size);
 }
 
-bool Emulator::switch_task(core::CpuState& state, const core::TaskSwitch& t) {
+Emulator::Result Emulator::switch_task(core::CpuState& state, const core::TaskSwitch& t) {
   core::CpuState work = state;
   const std::vector<u64> none;
   env_->answers_ = &none;
@@ -88,16 +88,17 @@ bool Emulator::switch_task(core::CpuState& state, const core::TaskSwitch& t) {
   failure_.clear();
   use(work);
   try {
-    if (core_->switch_task(t) == core::Stop::Shutdown) failure_ = "triple fault in a task switch";
+    if (core_->switch_task(t) == core::Stop::Shutdown) return Result::TripleFault;
   } catch (const ReadForUserSpace&) {
     failure_ = "a task switch needs memory-mapped I/O";
   } catch (const core::Unimplemented& e) {
     failure_ = e.what();
   }
-  if (!failure_.empty()) return false;
+  if (!writes_.empty()) failure_ = "a task switch writes memory-mapped I/O";
+  if (!failure_.empty()) return Result::Failed;
   state = work;
   core_->set_state(&state);
-  return true;
+  return Result::Done;
 }
 
 Emulator::Result Emulator::run(core::CpuState& state, const std::vector<u64>& answers) {

@@ -54,9 +54,9 @@ class Emulator {
   void set_guest_features(const core::Features& features);
   // One instruction at state.rip. `answers` are values for the reads that user space has performed so far.
   Result run(core::CpuState& state, const std::vector<u64>& answers);
-  // The rest of a task switch that was a VM-exit; false: failure() says why. A fault is delivered (KVM drops
-  // it).
-  bool switch_task(core::CpuState& state, const core::TaskSwitch& t);
+  // The rest of a task switch that was a VM-exit: done, a triple fault, or failed. A fault is delivered (KVM
+  // drops it). Memory-mapped I/O on the way fails, as in KVM.
+  Result switch_task(core::CpuState& state, const core::TaskSwitch& t);
   const DeviceAccess& read() const { return read_; }
   const std::vector<DeviceAccess>& writes() const { return writes_; }
   bool retired() const { return retired_; }

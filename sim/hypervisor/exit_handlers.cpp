@@ -147,7 +147,9 @@ int Vcpu::handle_task_switch(HostKernel& kernel) {
   t.ext = event.valid && !software;
   t.has_error_code = event.valid && event.has_error_code;
   t.error_code = event.error_code;
-  return emulator_->switch_task(state_, t) ? 1 : internal_error(1, emulator_->failure());
+  const Emulator::Result end = emulator_->switch_task(state_, t);
+  if (end == Emulator::Result::TripleFault) return shutdown("triple fault");
+  return end == Emulator::Result::Done ? 1 : internal_error(1, emulator_->failure());
 }
 
 int Vcpu::handle_control_register(HostKernel& kernel) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hypercalls (kvm_emulate_hypercall). One is implemented, KVM_HC_SEND_IPI; it works whether or not CPUID
-// offers it, as KVM does not enforce its paravirtual feature bits unless asked. All others are unknown
-// (KVM_ENOSYS); user mode may call none (KVM_EPERM).
+// Hypercalls (kvm_emulate_hypercall). KVM_HC_SEND_IPI works whether or not CPUID offers it, as KVM does not
+// enforce its paravirtual feature bits unless asked; user mode may call none (KVM_EPERM). Not modelled, and
+// answered as unknown (KVM_ENOSYS): KVM's other hypercalls, VAPIC_POLL_IRQ, KICK_CPU, CLOCK_PAIRING,
+// SCHED_YIELD and MAP_GPA_RANGE.
 #include "hypervisor/host_kernel.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"

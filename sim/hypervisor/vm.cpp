@@ -133,11 +133,15 @@ void Vm::send(const platform::ApicMessage& message) {
 
 unsigned Vm::send_to(u64 word, u32 first, const platform::ApicMessage& message) {
   unsigned accepted = 0;
-  for (auto& target : vcpus_) {
-    const u32 id = target->apic().id();
-    if (id < first || id - first > 63 || !(word >> (id - first) & 1) || !target->apic().enabled()) continue;
-    post(message, *target);
-    ++accepted;
+  platform::ApicMessage to = message;
+  for (; word; word &= word - 1) {
+    to.destination = first + static_cast<u32>(__builtin_ctzll(word));
+    if (to.destination < first) break;  // no APIC has an ID beyond 32 bits
+    for (auto& target : vcpus_) {
+      if (!target->apic().accepts(to)) continue;
+      post(message, *target);
+      ++accepted;
+    }
   }
   return accepted;
 }

@@ -70,7 +70,7 @@ std::string message_for(const StopReport& r, u64 max_cycles, u64 max_seconds) {
     case StopKind::MaxSeconds:
       return fmt::format("{} seconds passed without an exit", max_seconds);
     case StopKind::Interrupted:
-      return "interrupted by the user";
+      return "the user ended the run";
     case StopKind::TripleFault:
       return fmt::format("CPU {} shut down", r.cpu);
     case StopKind::Unimplemented:
