@@ -298,8 +298,10 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   verb->add_option("--entry-mode", c->entry_mode,
                    "CPU mode at a flat binary's entry: protected (32 bit) or real")
       ->capture_default_str();
-  verb->add_option("--model", c->models, "CPU model")->allow_extra_args(false);
-  verb->add_option("--policy", c->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
+  verb->add_option("--model", c->models, "CPU model (one; required)")->allow_extra_args(false);
+  verb->add_option("--policy", c->policies,
+                   "policies, 'bare-metal', or 'all': bare metal and the three presets (required)")
+      ->allow_extra_args(false);
   verb->add_option("--timing", c->timing,
                    "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
       ->capture_default_str();
@@ -314,7 +316,8 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   verb->add_flag("--step", c->step, "one instruction at a time");
   verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")
       ->allow_extra_args(false);
-  add_text(*verb, "--record", c->record, "a path", "write events to FILE.jsonl");
+  add_text(*verb, "--record", c->record, "a path",
+           "write events to FILE.jsonl; of several policies, to FILE.POLICY.jsonl each");
   verb->add_option("--record-events", c->record_events,
                    "only these, by the groups of --log; default: every event")
       ->allow_extra_args(false);
