@@ -3,9 +3,8 @@
 // event injection, consistency checks and exit reasons (SDM Vol. 3, chapters "Virtual-Machine Control
 // Structures", "VM Entries", "VM Exits", appendix "VMX Basic Exit Reasons"). Not modelled: acknowledging the
 // interrupt on exit (it stays pending until the host enables interrupts, which handles it alike), nested VMX,
-// posted
-// interrupts and APIC virtualization, VMCS shadowing, SMM transfer monitor, I/O bitmaps (all I/O exits, as
-// with KVM), preemption timer, VM-exits by INVEPT-class instructions.
+// posted interrupts and APIC virtualization, VMCS shadowing, SMM transfer monitor, I/O bitmaps (all I/O
+// exits, as with KVM), preemption timer, VM-exits by INVEPT-class instructions.
 #pragma once
 
 #include <vector>

@@ -2,8 +2,8 @@
 // MSRs, CPUID and memory-mapped accesses of a CPU outside its core. PMU registers are the PMU's; the core
 // keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: machine-check
 // banks (none are reported), what MISC_ENABLE switches but MONITOR (its bits are stored), microcode update
-// (revision 0),
-// branch tracing and LBR behind DEBUGCTL (the bits are stored), the effects of SPEC_CTRL, HWCR and NB_CFG.
+// (revision 0), branch tracing and LBR behind DEBUGCTL (the bits are stored), the effects of SPEC_CTRL, HWCR
+// and NB_CFG.
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "platform/cpu_parts.h"

@@ -42,9 +42,8 @@ class BranchPredictor {
 
   // Predicts and learns; counts a mispredict by its kind, or a resteer.
   Prediction predict(const DynamicBranch&, CountVector&);
-  u32 bubbles() const {
-    return bubbles_;
-  }                // cycles that the last prediction took beyond its own, if it was right
+  // Cycles that the last prediction took beyond its own, if it was right.
+  u32 bubbles() const { return bubbles_; }
   void barrier();  // IBPB: every target and return address forgotten, directions kept
 
   // Closed form of a loop: what it leaves unchanged, and how many branches may be skipped as learned already.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a detailed timing model knows of an instruction besides its micro-op: register sets, kind of operation
 // and memory accesses, derived once from the decoder's operands, so that no instruction needs a table entry
-// to have its dependences. Not modelled: cracking into several micro-ops (an instruction is one slot), the
-// flags one by one (they are one register), x87 registers one by one (the stack is one register).
+// to have its dependences. Not modelled: cracking into several micro-ops (an instruction is one slot, or half
+// of one if it fuses), the flags one by one (they are one register), x87 registers one by one (the stack is
+// one register).
 #pragma once
 
 #include "base/types.h"
