@@ -42,29 +42,11 @@ void Translator::checked_as_byte() {
 }
 
 Seg Translator::segment_override() const {
+  constexpr u8 kPrefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};  // in the order of Seg
   Seg seg = DS;
-  for (unsigned n = 0; n < i_.raw.prefix_count; ++n) switch (i_.raw.prefixes[n].value) {
-      case 0x26:
-        seg = ES;
-        break;
-      case 0x2e:
-        seg = CS;
-        break;
-      case 0x36:
-        seg = SS;
-        break;
-      case 0x3e:
-        seg = DS;
-        break;
-      case 0x64:
-        seg = FS;
-        break;
-      case 0x65:
-        seg = GS;
-        break;
-      default:
-        break;
-    }
+  for (unsigned n = 0; n < i_.raw.prefix_count; ++n)
+    for (const Seg s : {ES, CS, SS, DS, FS, GS})
+      if (i_.raw.prefixes[n].value == kPrefixes[s] && (mode_ != 8 || s >= FS)) seg = s;
   return seg;
 }
 

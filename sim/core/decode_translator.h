@@ -63,8 +63,10 @@ class Translator {
   u8 vector_register(unsigned n) const;  // of any class
 
   void memory(unsigned n, unsigned loads, unsigned stores);
-  Seg segment_override() const;  // for instructions whose memory operand Zydis does not know; DS if none
-  void checked_as_byte();        // the memory operand, by its segment
+  // For instructions whose memory operand Zydis does not know: the last prefix, DS if none. 64-bit mode
+  // ignores the prefixes of ES, CS, SS and DS, behind one of FS or GS too.
+  Seg segment_override() const;
+  void checked_as_byte();  // the memory operand, by its segment
   void implicit(unsigned loads, unsigned stores) {
     op_.loads = static_cast<u8>(op_.loads + loads);
     op_.stores = static_cast<u8>(op_.stores + stores);

@@ -86,6 +86,11 @@ u64 data_linear(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store
   return static_cast<u32>(g.base + offset);
 }
 
+u64 linear_address(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store) {
+  if (!s.code64()) return data_linear(s, seg, offset, size, store);
+  return seg >= FS ? offset + s.seg[seg].base : offset;
+}
+
 u64 read_tss(Exec& x, u32 offset, unsigned size, u32 ext) {
   const Segment& tr = x.s->tr;
   if (tr.unusable() || offset + size - 1 > tr.limit) raise(kTS, selector_error(tr.selector, ext));

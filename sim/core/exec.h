@@ -43,6 +43,8 @@ void check_intercept(Exec& x, ExitKind kind, u64 qualification = 0, u64 value = 
 // --- segments.cpp: descriptor loads and far transfers (SDM Vol. 3, "Protected-Mode Memory Management").
 // Linear address of a data access outside 64-bit code; #GP(0) or #SS(0) where the segment does not allow it.
 u64 data_linear(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store);
+// The same in every mode: 64-bit code knows the bases of FS and GS, and no limits.
+u64 linear_address(const CpuState& s, u8 seg, u64 offset, unsigned size, bool store);
 void load_segment(Exec& x, Seg seg,
                   u16 selector);  // the caller sets the interrupt shadow of MOV SS and POP SS
 // What LAR, LSL, VERR and VERW learn of a descriptor; false: nothing may be learnt (ZF is cleared).
@@ -76,7 +78,7 @@ void rdpmc(Exec& x);
 void rdtsc(Exec& x, bool with_aux);
 void cpuid(Exec& x);
 void hlt(Exec& x);
-void monitor(Exec& x, u64 linear);
+void monitor(Exec& x, u8 seg, u64 offset);
 void mwait(Exec& x);
 void cli(Exec& x);
 void sti(Exec& x);

@@ -93,8 +93,7 @@ void hlt(Executor& x, const MicroOp& op) {
 }
 void monitor(Executor& x, const MicroOp& op) {
   begin_system(x, op);
-  if (x.s->cpl != 0) raise(kUD);  // before the operand's segment
-  core::monitor(x, effective_address(x, op));
+  core::monitor(x, op.seg, low_bytes(effective_offset(x, op), op.address_size));
 }
 void mwait(Executor& x, const MicroOp& op) {
   begin_system(x, op);

@@ -138,11 +138,12 @@ u64 monitor_extensions(const Exec& x) {
 }  // namespace
 
 // No extension is defined. A byte is read, but not from what is not memory.
-void monitor(Exec& x, u64 linear) {
+void monitor(Exec& x, u8 seg, u64 offset) {
   check_monitor(x);
   const bool faults_first = x.intercepts && x.intercepts->faults_before_intercept();
   if (!faults_first) check_intercept(x, ExitKind::Monitor);
   if (monitor_extensions(x)) raise_gp(0);
+  const u64 linear = linear_address(*x.s, seg, offset, 1, false);
   x.mmu->probe_read(linear, 1);
   if (faults_first) check_intercept(x, ExitKind::Monitor);
   const u64 physical = x.mmu->place(linear).physical;

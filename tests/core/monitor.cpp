@@ -62,28 +62,28 @@ struct Line final : LineMonitor {
 TEST_CASE("MONITOR and MWAIT are undefined without their CPUID bit and above CPL 0, before a VM-exit") {
   Cpu m;
   m.guest(false);
-  CHECK(exit_kind([&] { monitor(m.x, 0x200000); }) == ExitKind::Monitor);
+  CHECK(exit_kind([&] { monitor(m.x, DS, 0x200000); }) == ExitKind::Monitor);
   CHECK(exit_kind([&] { mwait(m.x); }) == ExitKind::Mwait);
   m.own.features = ~8u;
-  CHECK(ud([&] { monitor(m.x, 0x200000); }));
+  CHECK(ud([&] { monitor(m.x, DS, 0x200000); }));
   CHECK(ud([&] { mwait(m.x); }));
   m.own.features = 8;
   m.user();
-  CHECK(ud([&] { monitor(m.x, 0x200000); }));
+  CHECK(ud([&] { monitor(m.x, DS, 0x200000); }));
   CHECK(ud([&] { mwait(m.x); }));
 }
 
 TEST_CASE("MONITOR arms the physical address it translates to, has no extensions and faults as a load") {
   Cpu m;
   m.map(0x200000, 0x201000, Machine::kP | Machine::kW);
-  monitor(m.x, 0x200123);
+  monitor(m.x, DS, 0x200123);
   CHECK(m.own.line == 0x201123);
   CHECK((m.get(m.entry_at(0x200000, 1)) & (Machine::kA | Machine::kD)) == Machine::kA);
   m.s.gpr[RCX] = 1;
-  CHECK(faults_with([&] { monitor(m.x, 0x200000); }, kGP, 0));
+  CHECK(faults_with([&] { monitor(m.x, DS, 0x200000); }, kGP, 0));
   m.s.gpr[RCX] = 0;
   m.map(0x202000, 0, 0);
-  const auto fault = fault_of([&] { monitor(m.x, 0x202000); });
+  const auto fault = fault_of([&] { monitor(m.x, DS, 0x202000); });
   REQUIRE(fault);
   CHECK(fault->vector == kPF);
   CHECK(fault->error_code == 0);
@@ -119,10 +119,10 @@ TEST_CASE("the upper half of RCX counts in Intel's 64-bit mode only") {
   for (const bool amd : {false, true}) {
     Cpu m(amd);
     m.s.gpr[RCX] = u64{1} << 32;
-    CHECK(fault_of([&] { monitor(m.x, 0x200000); }).has_value() == !amd);
+    CHECK(fault_of([&] { monitor(m.x, DS, 0x200000); }).has_value() == !amd);
     CHECK(fault_of([&] { mwait(m.x); }).has_value() == !amd);
     m.segments(kCode32, kData);
-    CHECK(!fault_of([&] { monitor(m.x, 0x200000); }));
+    CHECK(!fault_of([&] { monitor(m.x, DS, 0x200000); }));
     CHECK(!fault_of([&] { mwait(m.x); }));
   }
 }
@@ -133,12 +133,12 @@ TEST_CASE("a bad extension comes after the VM-exit on VMX and before it on SVM")
   svm.guest(true);
   vmx.s.gpr[RCX] = svm.s.gpr[RCX] = 4;
   CHECK(exit_kind([&] { mwait(vmx.x); }) == ExitKind::Mwait);
-  CHECK(exit_kind([&] { monitor(vmx.x, 0x200000); }) == ExitKind::Monitor);
+  CHECK(exit_kind([&] { monitor(vmx.x, DS, 0x200000); }) == ExitKind::Monitor);
   CHECK(faults_with([&] { mwait(svm.x); }, kGP, 0));
-  CHECK(faults_with([&] { monitor(svm.x, 0x200000); }, kGP, 0));
+  CHECK(faults_with([&] { monitor(svm.x, DS, 0x200000); }, kGP, 0));
   svm.s.gpr[RCX] = 0;
   CHECK(exit_kind([&] { mwait(svm.x); }) == ExitKind::Mwait);
-  CHECK(exit_kind([&] { monitor(svm.x, 0x200000); }) == ExitKind::Monitor);
+  CHECK(exit_kind([&] { monitor(svm.x, DS, 0x200000); }) == ExitKind::Monitor);
 }
 
 TEST_CASE("a store to the first or last byte of the line ends the monitoring, one beside it does not") {
@@ -204,5 +204,43 @@ TEST_CASE("the address of MONITOR has the address size and the segment of its pr
   CHECK(monitored({0x67, 0x0f, 0x01, 0xc8}) == 0x200040);
   CHECK(monitored({0x65, 0x67, 0x0f, 0x01, 0xc8}) == 0x201040);
   CHECK(monitored({0x67, 0x2e, 0x0f, 0x01, 0xc8}) == 0x200040);  // CS has no base in 64-bit mode
-  CHECK(monitored({0x0f, 0x01, 0xc8}) == kNever);                // not mapped: #PF, and no IDT entry
+  for (const u8 ignored : {0x26, 0x2e, 0x36, 0x3e}) {            // so are the others, behind FS or GS too
+    CHECK(monitored({0x65, ignored, 0x67, 0x0f, 0x01, 0xc8}) == 0x201040);
+    CHECK(monitored({ignored, 0x65, 0x67, 0x0f, 0x01, 0xc8}) == 0x201040);
+  }
+  CHECK(monitored({0x0f, 0x01, 0xc8}) == kNever);  // not mapped: #PF, and no IDT entry
+}
+
+TEST_CASE("outside 64-bit mode MONITOR is undefined, or exits on VMX, before its segment is looked at") {
+  Cpu m;
+  m.segments(kCode32, kData);
+  m.s.seg[DS] = Segment{};
+  m.s.seg[DS].access = 1 << 16;  // unusable
+  CHECK(faults_with([&] { monitor(m.x, DS, 0x200000); }, kGP, 0));
+  m.own.features = 0;
+  CHECK(ud([&] { monitor(m.x, DS, 0x200000); }));
+  m.own.features = 8;
+  m.guest(false);
+  CHECK(exit_kind([&] { monitor(m.x, DS, 0x200000); }) == ExitKind::Monitor);
+  m.guest(true);
+  CHECK(faults_with([&] { monitor(m.x, DS, 0x200000); }, kGP, 0));
+}
+
+TEST_CASE("a MONITOR that executes in 32-bit code exits before the limit of its segment counts") {
+  Program m;
+  FakeIntercepts intercepts;
+  MonitorEnv own;
+  Core core(m.ram, own, m.timing);
+  core.configure(m.config);
+  m.segments(kCode32, kData);
+  m.s.seg[DS].limit = 0xfff;
+  m.s.seg[DS].access &= ~(1u << 15);
+  m.code({0x0f, 0x01, 0xc8});
+  m.s.gpr[RAX] = 0x200000;
+  core.set_state(&m.s);
+  intercepts.all = true;
+  core.set_world(World::Guest, nullptr, &intercepts, 1);
+  CHECK(core.run({1, kNever}) == Stop::VmExit);
+  CHECK(core.exit().kind == ExitKind::Monitor);
+  CHECK(m.s.rip == Program::kCode);
 }
