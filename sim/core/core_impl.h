@@ -106,7 +106,9 @@ struct Core::Impl {
   template <bool kDetailed>
   u64 execute_repeat(Block& block, u64 allowed);
   u64 execute_single(u64 allowed, Stop& stop, bool& stopped);
+  PendingEvent debug_event(u64 conditions);
   Stop debug_exception(u64 conditions);
+  u64 take_task_trap();
   u64 instruction_breakpoints() const;
   void retire_after(Block& block, unsigned executed);
   void repeat_loop(Block& block, u64& allowed, u64& remaining);
@@ -114,7 +116,7 @@ struct Core::Impl {
   void report_block(const Block& block, unsigned executed);
   void abandon();
   void finish();
-  Stop slice_stop() const;
+  Stop slice_stop();
   Stop deliver_event(PendingEvent event, const Fault* fault, bool injected = false);
   Stop triple_fault();
   [[noreturn]] void rethrow(const Unimplemented& e);

@@ -21,6 +21,7 @@ struct Exec {
   const CoreConfig* config = nullptr;
   u64 next_rip = 0;
   bool committed = false;  // the current instruction has had its effect: a fault from now on is not its own
+  bool task_trap = false;  // the instruction or event has switched to a task that wants #DB before it begins
   // Brings counts and time up to date before anything outside the core is asked. Set by Core.
   void (*sync)(void* core) = nullptr;
   void* core = nullptr;
@@ -61,6 +62,10 @@ void iret(Exec& x, unsigned operand_size);
 // Software interrupts push next_rip; everything else pushes s->rip. Throws Fault for a fault during delivery.
 // Takes its cost (Cost::Interrupt for interrupts and NMIs, else Cost::Exception).
 void deliver_through_idt(Exec& x, const PendingEvent& event);
+// What an event does to the CPU's state beside its registers: when it has been delivered, and before a
+// VM-exit that its delivery causes.
+void recognize_event(CpuState& state, const PendingEvent& event);
+void take_event(Exec& x, const PendingEvent& event);  // with its cost
 // The event that a fault becomes; and what #PF does to CR2 when it is delivered (not when it is intercepted).
 PendingEvent event_of(const Fault& fault);
 void set_cr2(CpuState& state, const Fault& fault);

@@ -41,19 +41,9 @@ u64 return_address(const Exec& x, const PendingEvent& e) {
   return is_software(e.type) || e.type == EventType::PrivilegedSoftwareException ? x.next_rip : x.s->rip;
 }
 
-// What taking an event does to the CPU's state beside its registers.
-void taken(Exec& x, const PendingEvent& e) {
-  CpuState& s = *x.s;
-  if (e.type == EventType::Nmi) s.nmi_blocked = true;
-  s.interrupt_shadow = s.debug_shadow = false;
-  if (e.vector == kDB && e.type == EventType::HardwareException) s.dr[7] &= ~kDr7Gd;
-  s.activity = Activity::Running;
-  x.stall(is_hardware_interrupt(e.type) ? Cost::Interrupt : Cost::Exception);
-}
-
 void finish(Exec& x, const PendingEvent& e, u64 cleared, u64 rip) {
   x.s->rflags &= ~cleared;
-  taken(x, e);
+  take_event(x, e);
   commit_rip(x, rip);
 }
 
@@ -134,7 +124,7 @@ void deliver_to_task(Exec& x, const PendingEvent& e, u16 selector, u32 ext) {
   t.ext = ext;
   t.has_error_code = e.has_error_code;
   t.error_code = e.error_code;
-  taken(x, e);
+  t.event = &e;
   switch_task(x, t);
 }
 
@@ -184,6 +174,19 @@ ExceptionClass class_of(u8 vector) {
 }
 
 }  // namespace
+
+// SDM Vol. 3, "Architectural State Before a VM Exit", says it of events that cause one indirectly.
+void recognize_event(CpuState& s, const PendingEvent& e) {
+  if (e.type == EventType::Nmi) s.nmi_blocked = true;
+  s.interrupt_shadow = s.debug_shadow = false;
+  if (e.vector == kDB && e.type == EventType::HardwareException) s.dr[7] &= ~kDr7Gd;
+  s.activity = Activity::Running;
+}
+
+void take_event(Exec& x, const PendingEvent& e) {
+  recognize_event(*x.s, e);
+  x.stall(is_hardware_interrupt(e.type) ? Cost::Interrupt : Cost::Exception);
+}
 
 void deliver_through_idt(Exec& x, const PendingEvent& event) {
   if (x.s->protected_mode())

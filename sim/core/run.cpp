@@ -13,7 +13,7 @@
 
 namespace pmusim::core {
 namespace {
-constexpr u64 kDr6SingleStep = 1 << 14;
+constexpr u64 kDr6SingleStep = 1 << 14, kDr6TaskSwitch = 1 << 15;
 }
 
 Core::Impl::Impl(Core& owner, Ram& r, CoreEnv& e, Timing& t)
@@ -189,13 +189,13 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
   }
   const MicroOp& op = *x.op;
   const bool complete = !block.repeat || s.rip == op.next_rip;
-  if (resume && complete && op.run != op::iret) s.rflags &= ~kRF;
+  if (resume && complete && op.run != op::iret && !x.committed) s.rflags &= ~kRF;
   if (shadow) x.slice = true;
   if (fine() && complete) report_retired(op);
   if (s.debug_shadow) return used;
   // SYSCALL is stepped if TF is still set after it, so that a kernel that masks TF in FMASK is not.
   const bool stepped = trap && !(op.flags & kOpSoftInterrupt) && (op.run != op::syscall || s.rflags & kTF);
-  const u64 met = (watched ? mmu.take_breakpoints() : 0) | (stepped ? kDr6SingleStep : 0);
+  const u64 met = (watched ? mmu.take_breakpoints() : 0) | (stepped ? kDr6SingleStep : 0) | take_task_trap();
   if (met) {
     stopped = true;
     stop = debug_exception(met);
@@ -204,13 +204,24 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
 }
 
 // DR6: bits 3:0 tell this exception's conditions, the rest accumulates.
-Stop Core::Impl::debug_exception(u64 conditions) {
+PendingEvent Core::Impl::debug_event(u64 conditions) {
   CpuState& s = *x.s;
   s.dr[6] = (s.dr[6] & ~u64{15}) | conditions;
+  return event_of(Fault{kDB});
+}
+
+Stop Core::Impl::debug_exception(u64 conditions) {
   x.op = nullptr;
   flush_time();
   account_time(context_);
-  return deliver_event(event_of(Fault{kDB}), nullptr);
+  return deliver_event(debug_event(conditions), nullptr);
+}
+
+// A T flag traps once the instruction or event that switched tasks is complete.
+u64 Core::Impl::take_task_trap() {
+  const bool trap = x.task_trap;
+  x.task_trap = false;
+  return trap ? kDr6TaskSwitch : 0;
 }
 
 u64 Core::Impl::instruction_breakpoints() const {
@@ -222,7 +233,8 @@ u64 Core::Impl::instruction_breakpoints() const {
   return met;
 }
 
-Stop Core::Impl::slice_stop() const {
+Stop Core::Impl::slice_stop() {
+  if (const u64 met = take_task_trap()) return debug_exception(met);
   switch (x.s->activity) {
     case Activity::Running:
       return Stop::SliceEnd;
@@ -414,6 +426,7 @@ Stop Core::Impl::switch_task(const TaskSwitch& t) {
   Stop stop = Stop::SliceEnd;
   try {
     core::switch_task(x, t);
+    if (const u64 met = take_task_trap()) stop = debug_exception(met);
   } catch (const Fault& fault) {
     stop = deliver_event(event_of(fault), &fault);
   }
@@ -461,12 +474,20 @@ Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault, bool inje
     if (fault) set_cr2(*x.s, *fault);
     try {
       deliver_through_idt(x, event);
-      return Stop::SliceEnd;
+      const u64 met = take_task_trap();
+      if (!met) return Stop::SliceEnd;
+      event = debug_event(met);
+      fault = nullptr;
+      vectoring = {};
+      injected = false;
+      continue;
     } catch (const Fault& thrown) {
       second = thrown;
     } catch (const ExitRequest& request) {
       core.exit_ = request.exit;
+      core.exit_.instruction_length = event.instruction_length;
       core.exit_.vectoring = event;
+      recognize_event(*x.s, event);
       return Stop::VmExit;
     }
     vectoring = event;

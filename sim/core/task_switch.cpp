@@ -12,8 +12,8 @@
 namespace pmusim::core {
 namespace {
 
-constexpr u64 kDr6Bt = 1 << 15, kDr7Local = 0x155;  // L0-L3, LE
-constexpr u8 kTss32 = 8, kBusy = 2;                 // in the type of a TSS descriptor
+constexpr u64 kDr7Local = 0x155;     // L0-L3, LE
+constexpr u8 kTss32 = 8, kBusy = 2;  // in the type of a TSS descriptor
 
 // Where a TSS keeps what a switch saves and loads. General registers and segments are in the order of their
 // numbers, each `word` bytes.
@@ -147,6 +147,7 @@ void switch_task(Exec& x, const TaskSwitch& t) {
   if (t.source != TaskSource::Iret) x.mmu->write_system(to.linear + 5, (to.segment.access & 0xff) | kBusy, 1);
 
   x.committed = true;
+  if (t.event) take_event(x, *t.event);
   s.tr = to.segment;
   s.tr.access |= kBusy;
   load_registers(x, image, to.segment, nested);
@@ -160,10 +161,7 @@ void switch_task(Exec& x, const TaskSwitch& t) {
     s.gpr[RSP] = stack.merged(s.gpr[RSP]);
   }
   check_code_limits(x, s.seg[CS], image.ip, t.ext);
-  if (image.trap) {
-    s.dr[6] = (s.dr[6] & ~u64{15}) | kDr6Bt;
-    raise(kDB);
-  }
+  x.task_trap = image.trap;
 }
 
 }  // namespace pmusim::core

@@ -15,11 +15,12 @@ struct TaskSwitch {
   u64 rip = 0, flags = 0;  // saved in the old TSS
   u32 ext = 0;             // bit 0 of error codes: by an event that no instruction asked for
   bool has_error_code = false;
-  u32 error_code = 0;  // pushed on the new task's stack
+  u32 error_code = 0;                   // pushed on the new task's stack
+  const PendingEvent* event = nullptr;  // the gate's, taken at the commit point
 };
 
 // The checks of privilege are the caller's: they depend on where the selector was found. Sets x.committed
-// once faults are the new task's.
+// once faults are the new task's, and x.task_trap for a T flag.
 void switch_task(Exec& x, const TaskSwitch& t);
 
 }  // namespace pmusim::core

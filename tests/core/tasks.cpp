@@ -239,16 +239,32 @@ TEST_CASE("a conforming CS runs at its RPL, as the level of the task") {
   CHECK(m.s.cpl == 3);
 }
 
-TEST_CASE("the T flag of a TSS is a debug exception in the new task, local breakpoints are switched off") {
+TEST_CASE("a task switch switches local breakpoints off") {
   Tasks m;
-  m.task(0x64, 1);
   m.s.dr[7] = 0x4ff;
-  const auto f = fault_of([&] { far_jump(m.x, kNewTss, 0, 4); });
-  REQUIRE(f);
-  CHECK(f->vector == kDB);
-  CHECK((m.s.dr[6] >> 15 & 1));
-  CHECK(m.s.rip == 0x6000);
+  far_jump(m.x, kNewTss, 0, 4);
   CHECK((m.s.dr[7] & 0xff) == 0xaa);
+}
+
+TEST_CASE("an event through a task gate is taken at the commit point, a fault before it changes nothing") {
+  Tasks m;
+  m.config.costs.cycles[static_cast<unsigned>(Cost::Interrupt)] = 100;
+  m.gate32(2, kNewTss, 0, 0x85);
+  m.s.interrupt_shadow = true;
+  m.s.activity = Activity::Halted;
+  m.put(Machine::kGdt + kNewTss, Machine::descriptor(kNewAt, 0x67, 0xeb, 0));  // busy
+  CHECK(faults_with([&] { deliver_through_idt(m.x, event(2, EventType::Nmi)); }, kGP, kNewTss | 1));
+  CHECK(!m.s.nmi_blocked);
+  CHECK(m.s.interrupt_shadow);
+  CHECK(m.s.activity == Activity::Halted);
+  CHECK(m.timing.cycle() == 0);
+  m.put(Machine::kGdt + kNewTss, Machine::descriptor(kNewAt, 0x67, 0xe9, 0));
+  m.task(0x54, kAbsentData);  // a fault of the new task
+  CHECK(faults_with([&] { deliver_through_idt(m.x, event(2, EventType::Nmi)); }, kNP, kAbsentData | 1));
+  CHECK(m.s.nmi_blocked);
+  CHECK(!m.s.interrupt_shadow);
+  CHECK(m.s.activity == Activity::Running);
+  CHECK(m.timing.cycle() == 100);
 }
 
 TEST_CASE("a 16-bit TSS has the low words and leaves CR3") {
@@ -313,6 +329,41 @@ TEST_CASE("in a guest a task switch is a VM-exit that tells TSS and source, afte
   CHECK(exit->vectoring.type == EventType::SoftwareInterrupt);
 }
 
+// SDM Vol. 3, "Architectural State Before a VM Exit" and "Information for VM Exits Due to Instruction
+// Execution": of an injected software interrupt the length is the VM-entry's.
+TEST_CASE("an injected event that meets a task gate exits recognized, with the length of its instruction") {
+  const auto exit_of_event = [](Tasks& m, PendingEvent e) {
+    FakeIntercepts intercepts;
+    Core core(m.ram, m.env, m.timing);
+    core.configure(m.config);
+    m.gate32(e.vector, kNewTss, 0, 0x85);
+    m.s.activity = Activity::Halted;
+    m.s.interrupt_shadow = true;
+    core.set_state(&m.s);
+    intercepts.all = true;
+    core.set_world(World::Guest, nullptr, &intercepts, 1);
+    REQUIRE(core.deliver(e) == Stop::VmExit);
+    CHECK(core.exit().kind == ExitKind::TaskSwitch);
+    CHECK(core.exit().vectoring.valid);
+    CHECK(core.exit().vectoring.vector == e.vector);
+    CHECK(m.s.rip == 0x5000);
+    CHECK(m.s.tr.selector == kTss);
+    CHECK(m.s.activity == Activity::Running);
+    CHECK(!m.s.interrupt_shadow);
+    return core.exit();
+  };
+  for (const EventType type : {EventType::SoftwareInterrupt, EventType::SoftwareException}) {
+    Tasks m;
+    PendingEvent software = event(4, type);
+    software.instruction_length = 2;
+    CHECK(exit_of_event(m, software).instruction_length == 2);
+    CHECK(!m.s.nmi_blocked);
+  }
+  Tasks m;
+  CHECK(exit_of_event(m, event(2, EventType::Nmi)).instruction_length == 0);
+  CHECK(m.s.nmi_blocked);
+}
+
 TEST_CASE("a fault behind the commit point is delivered in the new task, at its first instruction") {
   Tasks t;
   Core core(t.ram, t.env, t.timing);
@@ -328,4 +379,57 @@ TEST_CASE("a fault behind the commit point is delivered in the new task, at its 
   CHECK(t.s.gpr[RSP] == kNewStack - 16);
   CHECK(t.get(t.s.gpr[RSP], 4) == kAbsentData);
   CHECK(t.get(t.s.gpr[RSP] + 4, 4) == 0x6000);
+}
+
+// SDM Vol. 3, "Task-Switch Exception Condition": a trap, before the new task's first instruction.
+TEST_CASE("the T flag of a TSS traps once the instruction that switches tasks has retired") {
+  const std::vector<u8> by_jump{0xea, 0, 0, 0, 0, kNewTss, 0}, by_int{0xcd, 0x80}, by_fault{0x0f, 0x0b};
+  const auto run = [](const std::vector<u8>& code, bool step, bool trap) {
+    Tasks t;
+    Core core(t.ram, t.env, t.timing);
+    core.configure(t.config);
+    core.set_step(step);
+    t.gate32(kDB, kCode32, 0x7000);
+    t.gate32(0x80, kNewTss, 0, 0xe5);
+    t.gate32(kUD, kNewTss, 0, 0x85);
+    t.task(0x64, trap);
+    t.ram.write(0x5000, code.data(), code.size());
+    const u8 nop = 0x90;
+    t.ram.write(0x6000, &nop, 1);
+    core.set_state(&t.s);
+    core.run({1, kNever});
+    CHECK(t.s.tr.selector == kNewTss);
+    CHECK(t.s.rip == (trap ? 0x7000 : 0x6000));
+    CHECK((t.s.dr[6] >> 15 & 1) == trap);
+    if (trap) CHECK(t.get(t.s.gpr[RSP], 4) == 0x6000);
+    u64 branches = 0, instructions = 0;
+    for (const CountVector& v : core.counts().at) {
+      instructions += v[static_cast<unsigned>(Count::Instructions)];
+      branches += v[static_cast<unsigned>(Count::FarBranch)];
+    }
+    CHECK(branches == instructions);
+    return instructions;
+  };
+  for (const bool step : {false, true})
+    for (const bool trap : {false, true}) {
+      CHECK(run(by_jump, step, trap) == 1);
+      CHECK(run(by_int, step, trap) == 1);
+      CHECK(run(by_fault, step, trap) == 0);
+    }
+}
+
+TEST_CASE("single stepping and the T flag are one debug exception") {
+  Tasks t;
+  Core core(t.ram, t.env, t.timing);
+  core.configure(t.config);
+  t.gate32(kDB, kCode32, 0x7000);
+  t.task(0x64, 1);
+  const u8 code[] = {0xea, 0, 0, 0, 0, kNewTss, 0};
+  t.ram.write(0x5000, code, sizeof code);
+  t.s.rflags |= kTF;
+  core.set_state(&t.s);
+  core.run({1, kNever});
+  CHECK(t.s.rip == 0x7000);
+  CHECK((t.s.dr[6] & 0xc000) == 0xc000);
+  CHECK(t.s.gpr[RSP] == kNewStack - 12);
 }
