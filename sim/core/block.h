@@ -44,8 +44,11 @@ struct alignas(64) Block {
   bool loops = false;     // there is a `loop`
   u64 runs[2] = {0, 0};   // last branch not taken (or none), taken
   BlockKey key;
-  u8 page_shift = 12;  // of the code's translation when the block was last looked up by address
-  bool global = false;
+  // Of the code's translations, the second page's too, when the block was last looked up by address. Right
+  // for every address space that executes it: blocks are remembered by RIP, which is part of their key, so
+  // that another space's look-up of the same block takes the place of this one's.
+  u8 page_shift[2] = {12, 12};
+  bool global[2] = {};
   std::vector<Handler> precise;  // the handlers with exact flags, for runs of a prefix
   std::vector<TimingOp> timing;  // for detailed timing only
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages

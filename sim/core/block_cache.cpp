@@ -64,9 +64,12 @@ Block* BlockCache::find_slow(u64 rip) {
   }
   Block* block = found->second.get();
   if (timing_) {
-    const Mmu::Place place = mmu_.place(linear);
-    block->page_shift = place.page_shift;
-    block->global = place.global;
+    const u64 pages[] = {linear, (linear & ~kPageMask) + kPageSize};
+    for (unsigned i = 0; i < (block->second_page == kNever ? 1 : 2); ++i) {
+      const Mmu::Place place = mmu_.place(pages[i]);
+      block->page_shift[i] = place.page_shift;
+      block->global[i] = place.global;
+    }
   }
   slots_[index(rip)] = {rip, space_, block};
   return block;

@@ -95,8 +95,10 @@ bool Core::Impl::time_instruction(const MicroOp& op) {
 void Core::Impl::locate(const Block& block) {
   const u64 base = x.code64 ? 0 : x.s->seg[CS].base;
   code_linear_ = x.code64 ? block.key.rip : static_cast<u32>(base + block.key.rip);
-  dynamic_.code_page_shift = block.page_shift;
-  dynamic_.code_global = block.global;
+  for (unsigned i : {0, 1}) {
+    dynamic_.code_page_shift[i] = block.page_shift[i];
+    dynamic_.code_global[i] = block.global[i];
+  }
   dynamic_.second_code_page = block.second_page;
   dynamic_.iteration = false;
 }

@@ -51,10 +51,10 @@ struct DynamicInstruction {
   };
   const MicroOp* op = nullptr;
   const TimingOp* timing = nullptr;
-  u64 ip = 0, code_physical = 0;  // linear and host-physical address of the first byte
-  u64 second_code_page = kNever;  // host-physical page of the rest of an instruction that straddles pages
-  u8 code_page_shift = 12;
-  bool code_global = false;
+  u64 ip = 0, code_physical = 0;     // linear and host-physical address of the first byte
+  u64 second_code_page = kNever;     // host-physical page of the rest of an instruction that straddles pages
+  u8 code_page_shift[2] = {12, 12};  // of the translations of the first page and the second
+  bool code_global[2] = {};
   u64 target = 0;                                   // of a branch: where execution goes on
   bool taken = false;                               // branch outcome
   bool iteration = false, first_iteration = false;  // of a REP string instruction

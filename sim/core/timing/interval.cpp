@@ -59,8 +59,8 @@ void IntervalTiming::fetch_lines(const DynamicInstruction& d, CountVector& count
       a.physical = second_page ? d.second_code_page : d.code_physical + (linear - d.ip);
       a.ip = d.ip;
       a.size = 1;
-      a.page_shift = d.code_page_shift;
-      a.global = d.code_global;
+      a.page_shift = d.code_page_shift[second_page];
+      a.global = d.code_global[second_page];
       const u64 ready = memory_.fetch(a, counts).ready;
       if (ready > a.cycle) hold_front_end(ready, Wait::Latency);
       next_code_line_ = (next_code_line_ + 1) % kCodeLines;
