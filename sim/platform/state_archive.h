@@ -77,8 +77,9 @@ class Archive {
  private:
   void raw(void* data, u64 size) {
     if (saving()) {
-      const u8* p = static_cast<const u8*>(data);
-      bytes_.insert(bytes_.end(), p, p + size);
+      bytes_.resize(position_ + size);
+      std::memcpy(bytes_.data() + position_, data, size);
+      position_ += size;
       return;
     }
     if (size > from_->size() - position_) throw std::logic_error("machine state is shorter than its layout");
