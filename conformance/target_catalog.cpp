@@ -13,11 +13,6 @@ namespace {
 
 constexpr const char* kPresets[] = {"emulated", "mediated", "dedicated"};
 
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos ||
-         (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
-}
-
 void add_once(std::vector<std::string>& list, const std::string& name) {
   if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
 }
@@ -36,13 +31,18 @@ std::string file_stem(const std::string& path) {
 
 }  // namespace
 
+bool is_path(const std::string& name) {
+  return name.find('/') != std::string::npos ||
+         (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
+}
+
 Overrides split_overrides(const std::vector<std::string>& set) {
   Overrides split;
   for (const std::string& text : set) {
     const std::size_t dot = text.find('.');
     const std::string part = text.substr(0, dot);
     const std::string rest = dot == std::string::npos ? "" : text.substr(dot + 1);
-    if (rest.empty() || rest.find('=') == std::string::npos)
+    if (rest.empty() || rest[0] == '=' || rest.find('=') == std::string::npos)
       throw InputError("--set", "", "'" + text + "'",
                        "model.KEY=VALUE, policy.KEY=VALUE or scenario.KEY=VALUE");
     if (part == "model")
@@ -104,7 +104,7 @@ pmu::Model model_by_id(const std::string& id, const Overrides& overrides, bool i
 
 JsonDocument policy_document(const std::string& id, const Overrides& overrides) {
   JsonDocument document = load_json(is_path(id) ? id : data_path("policies/" + id + ".json"));
-  for (const std::string& assignment : overrides.policy) document.override_value(assignment);
+  for (const std::string& assignment : overrides.policy) document.override_value(assignment, "policy.");
   return document;
 }
 

@@ -15,6 +15,8 @@ namespace pmusim::conformance {
 
 inline constexpr const char* kBareMetal = "bare-metal";
 
+bool is_path(const std::string& name);  // where a name or a path may stand
+
 // Overrides of --set, by the document that they go to: "model.costs.x=1" -> model, "costs.x=1".
 struct Overrides {
   std::vector<std::string> model, policy, scenario;

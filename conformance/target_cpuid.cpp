@@ -2,20 +2,18 @@
 // CPUID choices.
 #include "conformance/target_cpuid.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/json.h"
+#include "conformance/target_catalog.h"
 #include "hypervisor/kvm_rules.h"
 
 namespace pmusim::conformance {
 namespace {
 
 constexpr u32 kHypervisorBit = 1u << 31;
-
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos ||
-         (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
-}
 
 // Names as QEMU's -cpu has them.
 struct FeatureBit {
@@ -67,9 +65,10 @@ Choice split(const std::string& text) {
     const auto* found = std::find_if(std::begin(kFeatureBits), std::end(kFeatureBits),
                                      [&](const FeatureBit& f) { return name == f.name; });
     if (found == std::end(kFeatureBits)) {
-      std::string names;
-      for (const FeatureBit& f : kFeatureBits) names += (names.empty() ? "" : ", ") + std::string(f.name);
-      throw InputError("--cpuid", "", "'" + name + "'", "a feature to leave out: " + names);
+      std::vector<std::string> names;
+      for (const FeatureBit& f : kFeatureBits) names.push_back(f.name);
+      throw InputError("--cpuid", "", "'" + name + "', a feature to leave out,",
+                       expected_one_of(name, names) + " ('pmusim list features' shows all)");
     }
     choice.without.push_back(found);
     at = next;
@@ -78,6 +77,24 @@ Choice split(const std::string& text) {
 }
 
 }  // namespace
+
+std::vector<CpuidFeature> cpuid_features() {
+  std::vector<CpuidFeature> features;
+  for (const FeatureBit& f : kFeatureBits) {
+    const char* reg = f.reg == kEax ? "EAX" : f.reg == kEbx ? "EBX" : f.reg == kEcx ? "ECX" : "EDX";
+    features.push_back({f.name, fmt::format("CPUID.{:02X}H.{}:{}[{}]", f.leaf, f.subleaf, reg, f.bit)});
+  }
+  return features;
+}
+
+std::string cpuid_base(const std::string& choice) {
+  return split(choice).base;
+}
+
+void leave_out_features(const std::string& choice, CpuidTable& table) {
+  for (const FeatureBit* f : split(choice).without)
+    if (CpuidEntry* entry = table.find(f->leaf, f->subleaf)) entry->regs.*f->reg &= ~(1u << f->bit);
+}
 
 GuestCpuid read_cpuid_file(const std::string& path) {
   const JsonDocument document = load_json(path);
@@ -100,31 +117,31 @@ GuestCpuid read_cpuid_file(const std::string& path) {
 
 std::string resolved_cpuid(const std::string& choice, bool bare_metal) {
   const std::string name = kDefaultCpuid;
-  if (split(choice).base != name) return choice;
+  if (cpuid_base(choice) != name) return choice;
   return (bare_metal ? "host" : "kvm") + choice.substr(name.size());
 }
 
 void check_cpuid_choice(const std::string& text) {
-  const std::string base = split(text).base;
+  const std::string base = cpuid_base(text);
   if (base == kDefaultCpuid || base == "kvm" || base == "host") return;
   if (!is_path(base))
-    throw InputError("--cpuid", "", "'" + base + "'", "'default', 'kvm', 'host' or the path of a .json file");
+    throw InputError("--cpuid", "", "'" + base + "'",
+                     "'default', 'kvm', 'host' or the path of a .json file, each with ,-FEATURE or without");
   read_cpuid_file(base);
 }
 
 GuestCpuid guest_cpuid(const std::string& text, const pmu::Model& model, hv::KernelRelease release,
                        bool counters_in_hardware) {
-  const Choice choice = split(text);
+  const std::string base = cpuid_base(text);
   GuestCpuid cpuid;
-  if (choice.base == "host")
+  if (base == "host")
     cpuid = {model.cpuid, model.perf_capabilities};
-  else if (choice.base == "kvm")
+  else if (base == "kvm")
     cpuid = {hv::kvm_supported_cpuid(model, release, counters_in_hardware),
              hv::kvm_supported_perf_capabilities(model, counters_in_hardware)};
   else
-    cpuid = read_cpuid_file(choice.base);
-  for (const FeatureBit* f : choice.without)
-    if (CpuidEntry* entry = cpuid.table.find(f->leaf, f->subleaf)) entry->regs.*f->reg &= ~(1u << f->bit);
+    cpuid = read_cpuid_file(base);
+  leave_out_features(text, cpuid.table);
   return cpuid;
 }
 

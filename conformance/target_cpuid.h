@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "arch/cpuid.h"
 #include "hypervisor/kernel_release.h"
@@ -16,6 +17,10 @@ namespace pmusim::conformance {
 inline constexpr const char* kDefaultCpuid = "default";
 // What "default" stands for; other choices as they are.
 std::string resolved_cpuid(const std::string& choice, bool bare_metal);
+
+// The two parts of a choice: "kvm", "host" or a file, and the features that the table then loses.
+std::string cpuid_base(const std::string& choice);
+void leave_out_features(const std::string& choice, CpuidTable& table);
 
 struct GuestCpuid {
   CpuidTable table;
@@ -31,6 +36,11 @@ GuestCpuid read_cpuid_file(const std::string& path);
 
 // The model with only the features of that CPUID. The bit that says "hypervisor" is cleared.
 pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid);
+
+struct CpuidFeature {
+  std::string name, bit;  // "x2apic", "CPUID.01H.0:ECX[21]"
+};
+std::vector<CpuidFeature> cpuid_features();  // those that a choice can leave out
 
 void check_cpuid_choice(const std::string& choice);  // InputError for a name that is none
 

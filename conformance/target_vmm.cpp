@@ -47,18 +47,21 @@ hv::VmmConfig vmm_config(const TargetRun& run) {
   config.on_character = run.on_character;
   const MachineSetup setup = machine_setup(run.host_steps);
   config.disable_pmu = setup.disable_pmu;
-  if (!setup.cpuid.empty())
-    config.edit_cpuid = [edits = setup.cpuid](std::vector<kvm::CpuidEntry2>& entries) {
+  const std::string base = cpuid_base(run.point.cpuid);
+  if (!setup.cpuid.empty() || base != run.point.cpuid)
+    config.edit_cpuid = [edits = setup.cpuid,
+                         choice = run.point.cpuid](std::vector<kvm::CpuidEntry2>& entries) {
       CpuidTable table = table_of(entries);
+      leave_out_features(choice, table);
       edit_cpuid(edits, table);
       entries = kvm_entries(table);
     };
   if (run.max_seconds != kNever) config.limit.wall_milliseconds = run.max_seconds * 1000;
-  if (run.point.cpuid == "host") {
+  if (base == "host") {
     config.cpuid = hv::CpuidChoice::Host;
-  } else if (run.point.cpuid != "kvm") {
+  } else if (base != "kvm") {
     config.cpuid = hv::CpuidChoice::Table;
-    config.table = kvm_entries(read_cpuid_file(run.point.cpuid).table);
+    config.table = kvm_entries(read_cpuid_file(base).table);
   }
   return config;
 }

@@ -107,9 +107,10 @@ void refuse_without_effect(const std::vector<std::string>& overrides, bool inter
   const auto begins = [](const std::string& text, const char* with) { return text.rfind(with, 0) == 0; };
   for (const std::string& assignment : overrides) {
     if (begins(assignment, "not_simulated"))
-      throw InputError("--set", "", "'" + assignment + "'", "a value that the simulator reads");
+      throw InputError("--set", "", "'model." + assignment + "'", "a value that the simulator reads");
     if (begins(assignment, "timing.") && !interval)
-      throw InputError("--set", "", "'" + assignment + "' with functional timing", "it with interval timing");
+      throw InputError("--set", "", "'model." + assignment + "' with functional timing",
+                       "it with interval timing");
   }
 }
 
@@ -137,7 +138,7 @@ JsonDocument model_document(const std::string& id_or_path, const std::vector<std
     }
   }
   JsonDocument document = load_json(path);
-  for (const std::string& assignment : overrides) document.override_value(assignment);
+  for (const std::string& assignment : overrides) document.override_value(assignment, "model.");
   return document;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
-   The smallest guest: boots, says what PMU CPUID enumerates, ends. */
+   The smallest guest: boots, says what its command line is and what PMU CPUID enumerates, ends. */
 #include "rt.h"
 
 int main(void) {
   static const char* const vendors[] = {"other", "Intel", "AMD"};
   rt_printf("hello from %s family %u model %u\n", vendors[rt_pmu.vendor], rt_pmu.family, rt_pmu.model);
+  rt_printf("command line: %s\n", rt_command_line());
   if (!rt_pmu.version) {
     rt_printf("no PMU\n");
     return RT_EXIT_PASS;

@@ -55,11 +55,11 @@ InputError InputError::all_of(const std::vector<InputError>& mistakes) {
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& valid) {
   std::string best;
-  // Near: at most a third of the letters wrong, but two letters for short names.
+  // Near: at most a third of the letters wrong, but two letters for short names, and half of them right.
   std::size_t limit = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : valid) {
     const std::size_t distance = edit_distance(name, candidate);
-    if (distance < limit && distance < candidate.size()) {
+    if (distance < limit && 2 * distance <= candidate.size()) {
       limit = distance;
       best = candidate;
     }

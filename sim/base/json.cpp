@@ -66,36 +66,42 @@ std::string JsonDocument::place(const std::string& pointer) const {
   }
 }
 
-void JsonDocument::override_value(const std::string& assignment) {
+void JsonDocument::override_value(const std::string& assignment, const std::string& prefix) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw InputError("--set", "", "'" + assignment + "'", "path.to.key=value");
-  const std::string path = assignment.substr(0, equals);
-  const std::string text = assignment.substr(equals + 1);
+    throw InputError("--set", "", "'" + prefix + assignment + "'", prefix + "KEY=VALUE");
+  const std::string path = assignment.substr(0, equals), text = assignment.substr(equals + 1);
+  const std::string shown = prefix + path;
+  const auto wrong = [&](const std::string& found, const std::string& expected) {
+    return InputError(name_, "--set " + shown, found, expected);
+  };
   nlohmann::json* at = value_.get();
-  std::string pointer;
+  std::string pointer, parent = "the document";
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find('.', begin), path.size());
     const std::string key = path.substr(begin, end - begin);
     begin = end + 1;
-    if (key.empty()) throw InputError("--set", "", "'" + assignment + "'", "no empty name in the path");
+    if (key.empty()) throw wrong("an empty name in the path", "names with a dot between them");
     pointer += "/" + escape(key);
     if (at->is_array()) {
       const bool numeric = key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
       if (!numeric || std::stoul(key) >= at->size())
-        throw InputError("--set", "", "'" + key + "' in '" + path + "'",
-                         fmt::format("an index below {}", at->size()));
+        throw wrong("'" + key + "'", fmt::format("an index below {} of '{}'", at->size(), parent));
       at = &(*at)[std::stoul(key)];
     } else if (at->is_object()) {
-      if (!at->contains(key) && begin <= path.size()) (*at)[key] = nlohmann::json::object();
+      if (!at->contains(key)) {
+        overridden_.emplace(pointer, shown);
+        (*at)[key] = nlohmann::json::object();
+      }
       at = &(*at)[key];
     } else {
-      throw InputError("--set", "", "'" + key + "' in '" + path + "'", "no name below a plain value");
+      throw wrong("'" + key + "'", "no name below '" + parent + "', which is a plain value");
     }
+    parent = key;
   }
   nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
   *at = value.is_discarded() ? nlohmann::json(text) : std::move(value);
-  overridden_[pointer] = path;
+  overridden_[pointer] = shown;
 }
 
 bool JsonView::is_object() const {

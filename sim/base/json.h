@@ -29,12 +29,13 @@ class JsonDocument {
   const std::string& name() const { return name_; }
   const nlohmann::json& value() const { return *value_; }
   JsonView root() const;
-  // "line 12, /cpu/width"; for a value that came from an override, "--set cpu.width".
+  // "line 12, /cpu/width"; for a value that came from an override, "--set model.cpu.width".
   std::string place(const std::string& pointer) const;
 
   // Sets one value: "path.to.key=value". The value is JSON, or a plain string if it does not parse as JSON.
   // Array elements are named by their index. Missing objects are created: the schema judges the result.
-  void override_value(const std::string& assignment);
+  // prefix: what the user wrote before the path ("model."), for messages.
+  void override_value(const std::string& assignment, const std::string& prefix = "");
 
  private:
   std::string name_;

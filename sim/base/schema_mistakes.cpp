@@ -13,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kFewKeys = 4;  // of a message
+
 bool is_type(const json& value, const std::string& type) {
   if (type == "integer") return value.is_number_integer();
   if (type == "number") return value.is_number();
@@ -91,6 +93,10 @@ class Walk {
     const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : " or ") + more; };
     if (schema.contains("type")) {
       const json& type = schema["type"];
+      if (type == "object" && schema.contains("required") && schema["required"].size() <= kFewKeys) {
+        for (const json& key : schema["required"]) text += (text.empty() ? "" : ", ") + word_of(key);
+        return "an object with " + text;
+      }
       if (type.is_string()) return type_words(type);
       for (const json& t : type) add(type_words(t));
     } else if (schema.contains("enum")) {
@@ -201,10 +207,22 @@ class Walk {
       if (matched || !schema.contains("additionalProperties")) continue;
       const json& more = schema["additionalProperties"];
       if (more == false)
-        wrong(member, "unknown key '" + key + "'", expected_one_of(key, names));
+        unknown_key(member, key, names, properties);
       else
         check(member, more);
     }
+  }
+
+  // A key that belongs into an object below this one is told with its path, as --set takes it.
+  void unknown_key(const JsonView& member, const std::string& key, const std::vector<std::string>& names,
+                   const json& properties) {
+    std::string expected = expected_one_of(key, names);
+    for (const auto& [name, reference] : properties.items()) {
+      const json& below = resolve(reference);
+      if (below.is_object() && below.contains("properties") && below["properties"].contains(key))
+        expected = "it as '" + name + "." + key + "'";
+    }
+    wrong(member, "unknown key '" + key + "'", expected);
   }
 
   // Nothing to say if one fits. Else the alternative whose type fits; if none does, all of them in a few

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "cli/config_folder.h"
 #include "conformance/target_cpuid.h"
 
 namespace pmusim::cli {
@@ -57,6 +58,7 @@ RunPlan plan_of(const ConformOptions& o) {
 std::string to_json(const ConformOptions& o, const RunPlan& plan) {
   const nlohmann::ordered_json config = {{"program", std::string("pmusim ") + PMUSIM_VERSION},
                                          {"verb", "conform"},
+                                         {"folder", folder_from(o.out)},
                                          {"cases", plan.pattern},
                                          {"target", plan.target},
                                          {"models", plan.models},
@@ -78,9 +80,10 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
 void read_config(const std::string& path, ConformOptions& o) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
-  root.only_keys({"program", "verb", "cases", "target", "models", "policies", "cpuids", "kernels", "bug",
-                  "set", "seed", "timing", "step", "max_cycles", "max_seconds"});
+  root.only_keys({"program", "verb", "folder", "cases", "target", "models", "policies", "cpuids", "kernels",
+                  "bug", "set", "seed", "timing", "step", "max_cycles", "max_seconds"});
   root.at("verb").one_of({"conform"});
+  o.folder = folder_of(root, path);
   o.pattern = root.at("cases").as_string();
   o.target = root.at("target").one_of({"sim", "kvm"});
   o.models = root.at("models").as_strings();

@@ -13,6 +13,7 @@ namespace pmusim::cli {
 
 struct ConformOptions {
   Common common;
+  std::string folder;  // that the paths of a config.json are relative to; "": the current one
   std::string pattern, target = "sim", bug, format = "text", out;
   std::string timing;  // empty: not given
   std::vector<std::string> models, policies, cpuids, kernels;
@@ -24,7 +25,7 @@ struct ConformOptions {
 // Checked; with target kvm, what would change a simulated machine is refused.
 conformance::RunPlan plan_of(const ConformOptions& options);
 
-// Complete and re-runnable: every value that decides the result.
+// Complete and re-runnable, from options.out: every value that decides the result.
 std::string to_json(const ConformOptions& options, const conformance::RunPlan& plan);
 
 // Replaces everything but the form of output and where it goes; options that are given beside it are applied

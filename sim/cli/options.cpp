@@ -89,10 +89,19 @@ std::vector<std::string> split_list(const std::string& option, const std::vector
   for (const std::string& list : lists)
     for (std::size_t begin = 0; begin <= list.size();) {
       const std::size_t end = std::min(list.find(',', begin), list.size());
-      if (end > begin) items.push_back(list.substr(begin, end - begin));
+      const std::string item = list.substr(begin, end - begin);
       begin = end + 1;
+      if (item.empty()) continue;
+      if (item[0] == '-' && !items.empty()) {
+        items.back() += "," + item;
+        continue;
+      }
+      items.push_back(item);
     }
   if (!lists.empty() && items.empty()) throw InputError(option, "", "an empty list", "at least one name");
+  for (auto item = items.begin(); item != items.end(); ++item)
+    if (std::find(items.begin(), item, *item) != item)
+      throw InputError(option, "", "'" + *item + "' twice", "each name once");
   return items;
 }
 
@@ -121,7 +130,7 @@ void Progress::operator()(std::size_t done, std::size_t total) {
 
 u64 parse_size(const std::string& option, const std::string& text) {
   const auto wrong = [&] {
-    return InputError(option, "", "'" + text + "'", "a size such as 65536, 512M or 2G");
+    return InputError(option, "", "'" + text + "'", "a size such as 65536, 512M or 2G, in bytes, K, M or G");
   };
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   if (digits == 0 || digits > 15) throw wrong();

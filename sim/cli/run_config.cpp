@@ -5,12 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "cli/config_folder.h"
 
 namespace pmusim::cli {
 
 std::string to_json(const RunConfig& c) {
   const nlohmann::ordered_json json = {{"program", std::string("pmusim ") + PMUSIM_VERSION},
                                        {"verb", "run"},
+                                       {"folder", folder_from(c.out)},
                                        {"image", c.image},
                                        {"arguments", c.arguments},
                                        {"modules", c.modules},
@@ -35,11 +37,12 @@ std::string to_json(const RunConfig& c) {
 void read_config(const std::string& path, RunConfig& c) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
-  root.only_keys({"program",      "verb",       "image",       "arguments", "modules",
-                  "load_address", "entry_mode", "model",       "policies",  "cpuid",
-                  "kernel",       "timing",     "cpus",        "memory",    "scenario",
-                  "step",         "max_cycles", "max_seconds", "set",       "seed"});
+  root.only_keys({"program",      "verb",       "folder", "image",    "arguments", "modules",
+                  "load_address", "entry_mode", "model",  "policies", "cpuid",     "kernel",
+                  "timing",       "cpus",       "memory", "scenario", "step",      "max_cycles",
+                  "max_seconds",  "set",        "seed"});
   root.at("verb").one_of({"run"});
+  c.folder = folder_of(root, path);
   c.image = root.at("image").as_string();
   c.arguments = root.at("arguments").as_strings();
   c.modules = root.at("modules").as_strings();

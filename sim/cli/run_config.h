@@ -11,8 +11,9 @@ namespace pmusim::cli {
 
 struct RunConfig {
   Common common;
+  std::string folder;  // that the paths of a config.json are relative to; "": the current one
   std::string image;
-  std::vector<std::string> models, policies;           // as given; one model
+  std::vector<std::string> models, policies;           // lists as given; of one model
   std::vector<std::string> arguments;                  // of the guest, after the image's name
   std::vector<std::string> modules;                    // files
   std::string load_address, entry_mode = "protected";  // of a flat binary; load_address empty: not flat
@@ -24,7 +25,7 @@ struct RunConfig {
   u64 max_cycles = 0, max_seconds = 0;  // 0: none
 };
 
-// Complete and re-runnable: every value that decides the result.
+// Complete and re-runnable, from config.out: every value that decides the result.
 std::string to_json(const RunConfig& config);
 
 // Replaces everything but where output goes; options that are given beside it are applied after it.

@@ -9,7 +9,7 @@ namespace pmusim::cli {
 
 Scenario load_scenario(const std::string& path, const std::vector<std::string>& overrides) {
   JsonDocument document = path.empty() ? parse_json("{}", "scenario") : load_json(path);
-  for (const std::string& assignment : overrides) document.override_value(assignment);
+  for (const std::string& assignment : overrides) document.override_value(assignment, "scenario.");
   const auto kept = std::make_shared<const JsonDocument>(std::move(document));
   const JsonView root = kept->root();
   root.only_keys({"sync_window", "host"});

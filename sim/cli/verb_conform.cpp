@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "base/interrupt.h"
+#include "cli/config_folder.h"
 #include "cli/conform_config.h"
 #include "cli/verbs.h"
 #include "conformance/report_formats.h"
@@ -70,7 +72,8 @@ void add_conform(CLI::App& app, Action& action) {
   verb->add_option("--policy", o->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
   verb->add_option("--target", o->target, "sim, or kvm: this machine's /dev/kvm")->capture_default_str();
   verb->add_option("--cpuid", o->cpuids,
-                   "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM")
+                   "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
+                   "each with ,-FEATURE for what it lacks (see 'pmusim list features')")
       ->allow_extra_args(false)
       ->default_str("default");
   verb->add_option("--kernel", o->kernels, "kernel releases of the host")
@@ -88,7 +91,16 @@ void add_conform(CLI::App& app, Action& action) {
       ->default_str("interval");
   verb->add_flag("--step", o->step, "one instruction at a time");
   add_common(*verb, o->common);
-  verb->callback([o, &action] { action = [o] { return conform(*o); }; });
+  verb->callback([verb, o, &action] {
+    const ConfigFolder folder(*verb, o->folder);
+    if (std::filesystem::exists(o->pattern)) folder.path("GLOB", o->pattern);
+    folder.names("--model", o->models);
+    folder.names("--policy", o->policies);
+    folder.names("--cpuid", o->cpuids);
+    folder.output(o->out);
+    folder.enter();
+    action = [o] { return conform(*o); };
+  });
 }
 
 }  // namespace pmusim::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pmusim list models|policies|events|cases|bugs|experiments [--model LIST] [--json]: what other verbs accept
-// as names. With --json one array of objects, each with an "id".
+// pmusim list models|policies|events|features|cases|bugs|experiments [--model LIST] [--json]: what other
+// verbs accept as names. With --json one array of objects, each with an "id".
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conformance/target_catalog.h"
+#include "conformance/target_cpuid.h"
 #include "models/models.h"
 
 namespace pmusim::cli {
@@ -38,6 +39,13 @@ json list_policies() {
   json rows = json::array();
   for (const std::string& id : conformance::policy_ids())
     rows.push_back({{"id", id}, {"title", conformance::policy_by_id(id, {})->title}});
+  return rows;
+}
+
+json list_features() {
+  json rows = json::array();
+  for (const conformance::CpuidFeature& f : conformance::cpuid_features())
+    rows.push_back({{"id", f.name}, {"title", f.bit}});
   return rows;
 }
 
@@ -92,11 +100,13 @@ json rows_of(const std::string& what, const std::vector<std::string>& models) {
   if (what == "models") return list_models();
   if (what == "policies") return list_policies();
   if (what == "events") return list_events(models);
+  if (what == "features") return list_features();
   if (what == "cases") return list_described("conformance/cases");
   if (what == "bugs") return list_described("conformance/bugs");
   if (what == "experiments") return list_described("experiments");
-  throw InputError("list", "", "'" + what + "'",
-                   expected_one_of(what, {"models", "policies", "events", "cases", "bugs", "experiments"}));
+  throw InputError(
+      "list", "", "'" + what + "'",
+      expected_one_of(what, {"models", "policies", "events", "features", "cases", "bugs", "experiments"}));
 }
 
 // --model limits events, the only rows that belong to models.
@@ -127,11 +137,14 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
 }  // namespace
 
 void add_list(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("list", "List models, policies, events, cases, bugs or experiments");
+  CLI::App* verb =
+      app.add_subcommand("list", "List models, policies, events, features, cases, bugs or experiments");
   auto what = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   auto model_lists = std::make_shared<std::vector<std::string>>();
-  verb->add_option("WHAT", *what, "models, policies, events, cases, bugs or experiments")->required();
+  verb->add_option("WHAT", *what,
+                   "models, policies, events, features (of --cpuid), cases, bugs or experiments")
+      ->required();
   verb->add_option("--model", *model_lists, "events of these models; default: all");
   verb->add_flag("--json", *as_json, "print one JSON array of objects");
   verb->callback([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });

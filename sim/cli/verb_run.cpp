@@ -12,6 +12,7 @@
 
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "cli/config_folder.h"
 #include "cli/run_config.h"
 #include "cli/run_report.h"
 #include "cli/scenario.h"
@@ -73,13 +74,15 @@ platform::Image image_of(const RunConfig& c) {
 std::vector<platform::BootModule> modules_of(const RunConfig& c) {
   std::vector<platform::BootModule> modules;
   for (const std::string& path : c.modules) {
+    if (path.empty()) throw InputError("--module", "", "an empty text", "the path of a file");
     const std::vector<u8> bytes = platform::read_image_file(path);
     modules.push_back({path, std::string(bytes.begin(), bytes.end())});
   }
   return modules;
 }
 
-Prepared prepare(const RunConfig& c) {
+// Leaves the names in c's lists one by one.
+Prepared prepare(RunConfig& c) {
   check_common(c.common);
   check_one_of("--timing", c.timing, {"functional", "interval"});
   check_one_of("--kernel", c.kernel, kernel_names());
@@ -91,24 +94,24 @@ Prepared prepare(const RunConfig& c) {
   if (c.models.empty()) throw InputError("--model", "", "no model", "one model");
   if (c.policies.empty())
     throw InputError("--policy", "", "no policy", "a list of policies, or 'bare-metal'");
-  const std::vector<std::string> models = models_from(split_list("--model", c.models), "--model");
-  if (models.size() != 1)
-    throw InputError("--model", "", fmt::format("{} models", models.size()), "one model");
+  c.models = models_from(split_list("--model", c.models), "--model");
+  if (c.models.size() != 1)
+    throw InputError("--model", "", fmt::format("{} models", c.models.size()), "one model");
   if (c.record.empty() && !c.record_events.empty())
     throw InputError("--record-events", "", "no --record", "it beside --record FILE");
   const Overrides overrides = split_overrides(c.common.set);
   Prepared p;
-  p.policies = policies_from(split_list("--policy", c.policies), "--policy");
+  p.policies = c.policies = policies_from(split_list("--policy", c.policies), "--policy");
   const bool bare = p.policies == std::vector<std::string>{kBareMetal};
   if (bare && !overrides.policy.empty())
     throw InputError("--set", "", "'policy." + overrides.policy[0] + "' with bare metal alone",
                      "a policy that it changes");
-  p.model = model_by_id(models[0], overrides, c.timing == "interval");
+  p.model = model_by_id(c.models[0], overrides, c.timing == "interval");
   for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
   p.release = hv::release_by_name(c.kernel);
   p.memory = parse_size("--memory", c.memory);
   if (p.memory == 0 || p.memory % 4096 || p.memory > u64{1} << 40)
-    throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, at most 1024G");
+    throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, from 4096 to 1024G");
   p.scenario = load_scenario(c.scenario, overrides.scenario);
   if (bare && p.scenario.steps)
     throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
@@ -260,7 +263,7 @@ int status_of(const std::vector<PolicyResult>& results) {
   return status;
 }
 
-int run(const RunConfig& c) {
+int run(RunConfig& c) {
   const Prepared p = prepare(c);
   if (!c.out.empty()) make_folder(c.out);
   handle_interrupts();
@@ -309,7 +312,7 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
   verb->add_option("--cpuid", c->cpuid,
                    "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
-                   "with ,-FEATURE for what it lacks: kvm,-x2apic")
+                   "with ,-FEATURE for what it lacks: kvm,-x2apic (see 'pmusim list features')")
       ->capture_default_str();
   verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
   add_text(*verb, "--scenario", c->scenario, "a path", "what the host does (JSON)");
@@ -326,8 +329,20 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   add_text(*verb, "--out", c->out, "a path", "folder for config.json and stats.json");
   add_common(*verb, c->common);
   verb->footer(kFooter);
-  verb->callback([c, &action, &guest_arguments] {
+  verb->callback([verb, c, &action, &guest_arguments] {
     if (guest_arguments) c->arguments = *guest_arguments;
+    const ConfigFolder folder(*verb, c->folder);
+    folder.path("IMAGE", c->image);
+    folder.paths("--module", c->modules);
+    folder.names("--model", c->models);
+    folder.names("--policy", c->policies);
+    folder.path("--scenario", c->scenario);
+    std::vector<std::string> cpuid{c->cpuid};
+    folder.names("--cpuid", cpuid);
+    c->cpuid = cpuid[0];
+    folder.output(c->out);
+    folder.output(c->record);
+    folder.enter();
     action = [c] { return run(*c); };
   });
 }

@@ -110,11 +110,24 @@ TEST_CASE("an override replaces or adds a value and later errors name it") {
   CHECK(doc.root().at("new").at("key").at("x").as_bool());
   CHECK(message([&] { doc.root().at("cpu").at("width").as_string(); }) ==
         "f.json: --set cpu.width: found 6, expected a string");
+  doc.override_value("cpu.width=7", "model.");
+  CHECK(message([&] { doc.root().at("cpu").at("width").as_string(); }) ==
+        "f.json: --set model.cpu.width: found 7, expected a string");
+  CHECK(message([&] { doc.override_value("cpu.list.2=1", "model."); }) ==
+        "f.json: --set model.cpu.list.2: found '2', expected an index below 2 of 'list'");
   CHECK_THROWS_AS(doc.override_value("cpu.list.2=1"), InputError);
   CHECK_THROWS_AS(doc.override_value("cpu.width.x=1"), InputError);
   CHECK_THROWS_AS(doc.override_value("cpu..x=1"), InputError);
   CHECK_THROWS_AS(doc.override_value("cpu.width"), InputError);
   CHECK_THROWS_AS(doc.override_value("=1"), InputError);
+}
+
+TEST_CASE("a name that an override misspells is told at the override, whatever was made below it") {
+  auto doc = parse_json("{\"cpu\": {\"width\": 4}}", "f.json");
+  doc.override_value("cpuu.width=6", "model.");
+  CHECK(
+      message([&] { doc.root().only_keys({"cpu"}); }) ==
+      "f.json: --set model.cpuu.width: found unknown key 'cpuu', expected a valid name; did you mean 'cpu'?");
 }
 
 TEST_CASE("a file that cannot be read is an error with the system's reason") {
@@ -127,4 +140,5 @@ TEST_CASE("the nearest name is the one with the fewest edits, and none when all 
   CHECK(nearest_name("spr", {"spr", "skx"}) == "spr");
   CHECK(nearest_name("qqqqqqqq", {"emulated", "mediated"}).empty());
   CHECK(nearest_name("x", {"ab"}).empty());
+  CHECK(nearest_name("rob", {"tlb"}).empty());  // two of three letters
 }

@@ -84,7 +84,8 @@ TEST_CASE("a mistake is told in words: type, allowed words with the nearest, lim
         "f.json: line 1, /name: found \"A\", expected text that matches ^[a-z]+$");
   CHECK(error(R"(, "list": [1])") == "f.json: line 1, /list: found 1 elements, expected at least 2");
   CHECK(error(R"(, "list": [1, 1])") == "f.json: line 1, /list/1: found 1, expected each element once");
-  CHECK(error(R"(, "either": 3)") == "f.json: line 1, /either: found 3, expected a string or an object");
+  CHECK(error(R"(, "either": 3)") ==
+        "f.json: line 1, /either: found 3, expected a string or an object with if");
   CHECK(error(R"(, "either": {})") == "f.json: line 1, /either: found no 'if', expected a value for it");
   CHECK(error_of(R"({"kind": "recrod", "size": 1})", schema) ==
         "f.json: line 1, /kind: found \"recrod\", expected one of none, any, record; did you mean 'record'?");

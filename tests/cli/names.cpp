@@ -33,6 +33,7 @@ TEST_CASE("list prints one array of objects with distinct ids") {
   CHECK_FALSE(listed("cases").empty());
   CHECK_FALSE(listed("bugs").empty());
   CHECK_FALSE(listed("events").empty());
+  CHECK(listed("features").count("x2apic") == 1);
 }
 
 TEST_CASE("a misspelt name ends with status 2 and the nearest valid name") {
@@ -75,6 +76,8 @@ TEST_CASE("a timing model that does not exist yet is refused") {
 TEST_CASE("help and version end with status 0") {
   CHECK(pmusim_command("--help").status == 0);
   CHECK(has(pmusim_command("run --help").out, "--policy"));
+  for (const char* verb : {"run", "conform"})
+    CHECK(has(pmusim_command(verb + std::string(" --help")).out, "pmusim list features"));
   CHECK(has(pmusim_command("--version").out, "pmusim "));
   CHECK(pmusim_command("").status == 2);
 }

@@ -94,7 +94,7 @@ TEST_CASE("the check of the bug library takes overrides and a seed") {
   const Output same = pmusim_command("bugs check rdpmc-type-as-flag --set model.width=4 --seed 7 --quiet");
   CAPTURE(same.err);
   CHECK(same.status == 0);
-  check_refused("bugs check rdpmc-type-as-flag --set model.width=99", {"--set width", "99"});
+  check_refused("bugs check rdpmc-type-as-flag --set model.width=99", {"--set model.width", "99"});
 }
 
 TEST_CASE("a comparison has colour only where it is asked for") {

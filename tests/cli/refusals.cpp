@@ -130,22 +130,36 @@ TEST_CASE("options with values that cannot be are refused by name") {
   const Refusal wrong[] = {
       {run + "--timing cycle", {"--timing", "'cycle'", "functional"}},
       {run + "--set foo", {"--set", "'foo'", "model.KEY=VALUE"}},
-      {run + "--set model.width=99", {"spr.json: --set width", "99", "16"}},
-      {run + "--set model.widht=4", {"--set widht", "'width'"}},
-      {run + "--set model.width=abc", {"--set width", "abc"}},
-      {run + "--set policy.assets.rdpmc=passthrough", {"emulated.json: --set assets.rdpmc"}},
-      {run + "--set scenario.sync_windo=1", {"--set sync_windo", "'sync_window'"}},
+      {run + "--set model.width=99", {"spr.json: --set model.width: found 99", "16"}},
+      {run + "--set model.widht=4", {"--set model.widht", "'width'"}},
+      {run + "--set model.width=abc", {"--set model.width", "abc"}},
+      {run + "--set policy.assets.rdpmc=passthrough", {"emulated.json: --set policy.assets.rdpmc"}},
+      {run + "--set scenario.sync_windo=1", {"--set scenario.sync_windo", "'sync_window'"}},
+      {run + "--set model.timing.rob=4",
+       {"spr.json: --set model.timing.rob: found unknown key 'rob'", "'pipeline.rob'"}},
+      {run + "--set model.timing.core.rob=4",
+       {"spr.json: --set model.timing.core.rob: found unknown key 'core'", "pipeline"}},
+      {run + "--set model.costs.rdmsr=4",
+       {"--set model.costs.rdmsr: found 4, expected an object with cycles"}},
+      {run + "--set model.width.x=4", {"spr.json: --set model.width.x: found 'x'", "'width'", "plain value"}},
+      {run + "--set model..width=4", {"spr.json: --set model..width", "an empty name"}},
+      {run + "--set model.=4", {"--set: found 'model.=4'"}},
+      {run + "--set scenario.host.0.watchdog=true",
+       {"scenario: --set scenario.host.0.watchdog: found an object, expected an array"}},
       {run + "--memory=12Q", {"--memory", "'12Q'"}},
       {run + "--memory=-1", {"--memory", "'-1'"}},
       {run + "--memory=999999999999G", {"--memory"}},
-      {run + "--memory=0", {"--memory", "'0'"}},
+      {run + "--memory=0", {"--memory: found '0', expected a multiple of 4096 bytes, from 4096 to 1024G"}},
       {run + "--memory=4097", {"--memory", "'4097'"}},
       {run + "--memory=1025G", {"--memory", "'1025G'"}},
       {run + "--memory=1M", {"hello.elf", "segment"}},
       {run + "--log msr,exti", {"--log", "'exti'", "'exit'"}},
       {run + "--cpuid nofile", {"--cpuid", "'nofile'"}},
       {run + "--cpuid /nonexistent.json", {"/nonexistent.json"}},
-      {run + "--cpuid kvm,-x2apci", {"--cpuid", "'x2apci'", "x2apic"}},
+      {run + "--cpuid kvm,-x2apci", {"--cpuid", "'x2apci'", "did you mean 'x2apic'?", "list features"}},
+      {run + "--cpuid kvm,-qqqqqqqq", {"--cpuid", "one of monitor, pdcm", "list features"}},
+      {"conform 'absent*' --model spr --policy all --cpuid host,kvm,-x2apci", {"--cpuid", "'x2apic'"}},
+      {run + "--module ''", {"--module: found an empty text"}},
       {run + "--scenario /nonexistent.json", {"/nonexistent.json"}},
       {run + "--kernel 6.13", {"--kernel", "'6.13'", "6.12"}},
       {"run " + kHello + " --policy emulated --model sprr", {"--model", "'spr'"}},
@@ -164,6 +178,17 @@ TEST_CASE("an empty list of names is refused, it does not stand for none") {
                        (std::string(list).find("--cpuid") == 0 ? " --policy all" : ""),
                    {"an empty list"}});
   }
+}
+
+TEST_CASE("a name that stands twice in a list is refused, it is not dropped") {
+  const std::string run = "run " + kHello + " --model spr ";
+  check_refused({run + "--policy emulated,emulated", {"--policy: found 'emulated' twice"}});
+  check_refused({run + "--policy emulated --policy emulated", {"--policy: found 'emulated' twice"}});
+  check_refused({run + "--policy emulated --log msr,msr", {"--log: found 'msr' twice"}});
+  const std::string conform = "conform 'absent*' --policy all ";
+  check_refused({conform + "--model spr,spr", {"--model: found 'spr' twice"}});
+  check_refused({conform + "--model spr --kernel 7.2,7.2", {"--kernel: found '7.2' twice"}});
+  check_refused({conform + "--model spr --cpuid kvm,-x2apic,kvm,-x2apic", {"found 'kvm,-x2apic' twice"}});
 }
 
 TEST_CASE("what changes a simulated machine is refused beside the kernel of this one") {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Paths relative to the folder in which a run was started.
+#include "cli/config_folder.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/json.h"
+#include "conformance/target_catalog.h"
+
+namespace pmusim::cli {
+namespace fs = std::filesystem;
+
+std::string folder_from(const std::string& out) {
+  return fs::relative(fs::current_path(), out).generic_string();
+}
+
+std::string folder_of(const JsonView& config, const std::string& path) {
+  const JsonView member = config.at("folder");
+  const fs::path folder = fs::path(path).parent_path() / member.as_string();
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    member.fail("'" + folder.string() + "', which is no folder",
+                "the way to the one that the run was started in");
+  return fs::canonical(folder).string();
+}
+
+ConfigFolder::ConfigFolder(const CLI::App& verb, std::string folder)
+    : verb_(verb), folder_(folder == fs::current_path() ? "" : std::move(folder)) {}
+
+bool ConfigFolder::given(const std::string& option) const {
+  return !folder_.empty() && verb_.count(option) > 0;
+}
+
+std::string ConfigFolder::moved(const std::string& path) const {
+  return fs::path(path).is_absolute() ? path : fs::relative(path, folder_).generic_string();
+}
+
+void ConfigFolder::path(const std::string& option, std::string& path) const {
+  if (given(option)) path = moved(path);
+}
+
+void ConfigFolder::paths(const std::string& option, std::vector<std::string>& paths) const {
+  if (given(option))
+    for (std::string& path : paths) path = moved(path);
+}
+
+void ConfigFolder::names(const std::string& option, std::vector<std::string>& lists) const {
+  if (!given(option)) return;
+  for (std::string& list : lists) {
+    std::string changed;
+    for (std::size_t begin = 0; begin <= list.size();) {
+      const std::size_t end = std::min(list.find(',', begin), list.size());
+      const std::string name = list.substr(begin, end - begin);
+      changed += (begin ? "," : "") + (conformance::is_path(name) ? moved(name) : name);
+      begin = end + 1;
+    }
+    list = changed;
+  }
+}
+
+void ConfigFolder::output(std::string& path) const {
+  if (!folder_.empty() && !path.empty()) path = fs::absolute(path).string();
+}
+
+void ConfigFolder::enter() const {
+  if (folder_.empty()) return;
+  if (const char* data = std::getenv("PMUSIM_DATA_DIR"); data && *data)
+    ::setenv("PMUSIM_DATA_DIR", fs::absolute(data).c_str(), 1);
+  fs::current_path(folder_);
+}
+
+}  // namespace pmusim::cli
