@@ -26,6 +26,9 @@
 #define OUT_CR2 (25 * 8)
 #define OUT_DR6 (26 * 8)
 #define OUT_FRAME (27 * 8)
+#define OUT_FRAME_WORDS 12 /* of 32 bits */
+
+#define FLAG_VM 0x20000
 
 /* The order from KERNEL_CODE to USER_DATA_AGAIN is what SYSRET and SYSEXIT count on. */
 #define KERNEL_CODE 0x08

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
-   Probes outside long mode. probe_enter_legacy leaves long mode for 32-bit protected mode, probe_enter_real goes on
+   Probes outside long mode. probe_enter_legacy leaves long mode for 32-bit protected mode, or virtual-8086 mode
+   (SDM Vol. 3, 20.2.2) where probe_in has EFLAGS.VM; probe_enter_real goes on
    to real mode through a 16-bit segment (SDM Vol. 3, 9.9.2); both load the registers of probe_in, and the first
    interrupt stores everything in probe_out and comes back to long mode. Paging in protected mode is on where
    probe_legacy_cr3 is not 0. The real-mode part is copied to REAL_MODE_BASE. */
@@ -58,6 +59,19 @@ probe_enter_legacy:
     mov %cr0, %eax
     or $0x80000000, %eax
     mov %eax, %cr0
+1:  testl $FLAG_VM, probe_in + IN_RFLAGS
+    jz 1f
+    mov $legacy_stack_end, %esp
+    pushl probe_in + IN_GS
+    pushl probe_in + IN_FS
+    pushl probe_in + IN_DS
+    pushl probe_in + IN_ES
+    pushl probe_in + IN_SS
+    pushl probe_in + IN_RSP
+    pushl probe_in + IN_RFLAGS
+    pushl probe_in + IN_CS
+    pushl probe_in + IN_RIP
+    jmp 4f
 1:  testb $3, probe_in + IN_CS
     jz 2f
     mov $legacy_stack_end, %esp
@@ -78,7 +92,7 @@ probe_enter_legacy:
     mov %eax, %gs
     mov probe_in + IN_DS, %eax
     mov %eax, %ds
-    mov %cs:probe_in + 8 * 0, %eax
+4:  mov %cs:probe_in + 8 * 0, %eax
     mov %cs:probe_in + 8 * 1, %ecx
     mov %cs:probe_in + 8 * 2, %edx
     mov %cs:probe_in + 8 * 3, %ebx
@@ -128,7 +142,7 @@ common32:
 1:  mov %ss:(%esp, %ecx, 4), %edx
     mov %edx, probe_out + OUT_FRAME(, %ecx, 4)
     inc %ecx
-    cmp $6, %ecx
+    cmp $OUT_FRAME_WORDS, %ecx
     jne 1b
     mov %cs, %edx
     mov %edx, probe_out + OUT_CS

@@ -28,18 +28,25 @@ struct outcome {
   u64 error;
   u64 stack_bytes; /* what was pushed */
   u64 stack;       /* where it was pushed */
+  u64 data;        /* from virtual-8086 mode: the handler's data selectors, or-ed */
 };
 
 static int in_long_mode(enum probe_mode m) {
   return m <= COMPAT3;
 }
+static int is_8086(enum probe_mode m) {
+  return m == V86 || m == V86_IOPL0;
+}
+static int is_low(enum probe_mode m) { /* code and stack below 1 MiB */
+  return m == REAL || is_8086(m);
+}
 static void prepare(const struct probe* p) {
   static const struct {
     u16 cs, ss;
-  } kSelectors[] = {{KERNEL_CODE, KERNEL_DATA},   {USER_CODE | 3, USER_DATA | 3},
-                    {KERNEL_CODE32, KERNEL_DATA}, {USER_CODE32 | 3, USER_DATA | 3},
-                    {KERNEL_CODE32, KERNEL_DATA}, {USER_CODE32 | 3, USER_DATA | 3},
-                    {REAL_MODE_PROBE >> 4, 0}};
+  } kSelectors[] = {
+      {KERNEL_CODE, KERNEL_DATA},       {USER_CODE | 3, USER_DATA | 3}, {KERNEL_CODE32, KERNEL_DATA},
+      {USER_CODE32 | 3, USER_DATA | 3}, {KERNEL_CODE32, KERNEL_DATA},   {USER_CODE32 | 3, USER_DATA | 3},
+      {REAL_MODE_PROBE >> 4, 0},        {REAL_MODE_PROBE >> 4, 0},      {REAL_MODE_PROBE >> 4, 0}};
   const int user = p->mode == USER || p->mode == COMPAT3;
   const u64 alias = user ? USER_ALIAS : 0;
   struct probe_regs* in = &probe_in;
@@ -47,14 +54,14 @@ static void prepare(const struct probe* p) {
   if (!in->r8 && in_long_mode(p->mode)) in->r8 = 0x8888888888888888;
   if (!in->r15 && in_long_mode(p->mode)) in->r15 = 0xfedcba9876543210;
   if (!in->rbp) in->rbp = 0x12345678;
-  in->rflags |= 2;
+  in->rflags |= 2 | (is_8086(p->mode) ? F_VM : 0) | (p->mode == V86 ? F_IOPL : 0);
   if (!in->cs) in->cs = kSelectors[p->mode].cs;
   if (!in->ss) in->ss = kSelectors[p->mode].ss;
-  if (!in->ds) in->ds = p->mode == REAL ? 0 : USER_DATA | 3;
-  if (!in->es) in->es = p->mode == REAL ? 0 : USER_DATA | 3;
-  if (!in->rip) in->rip = p->mode == REAL ? 0 : (u64)p->code + alias;
+  if (!in->ds) in->ds = is_low(p->mode) ? 0 : USER_DATA | 3;
+  if (!in->es) in->es = is_low(p->mode) ? 0 : USER_DATA | 3;
+  if (!in->rip) in->rip = is_low(p->mode) ? 0 : (u64)p->code + alias;
   if (!in->rsp) {
-    if (p->mode == REAL)
+    if (is_low(p->mode))
       in->rsp = REAL_MODE_STACK;
     else if ((in->cs & 3) == 3)
       in->rsp = (u64)user_stack + sizeof user_stack + alias;
@@ -90,9 +97,9 @@ static struct outcome enter(const struct probe* p) {
   const u64* f = probe_out.frame;
   struct outcome o = {0};
   probe_out = (struct probe_seen){0};
+  if (is_low(p->mode)) copy(REAL_MODE_PROBE, p->code, p->end + 2);
   if (p->mode == REAL) {
     copy(REAL_MODE_BASE, probe_real_begin, probe_real_end);
-    copy(REAL_MODE_PROBE, p->code, p->end + 2);
     exchange_real(1);
     probe_enter_real();
     exchange_real(0);
@@ -104,19 +111,25 @@ static struct outcome enter(const struct probe* p) {
     probe_enter_legacy();
     const u32* w = (const u32*)f;
     /* 3 or 4 words on the same stack, of which FLAGS has bit 1 set and CS, at CPL 0, has not; 5 or 6 on CPL
-     * 0's. */
+     * 0's; 9 or 10 there from virtual-8086 mode. */
     const u64 switched = probe_tss32.esp0 - probe_out.rsp;
-    o.has_error = switched == 20 || switched == 24 ? switched == 24 : !(w[2] & 2);
+    o.has_error = switched == 24 || switched == 40;
+    if (!o.has_error && switched != 20 && switched != 36) o.has_error = !(w[2] & 2);
     if (o.has_error) o.error = *w++;
     o.rip = w[0];
     o.cs = w[1];
     o.rflags = w[2];
-    o.has_stack = (o.cs & 3) == 3;
+    const int from_8086 = (o.rflags & F_VM) != 0;
+    o.has_stack = from_8086 || (o.cs & 3) == 3;
     if (o.has_stack) {
       o.rsp = w[3];
       o.ss = w[4];
     }
-    o.stack_bytes = 4u * (3u + (unsigned)o.has_error + 2u * (unsigned)o.has_stack);
+    if (from_8086) {
+      o.data = probe_out.ds | probe_out.es | probe_out.fs | probe_out.gs;
+      probe_out.es = w[5], probe_out.ds = w[6], probe_out.fs = w[7], probe_out.gs = w[8];
+    }
+    o.stack_bytes = 4u * (3u + (unsigned)o.has_error + 2u * (unsigned)o.has_stack + 4u * (unsigned)from_8086);
   } else {
     probe_enter_long();
     o.has_error = !(probe_out.rsp & 8); /* 5 or 6 words below a multiple of 16 */
@@ -145,12 +158,12 @@ static void print_signed(const char* name, u64 value) {
 }
 
 static u64 base_of(const struct probe* p) {
-  return p->mode == REAL ? 0 : (u64)p->code + (p->mode == USER || p->mode == COMPAT3 ? USER_ALIAS : 0);
+  return is_low(p->mode) ? 0 : (u64)p->code + (p->mode == USER || p->mode == COMPAT3 ? USER_ALIAS : 0);
 }
 
 static const char* mode_name(enum probe_mode m) {
-  static const char* const kModes[] = {"cpl0",        "cpl3",        "compat cpl0", "compat cpl3",
-                                       "legacy cpl0", "legacy cpl3", "real"};
+  static const char* const kModes[] = {"cpl0",        "cpl3", "compat cpl0", "compat cpl3", "legacy cpl0",
+                                       "legacy cpl3", "real", "v86",         "v86, iopl 0"};
   return kModes[m];
 }
 
@@ -224,7 +237,7 @@ static void compare(const struct probe* p, const struct outcome* o) {
 
   /* The handler's side. */
   const u64 interrupted = expected_selector(p->cs, in->cs);
-  const int raised = p->mode != REAL && (interrupted & 3) == 3;
+  const int raised = is_8086(p->mode) || (p->mode != REAL && (interrupted & 3) == 3);
   const int code = p->mode == REAL         ? REAL_MODE_BASE >> 4
                    : in_long_mode(p->mode) ? KERNEL_CODE
                                            : KERNEL_CODE32;
@@ -233,7 +246,7 @@ static void compare(const struct probe* p, const struct outcome* o) {
       raised ? (in_long_mode(p->mode) ? 0 : KERNEL_DATA) : expected_selector(p->ss, in->ss);
   expect("handler's ss", probe_out.ss, expected_selector(p->handler_ss, stack_selector));
   u64 cleared = F_TF | F_RF | (p->trap_gate ? 0 : F_IF);
-  cleared |= p->mode == REAL ? F_AC : F_NT;
+  cleared |= p->mode == REAL ? F_AC : F_NT | F_VM;
   const u64 pushed = o->rflags;
   expect("handler's flags", probe_out.rflags & ~p->flags_any & 0xffff,
          pushed & ~cleared & ~p->flags_any & 0xffff);
@@ -246,6 +259,7 @@ static void compare(const struct probe* p, const struct outcome* o) {
   if (in_long_mode(p->mode)) stack &= ~15ul;
   expect("handler's stack", o->stack, stack);
 
+  expect("handler's data segments", o->data, 0);
   expect("cr2", probe_out.cr2, p->cr2 ? p->cr2 : CR2_BEFORE);
   expect("dr6", probe_out.dr6, 0xffff0ff0 ^ p->dr6);
   for (u32 r = 0; r < 16; ++r)

@@ -25,9 +25,10 @@ struct probe_seen {
 };
 
 /* KERNEL: 64-bit code at CPL 0; USER: at CPL 3; COMPAT0, COMPAT3: 32-bit code under long mode; LEGACY0,
-   LEGACY3: 32-bit protected mode, paging off; REAL: real mode. The LEGACY ones and REAL leave long mode and
-   come back. */
-enum probe_mode { KERNEL, USER, COMPAT0, COMPAT3, LEGACY0, LEGACY3, REAL };
+   LEGACY3: 32-bit protected mode, paging off; REAL: real mode; V86, V86_IOPL0: virtual-8086 mode with IOPL 3
+   and 0 (INT 80h behind the last instruction is then #GP). All from LEGACY0 on leave long mode and come
+   back. */
+enum probe_mode { KERNEL, USER, COMPAT0, COMPAT3, LEGACY0, LEGACY3, REAL, V86, V86_IOPL0 };
 
 enum { DB = 1, BP = 3, OF, BR, UD, NM, DF, TS = 10, NP, SS, GP, PF, MF = 16, AC, XM = 19 };
 enum { NO_ERROR_CODE = -1 };
@@ -41,6 +42,7 @@ enum {
   F_IOPL = 3 << 12,
   F_NT = 1 << 14,
   F_RF = 1 << 16,
+  F_VM = FLAG_VM,
   F_AC = 1 << 18,
   F_ARITHMETIC = 0x8d5
 };

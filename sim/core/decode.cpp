@@ -39,7 +39,8 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const F
   const unsigned length = available < kMaxInstructionBytes ? available : kMaxInstructionBytes;
   const ZyanStatus status =
       ZydisDecoderDecodeFull(&decoder(mode, features), bytes, length, &instruction, operands);
-  // VEX and its like are not recognized in real-address mode (SDM Vol. 2, "VEX Prefix", exceptions).
+  // VEX and its like are not recognized in real-address and virtual-8086 mode (SDM Vol. 2, "VEX Prefix",
+  // exceptions).
   const bool recognized = !real || instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
   if (ZYAN_SUCCESS(status) && recognized) {
     Translator translator(instruction, operands, rip, mode, features, to);

@@ -15,7 +15,7 @@ struct DecodedInstruction {
   Handler fast = nullptr;  // may be used while the flags it writes are dead
 };
 
-inline constexpr unsigned kRealMode = 1;
+inline constexpr unsigned kRealMode = 1;  // virtual-8086 mode too
 
 // mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code), and kRealMode where it is.
 // False: more bytes are needed. `timing`, if given, is filled as well.

@@ -54,6 +54,15 @@ Segment null_segment(u16 selector, u8 dpl) {
   return s;
 }
 
+// Writable data of DPL 3, CS too, as "Checks on Guest Segment Registers" has them.
+Segment virtual_8086_segment(u16 selector) {
+  Segment s;
+  s.selector = selector;
+  s.base = u64{selector} << 4;
+  s.access = kSegPresent | 3 << 5 | kCodeOrData | kSegWritable | kAccessed;
+  return s;
+}
+
 void commit_rip(Exec& x, u64 rip) {
   x.s->rip = x.next_rip = rip;
 }

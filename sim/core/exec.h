@@ -87,6 +87,7 @@ void monitor(Exec& x, u8 seg, u64 offset);
 void mwait(Exec& x);
 void cli(Exec& x);
 void sti(Exec& x);
+void check_8086_iopl(const Exec& x);  // PUSHF, POPF, INT n and IRET: #GP(0) in virtual-8086 mode below IOPL 3
 void popf_value(Exec& x, u64 value, unsigned operand_size);
 u64 pushf_value(Exec& x);
 u64 mov_from_cr(Exec& x, unsigned cr, unsigned gpr);

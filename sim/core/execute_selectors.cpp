@@ -19,7 +19,7 @@ void verify(Executor& x, const MicroOp& op, u16 selector) {
 }
 // The selector with an RPL not below the source's; ZF tells whether it had to change.
 bool adjust_rpl(Executor& x, u16& selector, u16 source) {
-  if (!x.s->protected_mode()) raise(kUD);
+  if (x.s->real_segments()) raise(kUD);
   const bool change = (selector & 3) < (source & 3);
   if (change) selector = static_cast<u16>((selector & ~3) | (source & 3));
   return change;
@@ -31,14 +31,14 @@ void load_access_rights_reg(Executor& x, const MicroOp& op) {
   examine(x, op, get<u16>(x, op.src));
 }
 void load_access_rights_mem(Executor& x, const MicroOp& op) {
-  if (!x.s->protected_mode()) raise(kUD);
+  if (x.s->real_segments()) raise(kUD);
   examine(x, op, load<u16>(x, op));
 }
 void verify_segment_reg(Executor& x, const MicroOp& op) {
   verify(x, op, get<u16>(x, op.dst));
 }
 void verify_segment_mem(Executor& x, const MicroOp& op) {
-  if (!x.s->protected_mode()) raise(kUD);
+  if (x.s->real_segments()) raise(kUD);
   verify(x, op, load<u16>(x, op));
 }
 void adjust_rpl_reg(Executor& x, const MicroOp& op) {
@@ -48,7 +48,7 @@ void adjust_rpl_reg(Executor& x, const MicroOp& op) {
   alu::replace(x.s->rflags, kZF, change ? kZF : 0);
 }
 void adjust_rpl_mem(Executor& x, const MicroOp& op) {
-  if (!x.s->protected_mode()) raise(kUD);
+  if (x.s->real_segments()) raise(kUD);
   const u64 offset = low_bytes(effective_offset(x, op), op.address_size);
   u16 selector = x.mmu->read<u16>(segmented(x, op.seg, offset, 2, false));
   const bool change = adjust_rpl(x, selector, get<u16>(x, op.src));

@@ -82,11 +82,13 @@ void pop_segment(Executor& x, const MicroOp& op) {
 }
 
 void pushf(Executor& x, const MicroOp& op) {
+  check_8086_iopl(x);
   push_sized(x, pushf_value(x), op.size);
 }
 
 void popf(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  check_8086_iopl(x);
   const u64 value = top_sized(x, op.size);
   popf_value(x, value, op.size);
   drop(x, op.size);

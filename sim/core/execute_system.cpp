@@ -25,7 +25,7 @@ void check_umip(const Executor& x) {
   if ((x.s->cr4 & kCr4Umip) && x.s->cpl > 0) raise_gp();
 }
 void check_not_real(const Executor& x) {
-  if (!x.s->protected_mode() || (x.s->rflags & kVM)) raise(kUD);
+  if (x.s->real_segments()) raise(kUD);
 }
 
 }  // namespace

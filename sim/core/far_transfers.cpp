@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Far JMP, CALL and RET, and IRET (SDM Vol. 2, those instructions; Vol. 3, "Privilege Level Checking When
 // Transferring Program Control Between Code Segments"). Everything is checked before a register changes.
-// Gates and TSSs as targets: gates.cpp. Not modelled, reported as Unimplemented: virtual-8086 mode.
+// Gates and TSSs as targets: gates.cpp. IRET also enters virtual-8086 mode, and returns within it (SDM Vol.
+// 3, "Entering Virtual-8086 Mode").
 // Null selectors loaded by a return to an outer level keep DPL 0.
 #include "base/bits.h"
 #include "core/segmentation.h"
@@ -109,6 +110,23 @@ void finish_iret(Exec& x, u64 flags, u64 changed) {
   x.stall(Cost::Iret);
 }
 
+// The rest of the frame: ESP, SS, ES, DS, FS, GS.
+void enter_virtual_8086(Exec& x, StackCursor& stack, u64 rip, u16 cs, u64 flags, u64 changed) {
+  CpuState& s = *x.s;
+  if (rip > 0xffff) raise_gp(0);
+  u64 word[6];
+  for (u64& w : word) w = stack.pop(4);
+  s.gpr[RSP] = word[0];
+  s.seg[CS] = virtual_8086_segment(cs);
+  for (unsigned i = 1; i < 6; ++i) {
+    constexpr Seg kOrder[] = {CS, SS, ES, DS, FS, GS};
+    s.seg[kOrder[i]] = virtual_8086_segment(static_cast<u16>(word[i]));
+  }
+  set_cpl(x, 3);
+  commit_rip(x, rip);
+  finish_iret(x, flags, changed);
+}
+
 Descriptor far_target(Exec& x, u16 selector) {
   if (is_null(selector)) raise_gp(0);
   return read_descriptor(x, selector, kGP);
@@ -132,7 +150,7 @@ void check_code_target(Exec& x, Descriptor& d) {
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
   const u64 rip = offset & mask(operand_size * 8);
-  if (!s.protected_mode()) {
+  if (s.real_segments()) {
     const Segment cs = real_mode_code(s, selector);
     check_code_limits(x, cs, rip, 0);
     return commit_code(x, cs, rip);
@@ -149,18 +167,18 @@ void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
   const u64 rip = offset & mask(operand_size * 8);
   Descriptor d;
-  if (s.protected_mode()) {
+  if (s.real_segments()) {
+    d.segment = real_mode_code(s, selector);
+  } else {
     d = far_target(x, selector);
     if (d.is_system()) return far_system_target(x, d, selector, true);
     check_code_target(x, d);
-  } else {
-    d.segment = real_mode_code(s, selector);
   }
   check_code_limits(x, d.segment, rip, 0);
   StackCursor stack(x);
   stack.push(s.seg[CS].selector, operand_size);
   stack.push(x.next_rip, operand_size);
-  if (s.protected_mode()) mark_accessed(x, d);
+  if (!s.real_segments()) mark_accessed(x, d);
   s.gpr[RSP] = stack.merged(s.gpr[RSP]);
   commit_code(x, d.segment, rip);
 }
@@ -172,7 +190,7 @@ void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
   r.rip = stack.pop(operand_size);
   const u16 selector = static_cast<u16>(stack.pop(operand_size));
   stack.skip(pop_bytes);
-  if (!s.protected_mode()) {
+  if (s.real_segments()) {
     const Segment cs = real_mode_code(s, selector);
     check_code_limits(x, cs, r.rip, 0);
     s.gpr[RSP] = stack.merged(s.gpr[RSP]);
@@ -194,8 +212,9 @@ void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
 
 void iret(Exec& x, unsigned operand_size) {
   CpuState& s = *x.s;
+  check_8086_iopl(x);
   const u64 changed = iret_flag_mask(s, operand_size);
-  if (s.protected_mode() && s.rflags & kNT) {
+  if (!s.real_segments() && s.rflags & kNT) {
     if (s.long_mode()) raise_gp(0);
     TaskSwitch t;
     t.selector = static_cast<u16>(read_tss(x, 0, 2, 0));
@@ -211,7 +230,7 @@ void iret(Exec& x, unsigned operand_size) {
   r.rip = stack.pop(operand_size);
   const u16 selector = static_cast<u16>(stack.pop(operand_size));
   const u64 flags = stack.pop(operand_size);
-  if (!s.protected_mode()) {
+  if (s.real_segments()) {
     const Segment cs = real_mode_code(s, selector);
     check_code_limits(x, cs, r.rip, 0);
     s.gpr[RSP] = stack.merged(s.gpr[RSP]);
@@ -219,7 +238,7 @@ void iret(Exec& x, unsigned operand_size) {
     return finish_iret(x, flags, changed);
   }
   if (!s.long_mode() && operand_size >= 4 && flags & kVM && s.cpl == 0)
-    throw Unimplemented(s.rip, "return to virtual-8086 mode");
+    return enter_virtual_8086(x, stack, r.rip, selector, flags, changed | kVM);
   r.cs = return_code(x, selector);
   check_code_limits(x, r.cs.segment, r.rip, 0);
   const u8 rpl = selector & 3;

@@ -54,7 +54,7 @@ void syscall(Exec& x) {
 // 64-bit code). The canonical check of RCX is Intel's; on AMD the fetch after SYSRET faults.
 void sysret(Exec& x, unsigned operand_size) {
   CpuState& s = *x.s;
-  if (!(s.efer & kEferSce) || !s.protected_mode()) raise(kUD);
+  if (!(s.efer & kEferSce) || s.real_segments()) raise(kUD);
   if (!s.code64() && !x.config->amd) raise(kUD);
   if (s.cpl != 0) raise_gp(0);
   const bool to64 = operand_size == 8;

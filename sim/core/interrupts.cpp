@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery of interrupts and exceptions (SDM Vol. 3, "Interrupt and Exception Handling": "Exception- or
 // Interrupt-Handler Procedures", "Error Code", "64-Bit Mode Stack Frame", "Interrupt Stack Table"; Vol. 2,
-// INT n). Not modelled: virtual-8086 mode.
+// INT n). From virtual-8086 mode the handler is entered through protected mode's gates, at CPL 0 ("Handling
+// of Interrupts and Exceptions in Virtual-8086 Mode"); without CR4.VME there is no other way.
 #include "base/bits.h"
 #include "core/segmentation.h"
 #include "core/task_switch.h"
@@ -135,7 +136,8 @@ void deliver_protected(Exec& x, const PendingEvent& e) {
   if (g.type == kTaskGate) return deliver_to_task(x, e, g.selector, ext);
   Descriptor cs = handler_code(x, g.selector, ext);
   const u8 cpl = cs.is_conforming() ? s.cpl : cs.segment.dpl();
-  const bool inner = cpl != s.cpl;
+  const bool inner = cpl != s.cpl, from_8086 = s.virtual_8086();
+  if (from_8086 && cpl != 0) raise_gp(selector_error(g.selector, ext));
   cs.segment.selector = static_cast<u16>((g.selector & ~3) | cpl);
 
   NewStack to{s.seg[SS], s.gpr[RSP]};
@@ -147,6 +149,9 @@ void deliver_protected(Exec& x, const PendingEvent& e) {
 
   const u32 stack_error = inner && !s.long_mode() ? selector_error(to.ss.selector, ext) : ext;
   StackCursor stack(x, to.ss, to.rsp, s.long_mode(), cpl != 3, stack_error);
+  constexpr Seg kData8086[] = {GS, FS, DS, ES};
+  if (from_8086)
+    for (const Seg seg : kData8086) stack.push(s.seg[seg].selector, g.size);
   if (inner || s.long_mode()) {
     stack.push(s.seg[SS].selector, g.size);
     stack.push(s.gpr[RSP], g.size);
@@ -160,6 +165,8 @@ void deliver_protected(Exec& x, const PendingEvent& e) {
   s.gpr[RSP] = stack.merged(to.rsp);
   s.seg[SS] = to.ss;
   s.seg[CS] = cs.segment;
+  if (from_8086)
+    for (const Seg seg : kData8086) s.seg[seg] = null_segment(0, 0);
   if (inner) set_cpl(x, cpl);
   const bool interrupt_gate = !(g.type & 1);
   finish(x, e, kTF | kNT | kRF | kVM | (interrupt_gate ? kIF : 0), g.offset);
@@ -197,6 +204,7 @@ void deliver_through_idt(Exec& x, const PendingEvent& event) {
 
 // INT3, INTO and INT1 are exceptions to the exception bitmap, INT n is not (SDM Vol. 3, "Exception Bitmap").
 void software_interrupt(Exec& x, u8 vector, EventType type) {
+  if (type == EventType::SoftwareInterrupt) check_8086_iopl(x);
   if (type != EventType::SoftwareInterrupt && x.intercepts && x.intercepts->exception(vector, 0)) {
     ExitRequest request;
     request.exit.kind = ExitKind::Exception;

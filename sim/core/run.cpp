@@ -75,7 +75,7 @@ void Core::Impl::prepare() {
     mmu.fetch(x.code64 ? s.rip : static_cast<u32>(cs_base + s.rip));
     fresh_ = false;
   }
-  const unsigned real = s.protected_mode() ? 0 : kRealMode;
+  const unsigned real = s.real_segments() ? kRealMode : 0;
   cache.enter(x.code64 ? 8 : (s.seg[CS].big() ? 4 : 2) | real, context_, tag_, cs_base, cs_limit);
 }
 

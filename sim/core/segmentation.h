@@ -44,6 +44,7 @@ Segment decode_descriptor(u64 raw, u16 selector);
 void mark_accessed(Exec& x, Descriptor& d);                     // code and data segments
 bool inside_limit(const Segment& g, u64 first, unsigned size);  // expand-down segments too
 Segment null_segment(u16 selector, u8 dpl);
+Segment virtual_8086_segment(u16 selector);
 
 // The rest of a far JMP or CALL to a system descriptor: a gate or a TSS (gates.cpp).
 void far_system_target(Exec& x, const Descriptor& d, u16 selector, bool calls);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loads of segment registers (SDM Vol. 3, "Segment Registers", "Privilege Level Checking When Accessing Data
-// Segments"; Vol. 2, MOV, LLDT, LTR). Not modelled: virtual-8086 mode.
+// Segments"; Vol. 2, MOV, LLDT, LTR).
 #include "core/segmentation.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ void load_stack_segment(Exec& x, u16 selector) {
 
 void load_segment(Exec& x, Seg seg, u16 selector) {
   CpuState& s = *x.s;
-  if (!s.protected_mode()) {
+  if (s.real_segments()) {
     s.seg[seg].selector = selector;  // limit and rights stay: "Switching Back to Real-Address Mode"
     s.seg[seg].base = u64{selector} << 4;
   } else if (seg == SS) {
@@ -49,7 +49,7 @@ void load_segment(Exec& x, Seg seg, u16 selector) {
 // A fault can only come from reading the table (SDM Vol. 2, LAR, LSL, VERR).
 bool examine_segment(Exec& x, Examine what, u16 selector, u64& value) {
   const CpuState& s = *x.s;
-  if (!s.protected_mode()) raise(kUD);
+  if (s.real_segments()) raise(kUD);
   const bool verifies = what == Examine::Readable || what == Examine::Writable;
   if (is_null(selector) || !in_table(s, selector, 8)) return false;
   const Descriptor d = read_descriptor(x, selector, kGP);
@@ -69,7 +69,7 @@ bool examine_segment(Exec& x, Examine what, u16 selector, u64& value) {
 
 void load_ldtr(Exec& x, u16 selector) {
   CpuState& s = *x.s;
-  if (!s.protected_mode()) raise(kUD);
+  if (s.real_segments()) raise(kUD);
   if (s.cpl != 0) raise_gp(0);
   if (is_null(selector)) {
     s.ldtr = null_segment(selector, 0);
@@ -85,7 +85,7 @@ void load_ldtr(Exec& x, u16 selector) {
 
 void load_tr(Exec& x, u16 selector) {
   CpuState& s = *x.s;
-  if (!s.protected_mode()) raise(kUD);
+  if (s.real_segments()) raise(kUD);
   if (s.cpl != 0) raise_gp(0);
   if (is_null(selector)) raise_gp(0);
   if (selector & 4) raise_gp(selector_error(selector));

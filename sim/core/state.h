@@ -76,6 +76,10 @@ struct CpuState {
   bool code64() const { return long_mode() && seg[CS].long_mode(); }
   bool protected_mode() const { return cr0 & kCr0Pe; }
   bool paging() const { return cr0 & kCr0Pg; }
+  bool virtual_8086() const { return rflags & kVM; }
+  // In real-address and virtual-8086 mode a segment's base is its selector times 16.
+  bool real_segments() const { return !protected_mode() || virtual_8086(); }
+  u8 iopl() const { return static_cast<u8>(rflags >> 12 & 3); }
   bool waiting() const { return activity == Activity::Waiting || activity == Activity::WaitingMasked; }
 };
 

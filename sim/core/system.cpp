@@ -15,10 +15,6 @@ void need_cpl0(const Exec& x) {
   if (x.s->cpl != 0) raise_gp(0);
 }
 
-u8 iopl(const CpuState& s) {
-  return static_cast<u8>(bits(s.rflags, 13, 12));
-}
-
 u64 io_qualification(u16 port, unsigned size, bool in) {
   return port | u64{size} << 16 | u64{in} << 24;
 }
@@ -30,10 +26,16 @@ void set_edx_eax(CpuState& s, u64 value) {
 
 }  // namespace
 
-// I/O permission bitmap of the TSS (SDM Vol. 1, "I/O Permission Bit Map"); its #GP precedes the VM-exit.
+// SDM Vol. 3, "Sensitive Instructions": those that protected mode lets pass at every level.
+void check_8086_iopl(const Exec& x) {
+  if (x.s->virtual_8086() && x.s->iopl() < 3) raise_gp(0);
+}
+
+// I/O permission bitmap of the TSS (SDM Vol. 1, "I/O Permission Bit Map"); its #GP precedes the VM-exit. In
+// virtual-8086 mode IOPL does not count.
 void check_io_permission(Exec& x, u16 port, unsigned size) {
   const CpuState& s = *x.s;
-  if (!s.protected_mode() || s.cpl <= iopl(s)) return;
+  if (!s.virtual_8086() && (!s.protected_mode() || s.cpl <= s.iopl())) return;
   const Segment& tr = s.tr;
   const bool tss32 = !tr.unusable() && (tr.access & 15) >= 9;
   if (!tss32 || tr.limit < 0x67) raise_gp(0);
@@ -166,13 +168,13 @@ void mwait(Exec& x) {
 
 void cli(Exec& x) {
   CpuState& s = *x.s;
-  if (s.protected_mode() && s.cpl > iopl(s)) raise_gp(0);
+  if (s.protected_mode() && s.cpl > s.iopl()) raise_gp(0);
   s.rflags &= ~kIF;
 }
 
 void sti(Exec& x) {
   CpuState& s = *x.s;
-  if (s.protected_mode() && s.cpl > iopl(s)) raise_gp(0);
+  if (s.protected_mode() && s.cpl > s.iopl()) raise_gp(0);
   if (!(s.rflags & kIF)) s.interrupt_shadow = true;
   s.rflags |= kIF;
 }
@@ -184,7 +186,7 @@ void popf_value(Exec& x, u64 value, unsigned operand_size) {
     changed |= kACFlag | kID | kRF;
     value &= ~kRF;
   }
-  if (!s.protected_mode() || s.cpl <= iopl(s)) changed |= kIF;
+  if (!s.protected_mode() || s.cpl <= s.iopl()) changed |= kIF;
   if (s.cpl == 0) changed |= kIopl;
   s.rflags = (s.rflags & ~changed) | (value & changed) | kFixed1;
   x.mmu->access_changed();

@@ -2,8 +2,7 @@
 // Hardware task switching (SDM Vol. 3, "Task Management": "Task Switching", Table 7-1; Vol. 2, CALL, JMP,
 // IRET, INT n). Up to the commit point a fault leaves everything as it was; behind it faults belong to the
 // new task, which then has the registers of its TSS and those segments that could be loaded. A guest's
-// attempt is a VM-exit after the checks of the TSS descriptor (SDM Vol. 3, "Treatment of Task Switches"). Not
-// modelled: a switch to a virtual-8086 task (Unimplemented).
+// attempt is a VM-exit after the checks of the TSS descriptor (SDM Vol. 3, "Treatment of Task Switches").
 #include "core/task_switch.h"
 
 #include "base/bits.h"
@@ -117,10 +116,11 @@ void load_registers(Exec& x, const Image& i, const Segment& tss, bool nested) {
   }
   for (unsigned n = 0; n < 8; ++n) s.gpr[n] = wide ? i.gpr[n] : (s.gpr[n] & ~u64{0xffff}) | i.gpr[n];
   constexpr u64 kDefined =
-      kArithmeticFlags | kTF | kIF | kDFlag | kIopl | kNT | kRF | kACFlag | kVIF | kVIP | kID;
+      kArithmeticFlags | kTF | kIF | kDFlag | kIopl | kNT | kRF | kVM | kACFlag | kVIF | kVIP | kID;
   s.rflags = (i.flags & kDefined) | kFixed1 | (nested ? u64{kNT} : 0);
-  const u8 cpl = i.seg[CS] & 3;
-  for (unsigned n = 0; n < 6; ++n) s.seg[n] = null_segment(i.seg[n], cpl);
+  const u8 cpl = s.virtual_8086() ? 3 : i.seg[CS] & 3;
+  for (unsigned n = 0; n < 6; ++n)
+    s.seg[n] = s.virtual_8086() ? virtual_8086_segment(i.seg[n]) : null_segment(i.seg[n], cpl);
   s.ldtr = null_segment(i.ldt, 0);
   s.cr0 |= kCr0Ts;
   s.dr[7] &= ~kDr7Local;
@@ -137,7 +137,6 @@ void switch_task(Exec& x, const TaskSwitch& t) {
   check_intercept(x, ExitKind::TaskSwitch, t.selector | u64{static_cast<u8>(t.source)} << 30);
   const bool nested = t.source == TaskSource::Call || t.source == TaskSource::Gate;
   const Image image = read_image(x, to.segment);
-  if (to.type() & kTss32 && image.flags & kVM) throw Unimplemented(s.rip, "switch to a virtual-8086 task");
   if (s.tr.unusable() || s.tr.limit < layout(s.tr).limit) raise(kTS, selector_error(s.tr.selector, t.ext));
   save_image(x, t);
   if (nested) x.mmu->write_system(to.segment.base, s.tr.selector, 2);
@@ -152,9 +151,8 @@ void switch_task(Exec& x, const TaskSwitch& t) {
   s.tr.access |= kBusy;
   load_registers(x, image, to.segment, nested);
   load_new_ldt(x, image.ldt, t.ext);
-  load_new_segment(x, CS, image.seg[CS], t.ext);
-  load_new_segment(x, SS, image.seg[SS], t.ext);
-  for (const Seg seg : {ES, DS, FS, GS}) load_new_segment(x, seg, image.seg[seg], t.ext);
+  if (!s.virtual_8086())
+    for (const Seg seg : {CS, SS, ES, DS, FS, GS}) load_new_segment(x, seg, image.seg[seg], t.ext);
   if (t.has_error_code) {
     StackCursor stack(x);
     stack.push(t.error_code, layout(to.segment).word);

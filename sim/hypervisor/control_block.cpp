@@ -32,6 +32,8 @@ std::string check_guest_state(const core::CpuState& s) {
     return "guest EFER.LMA differs from LME and CR0.PG";
   if (!(s.rflags & core::kFixed1)) return "guest RFLAGS bit 1 is clear";
   if (s.rflags >> 22) return "guest RFLAGS bits 63:22 are not zero";
+  if (s.virtual_8086() && (s.long_mode() || !s.protected_mode()))
+    return "guest RFLAGS.VM is set in IA-32e mode or without CR0.PE";
   const core::Segment& cs = s.seg[core::CS];
   if (s.long_mode() && cs.long_mode() && cs.big()) return "guest CS has both L and D";
   if (!s.code64() && s.rip >> 32) return "guest RIP bits 63:32 are not zero outside 64-bit mode";

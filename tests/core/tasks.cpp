@@ -296,12 +296,6 @@ TEST_CASE("with paging the new task has its own CR3") {
   CHECK(m.old(0x1c) == 0);  // not saved
 }
 
-TEST_CASE("a virtual-8086 task is reported as not implemented") {
-  Tasks m;
-  m.task(0x24, kVM);
-  CHECK_THROWS_AS(far_jump(m.x, kNewTss, 0, 4), Unimplemented);
-}
-
 TEST_CASE("in a guest a task switch is a VM-exit that tells TSS and source, after the descriptor's checks") {
   for (const TaskSource source : kSources) {
     Tasks m;

@@ -125,6 +125,21 @@ TEST_CASE_FIXTURE(Blocks, "guest CR0.PG without PE is invalid guest state on bot
   CHECK(vmcb.entry_failure_reason() == svm::kExitInvalid);
 }
 
+TEST_CASE_FIXTURE(Blocks, "guest RFLAGS.VM is invalid guest state without CR0.PE and in long mode only") {
+  state.rflags |= core::kVM;
+  state.cr0 = core::kCr0Et;
+  CHECK_FALSE(vmcs.load(cpu).empty());
+  state.cr0 |= core::kCr0Pe;
+  CHECK(vmcs.load(cpu).empty());
+  state.cr0 |= core::kCr0Pg;
+  CHECK(vmcs.load(cpu).empty());
+  state.cr4 |= core::kCr4Pae;
+  state.efer |= core::kEferLme | core::kEferLma;
+  CHECK_FALSE(vmcs.load(cpu).empty());
+  state.rflags &= ~core::kVM;
+  CHECK(vmcs.load(cpu).empty());
+}
+
 TEST_CASE_FIXTURE(Blocks, "VMRUN needs EFER.SVME") {
   cpu.msrs[0xc0000080] = 0;
   CHECK_FALSE(vmcb.load(cpu).empty());
