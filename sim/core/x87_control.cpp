@@ -24,6 +24,10 @@ void fnclex(Executor& x, const MicroOp&) {
   check_no_wait(x);
   x.s->fpu.status &= 0x7f00;
 }
+// FNENI, FNDISI and FNSETPM: control of the 8087 and the 287, nothing since (SDM Vol. 3, "x87 FPU").
+void fnenable(Executor& x, const MicroOp&) {
+  check_no_wait(x);
+}
 void fldcw(Executor& x, const MicroOp& op) {
   check_x87(x);
   set_control(x.s->fpu, load<u16>(x, op));
@@ -143,6 +147,8 @@ constexpr auto Store = MemoryUse::Store;
 #define M(name) ZYDIS_MNEMONIC_##name
 const VectorRow kRows[] = {
     {M(FNINIT), None, None, fninit}, {M(FNCLEX), None, None, fnclex}, {M(FWAIT), None, None, wait},
+    {M(FENI8087_NOP), None, None, fnenable}, {M(FDISI8087_NOP), None, None, fnenable},
+    {M(FSETPM287_NOP), None, None, fnenable},
     {M(FLDCW), M16, None, fldcw}, {M(FNSTCW), M16, None, fnstcw, Store},
     {M(FNSTSW), M16, None, fnstsw, Store}, {M(FNSTSW), R16, None, fnstsw_ax},
     {M(FNSTENV), OperandKind::Mem14Bytes, None, fnstenv<u16>, Store},
