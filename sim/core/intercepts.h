@@ -47,7 +47,7 @@ enum class ExitKind : u8 {
 
 struct VmExit {
   ExitKind kind = ExitKind::None;
-  u8 instruction_length = 0;  // bytes of the exiting instruction; 0 for events
+  u8 instruction_length = 0;  // of the exiting instruction, or of the injected event's; 0 for other events
   u64 qualification =
       0;          // Io: port | size << 16 | in << 24 | string << 25; CrAccess and DrAccess: number |
                   // write << 8 | gpr << 16, CR's value in `value`; Exception: vector; Rdmsr/Wrmsr/Rdpmc: ECX

@@ -18,7 +18,8 @@ PendingEvent decode_interruption(u32 info, u32 error_code, u32 instruction_lengt
   event.type = static_cast<EventType>(info >> 8 & 7);
   event.has_error_code = info >> 11 & 1;
   event.error_code = event.has_error_code ? error_code : 0;
-  event.instruction_length = static_cast<u8>(instruction_length);
+  const bool software = event.type >= EventType::SoftwareInterrupt;
+  event.instruction_length = static_cast<u8>(software ? instruction_length : 0);
   return event;
 }
 

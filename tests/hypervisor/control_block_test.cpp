@@ -210,6 +210,22 @@ TEST_CASE_FIXTURE(Blocks, "exit information tells read from write, and port, siz
   CHECK(vmcb.exit_id(in_word).qualification == (1 | 2 << 4 | 0x1f0 << 16));
 }
 
+// SDM Vol. 3, "VM-Entry Controls for Event Injection".
+TEST_CASE_FIXTURE(Blocks,
+                  "the VM-entry instruction length belongs to software interrupts and exceptions only") {
+  PendingEvent software;
+  software.valid = true;
+  software.vector = 0x80;
+  software.type = EventType::SoftwareInterrupt;
+  software.instruction_length = 2;
+  vmcs.inject(software);
+  CHECK(vmcs.take_injection().instruction_length == 2);
+  PendingEvent external = software;
+  external.type = EventType::ExternalInterrupt;
+  vmcs.inject(external);
+  CHECK(vmcs.take_injection().instruction_length == 0);
+}
+
 TEST_CASE_FIXTURE(Blocks, "an injected event is delivered once: the exit clears the valid bit") {
   PendingEvent gp{true, kGP, EventType::HardwareException, true, 0x18, 0};
   for (GuestControl* control : {static_cast<GuestControl*>(&vmcs), static_cast<GuestControl*>(&vmcb)}) {
