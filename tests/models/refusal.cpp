@@ -166,5 +166,6 @@ TEST_CASE("a leaf that occurs twice is refused") {
 
 TEST_CASE("overrides change a model and are checked like the file") {
   CHECK(models::load_model("spr", {"width=4", "pmi.skid_cycles=0"}).width == 4);
-  CHECK_THROWS_WITH_AS(models::load_model("spr", {"width=99"}), doctest::Contains("--set model.width"), InputError);
+  CHECK_THROWS_WITH_AS(models::load_model("spr", {"width=99"}), doctest::Contains("--set model.width"),
+                       InputError);
 }
