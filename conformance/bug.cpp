@@ -30,7 +30,7 @@ Bug load_bug(const std::string& id) {
   const std::vector<std::string> ids = bug_ids();
   bool known = false;
   for (const std::string& name : ids) known = known || name == id;
-  if (!known) throw InputError("--bug", "", "'" + id + "'", expected_one_of(id, ids));
+  if (!known) throw InputError("defect", "", "'" + id + "'", expected_one_of(id, ids, "pmusim list bugs"));
 
   const JsonDocument document = load_json(data_path("conformance/bugs/" + id + ".json"));
   const JsonView root = document.root();

@@ -10,6 +10,7 @@
 #include "base/schema.h"
 #include "conformance/case_setup.h"
 #include "conformance/compiler.h"
+#include "conformance/target_catalog.h"
 
 namespace pmusim::conformance {
 namespace {
@@ -115,6 +116,11 @@ const std::vector<std::string>& case_areas() {
                                                  "version and CPUID",
                                                  "absent PMU"};
   return areas;
+}
+
+InputError no_case(const std::string& verb, const std::string& name, const std::vector<std::string>& ids) {
+  if (is_path(name)) return InputError(name, "", "no such file", "the file of a case");
+  return InputError(verb, "", "no case '" + name + "'", expected_one_of(name, ids, "pmusim list cases"));
 }
 
 Case load_case(const std::string& path) {

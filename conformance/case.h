@@ -64,6 +64,8 @@ struct Case {
   JsonView host_expect() const;
 };
 
+// For a name that is no case's, nor a file.
+InputError no_case(const std::string& verb, const std::string& name, const std::vector<std::string>& ids);
 Case load_case(const std::string& path);  // its id must be the file's name
 Case parse_case(const std::string& text, const std::string& name);
 

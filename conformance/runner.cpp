@@ -40,10 +40,9 @@ std::vector<Case> find_cases(const std::string& pattern, const std::vector<std::
       ids.push_back(c.id);
       if (pattern.empty() || ::fnmatch(pattern.c_str(), c.id.c_str(), 0) == 0) cases.push_back(std::move(c));
     }
-    if (cases.empty() && !pattern.empty())
-      throw InputError("conform", "", "no case '" + pattern + "'", expected_one_of(pattern, ids));
+    if (cases.empty() && !pattern.empty()) throw no_case("conform", pattern, ids);
   }
-  if (cases.empty()) throw InputError("conform", "", "no cases", "at least one");
+  if (cases.empty()) throw InputError(pattern, "", "a folder without cases", "at least one");
   std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.id < b.id; });
   return cases;
 }

@@ -111,6 +111,7 @@ GuestCpuid read_cpuid_file(const std::string& path) {
     entry.regs = {reg("eax"), reg("ebx"), reg("ecx"), reg("edx")};
     cpuid.table.entries.push_back(entry);
   }
+  if (cpuid.table.entries.empty()) root.at("leaves").fail("no leaf", "at least one");
   cpuid.perf_capabilities = root.get_u64("perf_capabilities", 0);
   return cpuid;
 }

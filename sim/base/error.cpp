@@ -67,9 +67,11 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
   return best;
 }
 
-std::string expected_one_of(const std::string& name, const std::vector<std::string>& valid) {
+std::string expected_one_of(const std::string& name, const std::vector<std::string>& valid,
+                            const std::string& listing) {
   const std::string near = nearest_name(name, valid);
   if (!near.empty()) return "a valid name; did you mean '" + near + "'?";
+  if (!listing.empty()) return "one that '" + listing + "' shows";
   std::string text = "one of";
   for (std::size_t i = 0; i < valid.size(); ++i) text += (i ? ", " : " ") + valid[i];
   return valid.empty() ? "nothing here" : text;

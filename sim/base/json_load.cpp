@@ -127,10 +127,12 @@ JsonDocument parse_json(const std::string& text, const std::string& name) {
     std::string reason = error.what();
     if (const auto colon = reason.find(": "); colon != std::string::npos) reason = reason.substr(colon + 2);
     const std::size_t offset = error.byte ? error.byte - 1 : 0;
-    throw InputError(name, "line " + std::to_string(line_at(text, offset)), "invalid JSON (" + reason + ")",
-                     "");
+    const bool empty = text.find_first_not_of(" \t\r\n") == std::string::npos;
+    throw InputError(name, "line " + std::to_string(line_at(text, offset)),
+                     empty ? "an empty file" : "invalid JSON (" + reason + ")", "JSON");
   } catch (const nlohmann::json::out_of_range& error) {
-    throw InputError(name, "", "a number out of range (" + std::string(error.what()) + ")", "");
+    throw InputError(name, "", "a number out of range (" + std::string(error.what()) + ")",
+                     "numbers of 64 bits");
   }
   // A byte order mark is accepted by the parser; it is not part of the text for the scan.
   const bool mark = text.compare(0, 3, "\xef\xbb\xbf") == 0;

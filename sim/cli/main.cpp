@@ -23,13 +23,20 @@ const CLI::App& deepest(const CLI::App& app) {
   return app;
 }
 
+std::vector<std::string> verbs_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  return names;
+}
+
 // The options and verbs that could have been meant.
 std::vector<std::string> names_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options())
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(sub->get_name());
+  const std::vector<std::string> verbs = verbs_of(app);
+  names.insert(names.end(), verbs.begin(), verbs.end());
   return names;
 }
 
@@ -70,16 +77,28 @@ int parse_and_run(int argc, char** argv) {
     }
     const std::string wanted = extra.substr(0, extra.find('='));
     const std::string near = nearest_name(wanted, names_of(verb));
-    return wrong_use(
-        verb, "unknown argument '" + extra + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+    const std::string hint = !near.empty() ? "; did you mean '" + near + "'?"
+                             : verb.get_name() == "run" && extra.front() != '-'
+                                 ? "; the guest's arguments follow '--'"
+                                 : "";
+    return wrong_use(verb, "unknown argument '" + extra + "'" + hint);
   } catch (const CLI::RequiredError& error) {
-    // Without a verb that is known, the first word is what was meant as one.
     const CLI::App& verb = deepest(app);
-    if (argc > 1 && verb.get_parent() == nullptr) {
-      const std::string word = argv[1];
-      return wrong_use(app, "unknown verb '" + word + "', expected " + expected_one_of(word, names_of(app)));
-    }
-    return wrong_use(verb, error.what());
+    const std::vector<std::string> verbs = verbs_of(verb);
+    if (verbs.empty()) return wrong_use(verb, std::string(error.what()) + ", found nothing");
+    // Without a verb that is known, the word in its place is what was meant as one.
+    int at = 1;
+    for (const CLI::App* outer = verb.get_parent(); outer; outer = outer->get_parent()) ++at;
+    if (argc <= at) return wrong_use(verb, "found no verb, expected " + expected_one_of("", verbs));
+    const std::string word = argv[at];
+    return wrong_use(verb, "unknown verb '" + word + "', expected " + expected_one_of(word, names_of(verb)));
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string text = error.what();
+    std::string name = text.substr(0, text.find_first_of(": "));
+    if (name.front() != '-') name = "--" + name;  // a flag is told without
+    const bool missing = text.find("missing") != std::string::npos;
+    return wrong_use(deepest(app), name + (missing ? ": found nothing after it, expected a value"
+                                                   : ": found a value, expected the option alone"));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     return wrong_use(deepest(app), error.what());

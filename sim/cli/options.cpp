@@ -63,7 +63,7 @@ void add_common(CLI::App& verb, Common& common) {
   add_number(verb, "--seed", common.seed, 0, ~u64{0}, "seed of RDRAND and RDSEED")
       ->default_str("1")
       ->each([&common](const std::string&) { common.seeded = true; });
-  verb.add_flag("--quiet", common.quiet, "no progress line");
+  verb.add_flag("--quiet", common.quiet, "no progress line")->disable_flag_override();
   verb.add_option("--color", common.color, "auto, never or always")->capture_default_str();
 }
 

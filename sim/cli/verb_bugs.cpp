@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
@@ -41,6 +42,9 @@ void print_row(const BugVerdict& v, std::size_t bug_width, std::size_t case_widt
 
 int check(const BugsOptions& o) {
   check_common(o.common);
+  for (auto id = o.ids.begin(); id != o.ids.end(); ++id)
+    if (std::find(o.ids.begin(), id, *id) != id)
+      throw InputError("bugs check", "", "'" + *id + "' twice", "each name once");
   handle_interrupts();
   RunPlan plan;
   plan.overrides = suite_overrides(o.common);

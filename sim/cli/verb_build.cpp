@@ -19,12 +19,13 @@ using namespace conformance;
 
 Case find_case(const std::string& name) {
   if (std::filesystem::is_regular_file(name)) return load_case(name);
+  if (std::filesystem::is_directory(name)) throw InputError(name, "", "a folder", "one case");
   std::vector<std::string> ids;
   for (Case& c : load_cases(data_path("conformance/cases"))) {
     if (c.id == name) return std::move(c);
     ids.push_back(c.id);
   }
-  throw InputError("build", "", "no case '" + name + "'", expected_one_of(name, ids));
+  throw no_case("build", name, ids);
 }
 
 int build(const std::string& name, const std::string& out) {

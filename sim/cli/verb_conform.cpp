@@ -85,11 +85,12 @@ void add_conform(CLI::App& app, Action& action) {
   add_text(*verb, "--out", o->out, "a path", "folder for config.json and all reports");
   add_number(*verb, "--max-cycles", o->max_cycles, 1, kMostCycles, "end a case after so many cycles");
   add_number(*verb, "--max-seconds", o->max_seconds, 1, kMostSeconds, "end a case after so much wall time");
-  verb->add_flag("--explain", o->explain, "show the guest's code beside each failure");
+  verb->add_flag("--explain", o->explain, "show the guest's code beside each failure")
+      ->disable_flag_override();
   add_text(*verb, "--timing", o->timing, "a timing",
            "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
       ->default_str("interval");
-  verb->add_flag("--step", o->step, "one instruction at a time");
+  verb->add_flag("--step", o->step, "one instruction at a time")->disable_flag_override();
   add_common(*verb, o->common);
   verb->callback([verb, o, &action] {
     const ConfigFolder folder(*verb, o->folder);

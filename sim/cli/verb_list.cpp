@@ -146,7 +146,7 @@ void add_list(CLI::App& app, Action& action) {
                    "models, policies, events, features (of --cpuid), cases, bugs or experiments")
       ->required();
   verb->add_option("--model", *model_lists, "events of these models; default: all");
-  verb->add_flag("--json", *as_json, "print one JSON array of objects");
+  verb->add_flag("--json", *as_json, "print one JSON array of objects")->disable_flag_override();
   verb->callback([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });
 }
 

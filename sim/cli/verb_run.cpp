@@ -116,6 +116,10 @@ Prepared prepare(RunConfig& c) {
   if (bare && p.scenario.steps)
     throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
                      "steps of a host with bare metal alone", "a policy, which has a host");
+  if (c.cpus > 1 && p.scenario.sync_window > p.model.ipi_latency)
+    throw InputError(c.scenario.empty() ? "--set" : c.scenario, "sync_window",
+                     fmt::format("{}", p.scenario.sync_window),
+                     fmt::format("1 to the model's IPI latency, {}, with several CPUs", p.model.ipi_latency));
   if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
   p.image = image_of(c);
   p.modules = modules_of(c);
@@ -316,7 +320,7 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
       ->capture_default_str();
   verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
   add_text(*verb, "--scenario", c->scenario, "a path", "what the host does (JSON)");
-  verb->add_flag("--step", c->step, "one instruction at a time");
+  verb->add_flag("--step", c->step, "one instruction at a time")->disable_flag_override();
   verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")
       ->allow_extra_args(false);
   add_text(*verb, "--record", c->record, "a path",

@@ -13,7 +13,7 @@ namespace pmusim::platform {
 namespace {
 
 constexpr u64 kMaxFile = u64{1} << 30, kRealModeEnd = 0x100000;
-constexpr const char* kReadable = "a readable image";
+constexpr const char* kReadable = "a readable file";
 
 void check(const ImageReader& r, Image& image) {
   std::sort(image.segments.begin(), image.segments.end(),

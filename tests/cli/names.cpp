@@ -51,11 +51,13 @@ TEST_CASE("a misspelt name ends with status 2 and the nearest valid name") {
       {"conform --model spr --policy all --format jsn", "'json'"},
       {"conform --model spr --policy all --target kwm", "'kvm'"},
       {"conform --model spr --policy all --color sometimes", "auto"},
-      {"conform --model spr --policy all --bug nothing-like-it", "lvtpc-not-masked-on-pmi"},
+      {"conform --model spr --policy all --bug nothing-like-it", "'pmusim list bugs'"},
       {"conform no-such-case* --model spr --policy all", "no-such-case*"},
       {"conform --model spr --policy all --set modle.x=1", "'model'"},
       {"run image.elf --model spr --policy bare-mettal", "'bare-metal'"},
       {"bugs check no-such-bug", "no-such-bug"},
+      {"bugs chek", "unknown verb 'chek', expected a valid name; did you mean 'check'?"},
+      {"trace viwe x", "unknown verb 'viwe', expected a valid name; did you mean 'view'?"},
   };
   for (const auto& w : wrong) {
     CAPTURE(w.arguments);

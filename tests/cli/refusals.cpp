@@ -180,6 +180,44 @@ TEST_CASE("an empty list of names is refused, it does not stand for none") {
   }
 }
 
+TEST_CASE("what is missing is told as what was expected in its place") {
+  const Refusal missing[] = {
+      {"", {"found no verb, expected one of list, run, conform"}},
+      {"bugs", {"found no verb, expected one of check", "'pmusim bugs --help'"}},
+      {"trace", {"found no verb, expected one of view, validate"}},
+      {"run " + kHello + " --cpus", {"--cpus: found nothing after it, expected a value"}},
+      {"run " + kHello + " --step=5", {"--step: found a value, expected the option alone"}},
+      {"run " + kHello + " --quiet=x", {"--quiet: found a value, expected the option alone"}},
+  };
+  for (const Refusal& r : missing) check_refused(r);
+  for (const char* arguments : {"list", "build", "trace view"})
+    CHECK(pmusim_command(arguments).err.find(" is required, found nothing") != std::string::npos);
+  CHECK(pmusim_command("run " + kHello + " more").err.find("arguments follow '--'") != std::string::npos);
+}
+
+TEST_CASE("files and folders that are not what a verb reads are refused by name") {
+  const std::string folder = fresh_folder("not_a_case"),
+                    run = "run " + kHello + " --model spr --policy emulated ";
+  const std::string empty = write(folder + "/empty.json", ""), none = folder + "/none.json";
+  const std::string suite = " --model spr --policy emulated";
+  const std::string cases = fresh_folder("no_cases");
+  check_refused({"conform " + none + suite, {none + ": found no such file"}});
+  check_refused({"conform " + cases + suite, {cases + ": found a folder without cases"}});
+  check_refused({"conform nothing-like-it" + suite, {"no case 'nothing-like-it'", "'pmusim list cases'"}});
+  check_refused({"build " + none + " --out " + folder + "/x", {none + ": found no such file"}});
+  check_refused(
+      {"build " + cases + " --out " + folder + "/x", {cases + ": found a folder, expected one case"}});
+  for (const std::string& reader : {run + "--scenario ", run + "--cpuid ", run + "--config ",
+                                    "run " + kHello + " --policy emulated --model ", "conform" + suite + " "})
+    check_refused({reader + empty, {empty + ": line 1: found an empty file, expected JSON"}});
+  check_refused({run + "--module " + cases, {cases + ": found Is a directory, expected a readable file"}});
+  check_refused({run + "--cpuid " + write(folder + "/leaves.json", R"({"leaves": []})"),
+                 {"leaves.json: line 1, /leaves: found no leaf"}});
+  check_refused(
+      {run + "--cpus 2 --set scenario.sync_window=99999", {"sync_window", "found 99999", "IPI latency"}});
+  check_refused({"bugs check rdpmc-type-as-flag rdpmc-type-as-flag", {"'rdpmc-type-as-flag' twice"}});
+}
+
 TEST_CASE("a name that stands twice in a list is refused, it is not dropped") {
   const std::string run = "run " + kHello + " --model spr ";
   check_refused({run + "--policy emulated,emulated", {"--policy: found 'emulated' twice"}});
