@@ -1,55 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Address translation. Expectations: SDM Vol. 3, "Paging": "32-Bit Paging", "PAE Paging", "4-Level Paging",
-// "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags", "Caching Translation Information".
-#include "core/mmu.h"
-
+// Address translation. Expectations: SDM Vol. 3, "Paging": "4-Level Paging", "Access Rights", "Page-Fault
+// Exceptions", "Accessed and Dirty Flags".
 #include <doctest/doctest.h>
 
-#include <map>
-
-#include "machine.h"
+#include "translation.h"
 
 using namespace pmusim;
 using namespace pmusim::core;
 using namespace pmusim::core::test;
-
-namespace {
-
-constexpr u64 kP = Machine::kP, kW = Machine::kW, kU = Machine::kU, kA = Machine::kA, kD = Machine::kD,
-              kPs = Machine::kPs, kG = Machine::kG, kNx = Machine::kNx;
-constexpr u32 kErrP = 1, kErrW = 2, kErrU = 4, kErrRsvd = 8, kErrI = 16;
-constexpr u64 kAt = 0x40000000;  // a linear address the identity map does not cover
-
-bool page_fault(Machine& m, u64 linear, char access, u32 error) {
-  const auto fault = fault_of([&] {
-    if (access == 'r') m.mmu.read<u32>(linear);
-    if (access == 'w') m.mmu.write<u32>(linear, 1);
-    if (access == 'x') m.mmu.fetch(linear);
-  });
-  return fault && fault->vector == kPF && fault->error_code == error && fault->sets_cr2 &&
-         fault->cr2 == linear;
-}
-bool allowed(Machine& m, u64 linear, char access) {
-  return !fault_of([&] {
-    if (access == 'r') m.mmu.read<u32>(linear);
-    if (access == 'w') m.mmu.write<u32>(linear, 1);
-    if (access == 'x') m.mmu.fetch(linear);
-  });
-}
-
-struct PageMap : SecondStage {
-  std::map<u64, Result> pages;
-  bool identity = true;
-  Result translate(u64 gpa) const override {
-    const auto it = pages.find(gpa & ~kPageMask);
-    if (it == pages.end()) return identity ? Result{true, true, gpa} : Result{};
-    Result r = it->second;
-    r.address |= gpa & kPageMask;
-    return r;
-  }
-};
-
-}  // namespace
 
 TEST_CASE("without paging a linear address is physical and wraps at 4 GiB") {
   Machine m;
@@ -240,123 +198,6 @@ TEST_CASE("system accesses have supervisor rights at CPL 3") {
   CHECK(page_fault(m, kAt, 'r', kErrP | kErrU));  // and leave none behind in the TLB
 }
 
-TEST_CASE("an entry cached at CPL 0 gives no rights at CPL 3") {
-  Machine m;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP | kW);
-  CHECK(allowed(m, kAt, 'w'));
-  m.s.cpl = 3;
-  m.mmu.access_changed();
-  CHECK(page_fault(m, kAt, 'r', kErrP | kErrU));
-  CHECK(page_fault(m, kAt, 'w', kErrP | kErrW | kErrU));
-}
-
-TEST_CASE("32-bit paging: two levels, 4-MiB pages with PSE, bit 7 ignored without") {
-  Machine m;
-  m.protected_mode();
-  m.s.cr3 = 0x20000;
-  m.s.cr0 |= kCr0Pg;
-  m.put(0x20000, 0x21000 | kP | kW, 4);
-  m.put(0x21000 + 0x40 * 4, 0x6000 | kP | kW, 4);
-  m.put(0x20000 + 4, 0x0 | kP | kW | kPs, 4);  // PSE: 4 MiB at 0
-  m.put(0x6008, 99);
-  m.mmu.set_state(&m.s);
-  CHECK(m.mmu.read<u64>(0x40008) == 99);
-  CHECK(m.get(0x21000 + 0x40 * 4, 4) == (0x6000 | kP | kW | kA));
-  m.s.cr4 = kCr4Pse;
-  m.mmu.set_state(&m.s);
-  CHECK(m.mmu.read<u64>(0x406008) == 99);
-  m.put(0x20000 + 4, 0x200000 | kP | kW | kPs, 4);  // bit 21 is reserved
-  m.mmu.flush_all();
-  CHECK(page_fault(m, 0x406008, 'r', kErrP | kErrRsvd));
-}
-
-TEST_CASE("PAE paging: four PDPTEs without rights or accessed flags, 2-MiB pages") {
-  Machine m;
-  m.protected_mode();
-  m.s.cr3 = 0x20020;
-  m.s.cr4 = kCr4Pae;
-  m.s.cr0 |= kCr0Pg;
-  m.put(0x20020 + 8, 0x21000 | kP);
-  m.put(0x21000, 0x200000 | kP | kW | kU | kPs);
-  m.put(0x200010, 55);
-  m.mmu.set_state(&m.s);
-  m.user();
-  CHECK(m.mmu.read<u64>(0x40000010) == 55);
-  CHECK(allowed(m, 0x40000010, 'w'));
-  CHECK(m.get(0x20028) == (0x21000 | kP));
-  m.put(0x20028, 0x21000 | kP | kW);  // R/W is reserved in a PDPTE
-  m.mmu.flush_all();
-  CHECK(page_fault(m, 0x40000010, 'r', kErrP | kErrRsvd | kErrU));
-}
-
-TEST_CASE("CR3 writes keep global pages only with CR4.PGE, INVLPG drops them") {
-  for (const bool pge : {false, true}) {
-    CAPTURE(pge);
-    Machine m;
-    m.long_mode();
-    if (pge) m.s.cr4 |= kCr4Pge;
-    m.mmu.set_state(&m.s);
-    m.map(kAt, 0x6000, kP | kG);
-    m.map(kAt + 0x1000, 0x6000, kP);
-    m.mmu.read<u8>(kAt);
-    m.mmu.read<u8>(kAt + 0x1000);
-    m.map(kAt, 0, 0);
-    m.map(kAt + 0x1000, 0, 0);
-    CHECK(allowed(m, kAt + 0x1000, 'r'));  // stale, as on hardware
-    m.mmu.flush_non_global();
-    CHECK(allowed(m, kAt, 'r') == pge);
-    CHECK_FALSE(allowed(m, kAt + 0x1000, 'r'));
-    m.mmu.flush_page(kAt);
-    CHECK_FALSE(allowed(m, kAt, 'r'));
-  }
-}
-
-TEST_CASE("entries of one address-space tag serve no other, and survive a visit to it") {
-  Machine m;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP);
-  m.mmu.read<u8>(kAt);
-  const u64 walks = m.mmu.page_walks;
-  CpuState other = m.s;
-  m.mmu.set_state(&other);
-  m.mmu.set_world(nullptr, nullptr, 5);
-  m.mmu.read<u8>(kAt);
-  CHECK(m.mmu.page_walks == walks + 1);
-  m.map(kAt + 0x1000, 0x6000, kP);
-  m.mmu.read<u8>(kAt + 0x1000);
-  m.mmu.set_state(&m.s);
-  m.mmu.set_world(nullptr, nullptr, 0);
-  m.mmu.read<u8>(kAt);
-  m.mmu.set_state(&other);
-  m.mmu.set_world(nullptr, nullptr, 5);
-  const u64 before = m.mmu.page_walks;
-  m.mmu.read<u8>(kAt + 0x1000);
-  CHECK(m.mmu.page_walks == before);
-  m.mmu.flush_tag(5);
-  m.mmu.read<u8>(kAt + 0x1000);
-  CHECK(m.mmu.page_walks == before + 1);
-}
-
-TEST_CASE("paging registers changed from outside drop the tag's entries at the next set_state") {
-  Machine m;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP);
-  m.mmu.read<u8>(kAt);
-  m.map(kAt, 0, 0);
-  m.mmu.set_state(&m.s);
-  CHECK(allowed(m, kAt, 'r'));
-  m.s.cr4 |= kCr4Pge;
-  m.mmu.set_state(&m.s);
-  CHECK_FALSE(allowed(m, kAt, 'r'));
-}
-
-TEST_CASE("an address-space tag beyond the TLB's range is refused") {
-  Machine m;
-  CHECK_NOTHROW(m.mmu.set_world(nullptr, nullptr, Mmu::kTags - 1));
-  CHECK_THROWS(m.mmu.set_world(nullptr, nullptr, Mmu::kTags));
-}
-
 TEST_CASE("stores to a page with decoded code are noticed, also when the page was written before") {
   struct Watcher : CodeWatcher {
     unsigned written = 0;
@@ -408,65 +249,6 @@ TEST_CASE("a page-table entry outside RAM reads as all ones, so the walk faults 
   CHECK(page_fault(m, kAt, 'r', kErrP | kErrRsvd));
 }
 
-TEST_CASE("in guest mode what the second stage does not allow is a VM-exit") {
-  Machine m;
-  FakeIntercepts intercepts;
-  PageMap second;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP | kW);
-  second.pages[0x6000] = {true, false, 0x7000};
-  m.mmu.set_world(&second, &intercepts, 3);
-  m.put(0x7010, 42);
-  CHECK(m.mmu.read<u64>(kAt + 0x10) == 42);
-  auto exit = exit_of([&] { m.mmu.write<u64>(kAt + 0x10, 1); });
-  REQUIRE(exit);
-  CHECK(exit->kind == ExitKind::SecondStageFault);
-  CHECK(exit->guest_physical == 0x6010);
-  CHECK(exit->guest_linear == kAt + 0x10);
-  CHECK(exit->write);
-  second.pages[0x6000] = {};
-  m.mmu.flush_tag(3);
-  exit = exit_of([&] { m.mmu.fetch(kAt); });
-  REQUIRE(exit);
-  CHECK(exit->fetch);
-  CHECK_FALSE(exit->write);
-  CHECK(m.env.mmio_reads.empty());
-}
-
-TEST_CASE("page tables too go through the second stage") {
-  Machine m;
-  FakeIntercepts intercepts;
-  PageMap second;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP | kW);
-  const u64 pte = m.entry_at(kAt, 1);
-  second.pages[pte & ~kPageMask] = {};
-  m.mmu.set_world(&second, &intercepts, 3);
-  auto exit = exit_of([&] { m.mmu.read<u8>(kAt); });
-  REQUIRE(exit);
-  CHECK(exit->guest_physical == pte);
-  second.pages[pte & ~kPageMask] = {true, false, pte & ~kPageMask};  // setting the accessed flag is a write
-  exit = exit_of([&] { m.mmu.read<u8>(kAt); });
-  REQUIRE(exit);
-  CHECK(exit->write);
-}
-
-TEST_CASE(
-    "an emulator sees what the second stage does not map as memory-mapped I/O at the guest-physical "
-    "address") {
-  Machine m;
-  PageMap second;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP | kW);
-  second.pages[0x6000] = {true, false, 0x7000};
-  m.mmu.set_world(&second, nullptr, 3);
-  m.mmu.read<u32>(kAt + 8);
-  CHECK(m.env.mmio_reads.empty());
-  m.mmu.write<u32>(kAt + 8, 5);
-  CHECK(m.env.mmio_writes == std::vector<u64>{0x6008});
-  CHECK(m.get(0x7008, 4) == 0);
-}
-
 TEST_CASE("a quiet translation neither faults nor sets flags") {
   Machine m;
   m.long_mode();
@@ -479,19 +261,6 @@ TEST_CASE("a quiet translation neither faults nor sets flags") {
   CHECK_FALSE(m.mmu.translate_quietly(0x800000000000, gpa));
 }
 
-TEST_CASE("a dirty page is still read-only where the second stage says so, also after a read") {
-  Machine m;
-  FakeIntercepts intercepts;
-  PageMap second;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP | kW | kA | kD);
-  second.pages[0x6000] = {true, false, 0x7000};
-  m.mmu.set_world(&second, &intercepts, 3);
-  m.mmu.read<u8>(kAt);
-  CHECK(exit_of([&] { m.mmu.write<u8>(kAt, 1); }));
-  CHECK(m.get(0x7000, 1) == 0);
-}
-
 TEST_CASE("a store to a page that held code before its translation was cached is noticed") {
   Machine m;
   m.long_mode();
@@ -500,53 +269,4 @@ TEST_CASE("a store to a page that held code before its translation was cached is
   m.mmu.read<u8>(kAt);
   m.mmu.write<u8>(kAt, 1);
   CHECK_FALSE(m.ram.has_code(0x6000));
-}
-
-TEST_CASE("flushes of one address-space tag leave the others alone") {
-  Machine m;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP);
-  m.mmu.read<u8>(kAt);
-  const u64 walks = m.mmu.page_walks;
-  m.mmu.flush_tag(5);
-  m.mmu.read<u8>(kAt);
-  CHECK(m.mmu.page_walks == walks);
-  m.mmu.set_world(nullptr, nullptr, 5);
-  m.map(kAt + 0x1000, 0x6000, kP);
-  m.mmu.read<u8>(kAt + 0x1000);
-  m.mmu.flush_non_global();
-  m.mmu.set_world(nullptr, nullptr, 0);
-  const u64 before = m.mmu.page_walks;
-  m.mmu.read<u8>(kAt);
-  CHECK(m.mmu.page_walks == before);
-}
-
-TEST_CASE("another second stage under the same tag drops its entries") {
-  Machine m;
-  FakeIntercepts intercepts;
-  PageMap one, two;
-  m.long_mode();
-  m.map(kAt, 0x6000, kP);
-  two.pages[0x6000] = {true, true, 0x7000};
-  m.put(0x7000, 9, 1);
-  m.mmu.set_world(&one, &intercepts, 3);
-  CHECK(m.mmu.read<u8>(kAt) == 0);
-  m.mmu.set_world(&two, &intercepts, 3);
-  CHECK(m.mmu.read<u8>(kAt) == 9);
-}
-
-TEST_CASE("PAE paging reserves bits 62:52, which 4-level paging ignores") {
-  Machine m;
-  m.protected_mode();
-  m.s.cr3 = 0x20000;
-  m.s.cr4 = kCr4Pae;
-  m.s.cr0 |= kCr0Pg;
-  m.put(0x20000, 0x21000 | kP);
-  m.put(0x21000, kP | kPs | u64{1} << 52);
-  m.mmu.set_state(&m.s);
-  CHECK(page_fault(m, 0x6000, 'r', kErrP | kErrRsvd));
-  Machine n;
-  n.long_mode();
-  n.map(kAt, 0x6000, kP | u64{1} << 52 | u64{1} << 62);
-  CHECK(allowed(n, kAt, 'r'));
 }
