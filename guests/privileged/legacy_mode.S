@@ -5,14 +5,13 @@
    interrupt stores everything in probe_out and comes back to long mode. Paging in protected mode is on where
    probe_legacy_cr3 is not 0. The real-mode part is copied to REAL_MODE_BASE. */
 #include "layout.h"
+#include "registers.h"
+
+#define IN_GPR(n) %cs:probe_in + 8 * n
+#define OUT_GPR(n) %ss:probe_out + 8 * n
 
     .macro save_callee
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_CALLEE_SAVED
     mov %rsp, probe_kernel_rsp
     mov $CR2_BEFORE, %eax
     mov %rax, %cr2
@@ -92,13 +91,7 @@ probe_enter_legacy:
     mov %eax, %gs
     mov probe_in + IN_DS, %eax
     mov %eax, %ds
-4:  mov %cs:probe_in + 8 * 0, %eax
-    mov %cs:probe_in + 8 * 1, %ecx
-    mov %cs:probe_in + 8 * 2, %edx
-    mov %cs:probe_in + 8 * 3, %ebx
-    mov %cs:probe_in + 8 * 5, %ebp
-    mov %cs:probe_in + 8 * 6, %esi
-    mov %cs:probe_in + 8 * 7, %edi
+4:  LOAD_GPRS32(IN_GPR)
     .globl probe_legacy_iret
 probe_legacy_iret:
     iretl
@@ -119,13 +112,7 @@ probe_legacy_stubs:
     .endr
 
 common32:
-    mov %eax, %ss:probe_out + 8 * 0
-    mov %ecx, %ss:probe_out + 8 * 1
-    mov %edx, %ss:probe_out + 8 * 2
-    mov %ebx, %ss:probe_out + 8 * 3
-    mov %ebp, %ss:probe_out + 8 * 5
-    mov %esi, %ss:probe_out + 8 * 6
-    mov %edi, %ss:probe_out + 8 * 7
+    STORE_GPRS32(OUT_GPR)
     mov %esp, %ss:probe_out + OUT_RSP
     mov %esp, %edx
     mov %ss, %ecx
@@ -190,12 +177,7 @@ enter_long_mode_again:
     mov $TSS64, %eax
     ltr %ax
     mov probe_kernel_rsp, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    POP_CALLEE_SAVED
     ret
 
     .globl probe_enter_real
@@ -214,6 +196,8 @@ probe_real_in:                      /* as probe_in, 32 bits each */
 probe_real_out:                     /* 8 GPRs, vector, SP, FLAGS, CS, SS, DS, ES, FS, GS, 3 words of frame */
     .skip 20 * 4
 #define LOCAL(x) %cs:(x - probe_real_begin)
+#define REAL_IN_GPR(n) LOCAL(probe_real_in + 4 * n)
+#define REAL_OUT_GPR(n) LOCAL(probe_real_out + 4 * n)
     .code16
 real_entry:
     mov $KERNEL_DATA16, %ax
@@ -235,13 +219,7 @@ real_entry:
     pushw LOCAL(probe_real_in + 4 * 17)
     pushw LOCAL(probe_real_in + 4 * 18)
     pushw LOCAL(probe_real_in + 4 * 16)
-    mov LOCAL(probe_real_in + 4 * 0), %eax
-    mov LOCAL(probe_real_in + 4 * 1), %ecx
-    mov LOCAL(probe_real_in + 4 * 2), %edx
-    mov LOCAL(probe_real_in + 4 * 3), %ebx
-    mov LOCAL(probe_real_in + 4 * 5), %ebp
-    mov LOCAL(probe_real_in + 4 * 6), %esi
-    mov LOCAL(probe_real_in + 4 * 7), %edi
+    LOAD_GPRS32(REAL_IN_GPR)
     iretw
 
     .macro stub16 n
@@ -257,13 +235,7 @@ probe_real_stubs:
     .set i, i + 1
     .endr
 common16:
-    mov %eax, LOCAL(probe_real_out + 4 * 0)
-    mov %ecx, LOCAL(probe_real_out + 4 * 1)
-    mov %edx, LOCAL(probe_real_out + 4 * 2)
-    mov %ebx, LOCAL(probe_real_out + 4 * 3)
-    mov %ebp, LOCAL(probe_real_out + 4 * 5)
-    mov %esi, LOCAL(probe_real_out + 4 * 6)
-    mov %edi, LOCAL(probe_real_out + 4 * 7)
+    STORE_GPRS32(REAL_OUT_GPR)
     mov %esp, LOCAL(probe_real_out + 4 * 9)
     pushfw
     popw LOCAL(probe_real_out + 4 * 10)

@@ -3,16 +3,16 @@
    probe_in and goes there by IRETQ; whatever interrupt comes first stores every register and the words on top
    of its stack in probe_out and returns to the caller of probe_enter_long. */
 #include "layout.h"
+#include "registers.h"
+
+#define IN_GPR(n) probe_in + 8 * n
+#define OUT_GPR(n) probe_out + 8 * n
+
     .text
     .code64
     .globl probe_enter_long
 probe_enter_long:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_CALLEE_SAVED
     mov %rsp, probe_kernel_rsp
     mov $CR2_BEFORE, %eax
     mov %rax, %cr2
@@ -30,20 +30,7 @@ probe_enter_long:
     pushq probe_in + IN_CS
     pushq probe_in + IN_RIP
     mov probe_in + 8 * 0, %rax
-    mov probe_in + 8 * 1, %rcx
-    mov probe_in + 8 * 2, %rdx
-    mov probe_in + 8 * 3, %rbx
-    mov probe_in + 8 * 5, %rbp
-    mov probe_in + 8 * 6, %rsi
-    mov probe_in + 8 * 7, %rdi
-    mov probe_in + 8 * 8, %r8
-    mov probe_in + 8 * 9, %r9
-    mov probe_in + 8 * 10, %r10
-    mov probe_in + 8 * 11, %r11
-    mov probe_in + 8 * 12, %r12
-    mov probe_in + 8 * 13, %r13
-    mov probe_in + 8 * 14, %r14
-    mov probe_in + 8 * 15, %r15
+    LOAD_GPRS(IN_GPR)
     .globl probe_iret
 probe_iret:                         /* where a fault of the IRETQ itself is reported */
     iretq
@@ -68,20 +55,7 @@ probe_stubs:
     .globl probe_caught             /* for code that ends a probe without an interrupt: vector in EAX */
 probe_caught:
 common:
-    mov %rcx, probe_out + 8 * 1
-    mov %rdx, probe_out + 8 * 2
-    mov %rbx, probe_out + 8 * 3
-    mov %rbp, probe_out + 8 * 5
-    mov %rsi, probe_out + 8 * 6
-    mov %rdi, probe_out + 8 * 7
-    mov %r8, probe_out + 8 * 8
-    mov %r9, probe_out + 8 * 9
-    mov %r10, probe_out + 8 * 10
-    mov %r11, probe_out + 8 * 11
-    mov %r12, probe_out + 8 * 12
-    mov %r13, probe_out + 8 * 13
-    mov %r14, probe_out + 8 * 14
-    mov %r15, probe_out + 8 * 15
+    STORE_GPRS(OUT_GPR)
     mov %rax, probe_out + OUT_VECTOR
     mov %rsp, probe_out + OUT_RSP
     mov %rsp, %rdx
@@ -123,11 +97,6 @@ common:
     pushq $KERNEL_CODE
     pushq $1f
     lretq
-1:  pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+1:  POP_CALLEE_SAVED
     ret
     .section .note.GNU-stack, "", @progbits

@@ -2,6 +2,7 @@
    The 256 interrupt entry points, the way into and out of CPL 3, and the minimal handlers whose instruction
    counts are part of a measured program's expectation (one IRETQ, nothing else). */
 #include "offsets.h"
+#include "registers.h"
     .text
     .code64
 
@@ -76,12 +77,7 @@ rt_bare_iret:
        faults; returns its RAX | RDX << 32 (the low halves). rt_interrupt comes back through rt_user_return. */
     .globl rt_user_call, rt_user_return
 rt_user_call:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_CALLEE_SAVED
     mov %rsp, %gs:CPU_USER_RETURN_RSP
     mov %rdx, %rcx
     push $(RT_USER_DATA | 3)
@@ -94,24 +90,14 @@ rt_user_call:
 rt_user_return:                     /* RDI = value to return */
     mov %rdi, %rax
     mov %gs:CPU_USER_RETURN_RSP, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    POP_CALLEE_SAVED
     ret
 
     /* void rt_protected_call(u64 code, void* frame): calls emitted code with RDI = frame. A fault inside it comes
        back here (through rt_interrupt), with the fault recorded. */
     .globl rt_protected_call, rt_protected_return
 rt_protected_call:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    PUSH_CALLEE_SAVED
     sub $8, %rsp
     mov %rsp, %gs:CPU_PROTECTED_RSP
     mov %rdi, %rax
@@ -121,12 +107,7 @@ rt_protected_return:
     mov %gs:CPU_PROTECTED_RSP, %rsp
     movq $0, %gs:CPU_PROTECTED_RSP
     add $8, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    POP_CALLEE_SAVED
     ret
 
     /* The program of rdpmc at CPL 3: UD2 leaves (a faulting instruction does not retire). */

@@ -3,6 +3,8 @@
    silicon_enter(): loads silicon_frame's state and jumps to its rip, by a far jump to 16- and 32-bit code.
    silicon_exit: reached by a jump after the instruction; saves the state and returns from silicon_enter().
    silicon_return: reached from the signal handler, which has saved the state itself. */
+#include "guests/runtime/registers.h"
+
 #if defined(__x86_64__)
 #define GPR(n) silicon_frame+8*(n)(%rip)
 #define RIP_AT silicon_frame+128(%rip)
@@ -20,12 +22,7 @@
 	.globl silicon_enter, silicon_exit, silicon_return
 	.type silicon_enter, @function
 silicon_enter:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	PUSH_CALLEE_SAVED
 	mov %rsp, HOST_RSP
 	cmpb $0, USES_FX
 	je 1f
@@ -40,20 +37,7 @@ silicon_enter:
 	mov SELECTOR(2), %ss
 2:	pushq RFLAGS_AT
 	popfq
-	mov GPR(1), %rcx
-	mov GPR(2), %rdx
-	mov GPR(3), %rbx
-	mov GPR(5), %rbp
-	mov GPR(6), %rsi
-	mov GPR(7), %rdi
-	mov GPR(8), %r8
-	mov GPR(9), %r9
-	mov GPR(10), %r10
-	mov GPR(11), %r11
-	mov GPR(12), %r12
-	mov GPR(13), %r13
-	mov GPR(14), %r14
-	mov GPR(15), %r15
+	LOAD_GPRS(GPR)
 	mov GPR(4), %rsp
 	mov GPR(0), %rax
 	jmp *HOW
@@ -66,21 +50,8 @@ silicon_enter_compat:
 
 silicon_exit:
 	mov %rax, GPR(0)
-	mov %rcx, GPR(1)
-	mov %rdx, GPR(2)
-	mov %rbx, GPR(3)
+	STORE_GPRS(GPR)
 	mov %rsp, GPR(4)
-	mov %rbp, GPR(5)
-	mov %rsi, GPR(6)
-	mov %rdi, GPR(7)
-	mov %r8, GPR(8)
-	mov %r9, GPR(9)
-	mov %r10, GPR(10)
-	mov %r11, GPR(11)
-	mov %r12, GPR(12)
-	mov %r13, GPR(13)
-	mov %r14, GPR(14)
-	mov %r15, GPR(15)
 	mov HOST_RSP, %rsp
 	pushfq
 	popq RFLAGS_AT
@@ -108,12 +79,7 @@ silicon_return:
 	popfq
 	fninit
 	ldmxcsr default_mxcsr(%rip)
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	POP_CALLEE_SAVED
 	ret
 	.size silicon_enter, .-silicon_enter
 
