@@ -31,6 +31,8 @@ inline constexpr u32 kReasonInvalidGuestState = 33, kReasonMsrLoading = 34, kRea
 // VM-instruction errors (entries that do not reach the guest).
 inline constexpr u32 kErrorInvalidControls = 7, kErrorInvalidHostState = 8;
 
+// The processor-based control by which such an instruction exits; 0: there is none.
+u32 control_bit(core::ExitKind kind);
 u32 exit_reason(const core::VmExit& exit);
 const char* exit_reason_name(u32 reason);
 }  // namespace vmx
