@@ -32,4 +32,13 @@ bool decode_instruction(Instruction& instruction);
 // Prefixes, mnemonic, operand kinds and sizes, opcode, mode: the identity of a form.
 std::string key_of(const Instruction& instruction);
 
+// The families that save and restore extended state, without those for supervisors.
+inline bool is_xsave(ZydisMnemonic m) {
+  return m == ZYDIS_MNEMONIC_XSAVE || m == ZYDIS_MNEMONIC_XSAVE64 || m == ZYDIS_MNEMONIC_XSAVEOPT ||
+         m == ZYDIS_MNEMONIC_XSAVEOPT64 || m == ZYDIS_MNEMONIC_XSAVEC || m == ZYDIS_MNEMONIC_XSAVEC64;
+}
+inline bool is_xrstor(ZydisMnemonic m) {
+  return m == ZYDIS_MNEMONIC_XRSTOR || m == ZYDIS_MNEMONIC_XRSTOR64;
+}
+
 }  // namespace pmusim::silicon

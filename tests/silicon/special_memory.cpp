@@ -42,6 +42,25 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
   const u64 near = offset_in(i.cs) & (size == 2 ? 0xffff : ~u64{0}),
             code = kCode - destination_ + offset_in(i.cs);
   if (form.branches && !form.far && !long_mode && near - code < kCodeSize) return false;
+  // What an XSAVE area holds (SDM Vol. 1, "XSAVE Area"): mostly a legal header and MXCSR.
+  if (is_xsave(form.mnemonic) || is_xrstor(form.mnemonic)) {
+    Patch& header = in.patches[1];
+    const u64 from = operand + 512 - kData;
+    if (from > kDataSize - 64) return true;  // nor below the pages
+    header.offset = static_cast<u32>(from);
+    header.size = sizeof header.bytes;
+    std::fill(std::begin(header.bytes), std::end(header.bytes), u8{0});
+    const u64 present = rng_.below(4), compacted = u64{1} << 63;
+    // No component that the host has and the core has not.
+    const u64 odd = rng_.below(8) ? 0 : u64{1} << (19 + rng_.below(40));
+    put_memory(in, operand + 512, present | odd, 8);
+    if (rng_.below(2))
+      put_memory(in, operand + 520, compacted | present | rng_.below(4) | (odd & rng_.next()), 8);
+    if (rng_.below(8) == 0) put_memory(in, operand + 528 + rng_.below(32), 1 + rng_.below(255), 1);
+    const u32 mxcsr = static_cast<u32>(rng_.next()) & (rng_.below(8) ? 0xffbf : 0x4ffff);
+    put_memory(in, operand + 24, mxcsr, 4);
+    return true;
+  }
   switch (form.mnemonic) {
     case ZYDIS_MNEMONIC_POPF:
     case ZYDIS_MNEMONIC_POPFD:
@@ -72,32 +91,6 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
     case ZYDIS_MNEMONIC_LSS:
       if (rng_.below(2)) put_memory(in, operand + std::min(size, long_mode && !amd_ ? 8u : 4u), selector, 2);
       return true;
-    // What an XSAVE area holds (SDM Vol. 1, "XSAVE Area"): mostly a legal header and MXCSR.
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEOPT:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XSAVEC64:
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64: {
-      Patch& header = in.patches[1];
-      const u64 from = operand + 512 - kData;
-      if (from > kDataSize - 64) return true;  // nor below the pages
-      header.offset = static_cast<u32>(from);
-      header.size = sizeof header.bytes;
-      std::fill(std::begin(header.bytes), std::end(header.bytes), u8{0});
-      const u64 present = rng_.below(4), compacted = u64{1} << 63;
-      // No component that the host has and the core has not.
-      const u64 odd = rng_.below(8) ? 0 : u64{1} << (19 + rng_.below(40));
-      put_memory(in, operand + 512, present | odd, 8);
-      if (rng_.below(2))
-        put_memory(in, operand + 520, compacted | present | rng_.below(4) | (odd & rng_.next()), 8);
-      if (rng_.below(8) == 0) put_memory(in, operand + 528 + rng_.below(32), 1 + rng_.below(255), 1);
-      const u32 mxcsr = static_cast<u32>(rng_.next()) & (rng_.below(8) ? 0xffbf : 0x4ffff);
-      put_memory(in, operand + 24, mxcsr, 4);
-      return true;
-    }
     case ZYDIS_MNEMONIC_BOUND: {
       const u64 index = value_of(first.reg.value, s);
       if (rng_.below(4)) {

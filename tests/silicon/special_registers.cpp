@@ -23,6 +23,12 @@ void Generator::special_registers(const Form& form, const Instruction& i, State&
     if (form.io) s.gpr[RCX] |= 1;
     pinned_ |= 1u << RCX;
   }
+  if (is_xsave(form.mnemonic) || is_xrstor(form.mnemonic)) {
+    // Components that XCR0 of the host has on and the core has not are never asked for.
+    s.gpr[RAX] = rng_.below(4);
+    s.gpr[RDX] = rng_.next() & 0x7fffff00;
+    pinned_ |= 1u << RAX | 1u << RDX;
+  }
   switch (form.mnemonic) {
     case ZYDIS_MNEMONIC_DIV:
     case ZYDIS_MNEMONIC_IDIV: {
@@ -41,19 +47,6 @@ void Generator::special_registers(const Form& form, const Instruction& i, State&
       }
       break;
     }
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEOPT:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XSAVEC64:
-    case ZYDIS_MNEMONIC_XRSTOR:
-    case ZYDIS_MNEMONIC_XRSTOR64:
-      // Components that XCR0 of the host has on and the core has not are never asked for.
-      s.gpr[RAX] = rng_.below(4);
-      s.gpr[RDX] = rng_.next() & 0x7fffff00;
-      pinned_ |= 1u << RAX | 1u << RDX;
-      break;
     case ZYDIS_MNEMONIC_LOOP:
     case ZYDIS_MNEMONIC_LOOPE:
     case ZYDIS_MNEMONIC_LOOPNE:

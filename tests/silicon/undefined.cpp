@@ -147,7 +147,8 @@ void take_over_bytes(const Outcome& host, Outcome& core, u64 offset, unsigned si
 
 }  // namespace
 
-// Unverified: what the manuals are cited for here was written from memory; the host's behaviour was observed.
+// Unverified where nothing else is said: what the manuals are cited for here was written from memory; the
+// host's behaviour was observed.
 void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& host, Outcome& core) {
   constexpr u8 kPageFault = 14, kSimdException = 19;
   constexpr u32 kOverflow = 8, kUnderflow = 16, kPrecision = 32;
@@ -170,26 +171,20 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
       i.info.mnemonic == ZYDIS_MNEMONIC_XRSTOR64;
   // MXCSR.MM, which AMD CPUs with misaligned SSE have (APM Vol. 2, "MXCSR") and the core has not.
   if (loads_mxcsr && host.state.fx.mxcsr >> 17 & 1) core = host;
+  // MXCSR_MASK says which MXCSR bits this CPU has.
+  const ZydisMnemonic mnemonic = i.info.mnemonic;
+  if (is_xsave(mnemonic) || mnemonic == ZYDIS_MNEMONIC_FXSAVE || mnemonic == ZYDIS_MNEMONIC_FXSAVE64)
+    take_over_bytes(host, core, in.patches[0].offset + 28, 4);
   FxImage& fx = core.state.fx;
-  switch (i.info.mnemonic) {
+  switch (mnemonic) {
     case ZYDIS_MNEMONIC_RCPPS:
     case ZYDIS_MNEMONIC_RCPSS:
     case ZYDIS_MNEMONIC_RSQRTPS:
     case ZYDIS_MNEMONIC_RSQRTSS:
       for (unsigned n = 0; n < 16; ++n) take_over_approximations(host.state.fx.xmm[n], fx.xmm[n]);
       break;
-    // MXCSR_MASK says which MXCSR bits this CPU has.
-    case ZYDIS_MNEMONIC_FXSAVE:
-    case ZYDIS_MNEMONIC_FXSAVE64:
-    case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEOPT:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
-    case ZYDIS_MNEMONIC_XSAVEC:
-    case ZYDIS_MNEMONIC_XSAVEC64:
-      take_over_bytes(host, core, in.patches[0].offset + 28, 4);
-      break;
-    // SDM Vol. 2, "FCOMI": flags "are not set" if an unmasked #IA is raised; AMD CPUs set them.
+    // SDM Vol. 2, "FCOMI" (compared with a copy of the page): if #IA is raised, "the status flags in the
+    // EFLAGS register are set only if the exception is masked"; AMD CPUs set them.
     case ZYDIS_MNEMONIC_FCOMI:
     case ZYDIS_MNEMONIC_FCOMIP:
     case ZYDIS_MNEMONIC_FUCOMI:
