@@ -114,7 +114,8 @@ Observation Simulator::run_vm(const TargetRun& run) {
 // What each vCPU was doing, each CPU once. A vCPU that is in the guest has its state in the CPU.
 void Simulator::report_stop(Observation& seen) {
   const platform::StopReport& stop = session_.kvm->last_stop();
-  if (stop.kind == platform::StopKind::Unimplemented) seen.stopped = stopped_text(stop);
+  if (stop.kind == platform::StopKind::Unimplemented || stop.kind == platform::StopKind::GuestError)
+    seen.stopped = stopped_text(stop);
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id) {
     hv::Vcpu& vcpu = hv::SimulatedKvm::simulated(session_.vmm->vcpu(id));
     core::Core& core = machine().cpu(vcpu.placed_on()).core();

@@ -53,7 +53,7 @@ inline constexpr u32 kAmdGlobalStatusClr = 0xc0000302;
 inline constexpr u32 kAmdGlobalStatusSet = 0xc0000303;
 inline constexpr u32 kK7EvntSel0 = 0xc0010000;
 inline constexpr u32 kK7PerfCtr0 = 0xc0010004;
-inline constexpr u32 kHwcr = 0xc0010015;
+inline constexpr u32 kArchCapabilities = 0x10a, kSyscfg = 0xc0010010, kHwcr = 0xc0010015;
 inline constexpr u32 kNbCfg = 0xc001001f;
 inline constexpr u32 kAmdPerfCtl0 = 0xc0010200;  // stride 2
 inline constexpr u32 kAmdPerfCtr0 = 0xc0010201;  // stride 2

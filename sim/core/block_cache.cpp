@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/fault.h"
+#include "core/outside_ram.h"
 
 namespace pmusim::core {
 namespace {
@@ -38,7 +39,7 @@ Block* BlockCache::find_slow(u64 rip) {
   if (rip > cs_limit_) raise_gp();
   const u64 linear = mode_ == 8 ? rip : static_cast<u32>(cs_base_ + rip);
   const Mmu::Code code = mmu_.fetch(linear);
-  if (!code.host) throw Unimplemented(rip, "execution outside RAM");
+  if (!code.host) throw OutsideRam(rip, "execution outside RAM");
   const BlockKey key{code.physical, rip, mode_, context_};
   auto found = blocks_.find(key);
   if (found != blocks_.end()) {
@@ -91,7 +92,7 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
       u8 bytes[kMaxInstructionBytes];
       std::copy(host, host + left, bytes);
       const Mmu::Code next = mmu_.fetch((linear & ~kPageMask) + kPageSize);
-      if (!next.host) throw Unimplemented(rip, "execution outside RAM");
+      if (!next.host) throw OutsideRam(rip, "execution outside RAM");
       std::copy(next.host, next.host + (kMaxInstructionBytes - left), bytes + left);
       decode(bytes, kMaxInstructionBytes, rip, mode_, features_, d, timing);
       block->second_page = next.physical & ~kPageMask;

@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "core/core_impl.h"
 #include "core/decode.h"
+#include "core/outside_ram.h"
 #include "core/string_ops.h"
 #include "core/task_switch.h"
 
@@ -409,6 +410,7 @@ void Core::Impl::rethrow(const Unimplemented& e) {
   }
   std::string what = fmt::format("{} at {:#x}", e.what(), rip);
   if (!bytes.empty()) what += fmt::format(": bytes {}\n{}", bytes, core.disassemble(rip, 1));
+  if (dynamic_cast<const OutsideRam*>(&e)) throw OutsideRam(rip, what);
   throw Unimplemented(rip, what);
 }
 

@@ -2,6 +2,7 @@
 // Emulated MSRs other than the vPMU's: what start-up code of bare-metal images and Linux touches. Results as
 // KVM's functions: 0, or 1 for #GP. The vPMU is asked first for every register it owns. Not modelled: MCE
 // banks (none are offered), paravirtual clocks, VMX and SVM capability MSRs, Intel PT, MPX.
+#include "arch/arch_capabilities.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "core/state_msr.h"
@@ -16,9 +17,12 @@ namespace {
 inline constexpr u32 kPlatformId = 0x17, kMcgCap = 0x179, kMcgStatus = 0x17a, kPlatformInfo = 0xce,
                      kMiscFeatures = 0x140, kPerfStatus = 0x198, kMtrrBase = 0x200, kMtrrLast = 0x20f,
                      kMtrrFix64k = 0x250, kMtrrFix16kA = 0x258, kMtrrFix16kB = 0x259, kMtrrFix4k = 0x268,
-                     kMtrrFix4kLast = 0x26f, kMtrrDefType = 0x2ff, kHwcr = 0xc0010015, kSyscfg = 0xc0010010,
-                     kNbCfg = 0xc001001f, kPatchLoader = 0xc0010020, kIntPending = 0xc0010055,
-                     kVmHsave = 0xc0010117, kDeCfg = 0xc0011029;
+                     kMtrrFix4kLast = 0x26f, kMtrrDefType = 0x2ff, kNbCfg = 0xc001001f,
+                     kPatchLoader = 0xc0010020, kIntPending = 0xc0010055, kVmHsave = 0xc0010117,
+                     kDeCfg = 0xc0011029;
+// HWCR (kvm_set_msr_common): cache, flush-filter and IGNNE controls are ignored; McStatusWrEn and TscFreqSel
+// are kept; the rest faults.
+inline constexpr u64 kHwcrIgnored = bit(3) | bit(6) | bit(8), kHwcrKept = bit(18) | bit(24);
 inline constexpr u64 kMiscEmon = bit(7), kMiscBts = bit(11), kMiscPebs = bit(12);
 
 bool is_mtrr(u32 index) {
@@ -94,6 +98,9 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
     case msr::kFeatureControl:
       value = 1;
       return !host_.intel();
+    case msr::kArchCapabilities:
+      value = kArchCapabilities;
+      return !has_cpuid(7, 0, 3, 29) && !host_initiated;
     case kPlatformInfo:
     case kMiscFeatures:
     case kPlatformId:
@@ -102,8 +109,8 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
       value = 0;
       return 0;
     case kMcgStatus:
-    case kHwcr:
-    case kSyscfg:
+    case msr::kHwcr:
+    case msr::kSyscfg:
     case kNbCfg:
     case kIntPending:
     case kVmHsave:
@@ -197,9 +204,13 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       return 0;
     case kMiscFeatures:  // CPUID faulting, which PLATFORM_INFO does not offer
       return value != 0;
+    case msr::kHwcr:
+      value &= ~kHwcrIgnored;
+      if (value & ~kHwcrKept) return 1;
+      msrs_[index] = value;
+      return 0;
     case kMcgStatus:
-    case kHwcr:
-    case kSyscfg:
+    case msr::kSyscfg:
     case kNbCfg:
     case kIntPending:
     case kVmHsave:

@@ -6,12 +6,19 @@
 #include <cerrno>
 #include <cstring>
 
+#include "arch/msr.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "hypervisor/kvm_state.h"
 #include "platform/places.h"
 
 namespace pmusim::hv {
+
+namespace {
+constexpr u32 kEmulationFailure = 1;       // KVM_INTERNAL_ERROR_EMULATION
+constexpr u32 kAuthenticAmd = 0x68747541;  // the first letters of the vendor's name
+constexpr u64 kHwcrTscFreqSel = 1 << 24;
+}  // namespace
 
 const char* vmm_end_name(VmmEnd end) {
   switch (end) {
@@ -25,6 +32,8 @@ const char* vmm_end_name(VmmEnd end) {
       return "power off";
     case VmmEnd::FailEntry:
       return "failed VM-entry";
+    case VmmEnd::GuestError:
+      return "guest error";
     case VmmEnd::InternalError:
       return "internal error";
     case VmmEnd::Stall:
@@ -143,7 +152,12 @@ bool Vmm::create() {
     kvm::Vcpu* vcpu = nullptr;
     if (const int error = vm_->create_vcpu(id, vcpu)) return refused("KVM_CREATE_VCPU", error);
     vcpus_.push_back(vcpu);
-    if (const int error = vcpu->set_cpuid2(cpuid_for(id))) return refused("KVM_SET_CPUID2", error);
+    const std::vector<kvm::CpuidEntry2> cpuid = cpuid_for(id);
+    if (const int error = vcpu->set_cpuid2(cpuid)) return refused("KVM_SET_CPUID2", error);
+    // KVM (Linux 6.8) leaves it to the monitor to say that the TSC counts at the P0 frequency; where it
+    // refuses, Linux as a guest reports a firmware bug and goes on.
+    for (const kvm::CpuidEntry2& e : cpuid)
+      if (e.function == 0 && e.ebx == kAuthenticAmd) vcpu->set_msrs({{msr::kHwcr, 0, kHwcrTscFreqSel}});
   }
   if (config_.filter)
     if (const int error = vm_->set_pmu_event_filter(*config_.filter))
@@ -219,7 +233,7 @@ bool Vmm::handle(kvm::Vcpu& vcpu) {
                                     : run.detail);
       break;
     case kvm::ExitReason::InternalError:
-      finish(VmmEnd::InternalError,
+      finish(run.internal_suberror == kEmulationFailure ? VmmEnd::GuestError : VmmEnd::InternalError,
              run.detail.empty() ? "suberror " + std::to_string(run.internal_suberror) : run.detail);
       break;
     default:

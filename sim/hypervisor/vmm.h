@@ -49,6 +49,7 @@ enum class VmmEnd : u8 {
   Reset,     // the guest reset the machine
   PowerOff,  // the guest switched it off
   FailEntry,
+  GuestError,  // what KVM cannot emulate for it, such as execution outside memory
   InternalError,
   Stall,  // no vCPU will ever run again
   TimeLimit,
@@ -79,6 +80,7 @@ class Vmm {
   kvm::Vcpu& vcpu(unsigned id) { return *vcpus_.at(id); }
   unsigned vcpus() const { return static_cast<unsigned>(vcpus_.size()); }
   platform::PcPorts& ports() { return ports_; }
+  const platform::GuestMemory& memory() const { return memory_; }
   // The entries a vCPU gets: KVM's or the host's, with the topology of this VM.
   std::vector<kvm::CpuidEntry2> cpuid_for(unsigned id);
 

@@ -87,7 +87,7 @@ void Cpu::reset(const CpuConfig& config) {
 
   mtrr_ = {};
   random_ = Rng(config.seed ^ u64{id_} << 56);
-  tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = mcg_status_ = hwcr_ = nb_cfg_ = 0;
+  tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = mcg_status_ = syscfg_ = hwcr_ = nb_cfg_ = 0;
   const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
   const bool monitor = m.cpuid.read(1, 0).ecx >> 3 & 1;
   misc_enable_ =

@@ -185,7 +185,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   Rng random_{1};
   Mtrr mtrr_;
   u64 tsc_offset_ = 0, tsc_adjust_ = 0, debugctl_ = 0, misc_enable_ = 0, spec_ctrl_ = 0, mcg_status_ = 0;
-  u64 hwcr_ = 0, nb_cfg_ = 0;
+  u64 syscfg_ = 0, hwcr_ = 0, nb_cfg_ = 0;
   std::vector<u64> pmi_due_;    // ascending
   std::vector<Arrival> inbox_;  // by arrival, then sender
   bool host_if_ = false, in_nmi_ = false;

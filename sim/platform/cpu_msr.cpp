@@ -2,8 +2,9 @@
 // MSRs, CPUID and memory-mapped accesses of a CPU outside its core. PMU registers are the PMU's; the core
 // keeps EFER, the SYSCALL, SYSENTER, segment-base, PAT and TSC_AUX registers. Not modelled: machine-check
 // banks (none are reported), what MISC_ENABLE switches but MONITOR (its bits are stored), microcode update
-// (revision 0), branch tracing and LBR behind DEBUGCTL (the bits are stored), the effects of SPEC_CTRL, HWCR
-// and NB_CFG.
+// (revision 0), branch tracing and LBR behind DEBUGCTL (the bits are stored), the effects of SPEC_CTRL,
+// SYSCFG, HWCR and NB_CFG.
+#include "arch/arch_capabilities.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "platform/cpu_parts.h"
@@ -26,6 +27,9 @@ constexpr u64 kFeatureControl = 5;  // locked, VMX outside SMX
 // HWCR.TscFreqSel, read-only: the TSC counts at the P0 frequency (APM Vol. 2, "Hardware Configuration
 // Register (HWCR)"). Linux reports a firmware bug where it is clear.
 constexpr u64 kHwcrTscFreqSel = 1 << 24;
+// MtrrFixDramEn, MtrrFixDramModEn, MtrrVarDramEn, MtrrTom2En, Tom2ForceMemTypeWB (APM Vol. 2, "System
+// Configuration Register (SYSCFG)"); memory encryption is not enumerated. Others read as zero (assumed).
+constexpr u64 kSyscfgWritable = u64{0x1f} << 18;
 
 }  // namespace
 
@@ -110,6 +114,13 @@ bool Cpu::msr_read(u32 index, u64& value) {
     case msr::kDebugCtl:
       value = debugctl_;
       return true;
+    case msr::kArchCapabilities:
+      if (!intel || !has_cpuid(7, 0, &CpuidRegs::edx, 29)) return false;
+      value = kArchCapabilities;
+      return true;
+    case msr::kSyscfg:
+      value = syscfg_;
+      return !intel;
     case msr::kHwcr:
       if (intel) return false;
       value = hwcr_ | kHwcrTscFreqSel;
@@ -172,6 +183,10 @@ bool Cpu::msr_write(u32 index, u64 value) {
       if (intel ? value & ~kIntelDebugCtl : value & kAmdDebugCtlMustBeZero) return false;
       debugctl_ = value & (intel ? kIntelDebugCtl : kAmdDebugCtl);
       pmu_->set_debugctl(debugctl_);
+      return true;
+    case msr::kSyscfg:
+      if (intel) return false;
+      syscfg_ = value & kSyscfgWritable;
       return true;
     case msr::kHwcr:
       if (intel) return false;

@@ -61,7 +61,7 @@ void Cpu::archive(Archive& a) {
   a.list(pmu.base);
   a.list(pmu.edge);
   apic_.archive(a);
-  a(tsc_offset_, tsc_adjust_, debugctl_, misc_enable_, spec_ctrl_, mcg_status_, hwcr_, nb_cfg_);
+  a(tsc_offset_, tsc_adjust_, debugctl_, misc_enable_, spec_ctrl_, mcg_status_, syscfg_, hwcr_, nb_cfg_);
   a.list(pmi_due_);
   a.list(inbox_);
   a(host_if_, in_nmi_, handled_, idle_, parked_, finished_);

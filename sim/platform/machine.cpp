@@ -190,14 +190,14 @@ StopReport Machine::run_until(const std::function<bool()>& predicate, const RunL
   current_ = nullptr;
   predicate_ = nullptr;
   StopReport result = report();
-  const bool unimplemented = pending_ == StopKind::Unimplemented;
+  const bool explained = pending_ == StopKind::Unimplemented || pending_ == StopKind::GuestError;
   pending_ = StopKind::None;
   if (!error_) return result;
   const std::exception_ptr error = std::exchange(error_, nullptr);
   try {
     std::rethrow_exception(error);
   } catch (const core::Unimplemented& e) {
-    if (!unimplemented) throw;
+    if (!explained) throw;
     result.message = fmt::format("CPU {}: {}", result.cpu, e.what());
   }
   return result;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/outside_ram.h"
 #include "platform/cpu_parts.h"
 #include "platform/machine.h"
 
@@ -112,6 +113,8 @@ void Machine::failed(Cpu& cpu, std::exception_ptr error) {
   error_ = error;
   try {
     std::rethrow_exception(error);
+  } catch (const core::OutsideRam&) {
+    stop(StopKind::GuestError, cpu.id());
   } catch (const core::Unimplemented&) {
     stop(StopKind::Unimplemented, cpu.id());
   } catch (...) {
@@ -128,7 +131,10 @@ void Machine::follow_time(u64 cycle) {
   if (target > now) sc_core::wait(sc_core::sc_time::from_value(target - now));
 }
 
+// Between runs, when the caller's thread acts for a CPU (the end of a VM whose counters are on), time passes
+// and nobody else has a turn.
 void Machine::yield(Cpu& cpu) {
+  if (stopped_) return;
   for (;;) {
     if (cpu.cycle() >= next_quantum_ && pending_ == StopKind::None) follow_time(cpu.cycle());
     if (cpu.cycle() >= next_poll_) {

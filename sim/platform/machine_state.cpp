@@ -75,6 +75,8 @@ std::string message_for(const StopReport& r, u64 max_cycles, u64 max_seconds) {
       return fmt::format("CPU {} shut down", r.cpu);
     case StopKind::Unimplemented:
       return fmt::format("CPU {} met an instruction that is not implemented", r.cpu);
+    case StopKind::GuestError:
+      return fmt::format("CPU {} executed where there is no memory", r.cpu);
     case StopKind::None:
       break;
   }

@@ -36,6 +36,8 @@ const char* stop_name(StopKind kind) {
       return "triple fault";
     case StopKind::Unimplemented:
       return "unimplemented instruction";
+    case StopKind::GuestError:
+      return "guest error";
   }
   return "?";
 }
@@ -58,8 +60,8 @@ std::string describe_registers(const core::CpuState& s) {
 
 CpuReport describe_core(core::Core& core) {
   CpuReport r;
-  r.registers = describe_registers(core.state()) +
-                fmt::format("world={}\n", core.world() == World::Host ? "host" : "guest");
+  r.registers = describe_registers(core.state());
+  if (core.world() != World::Host) r.registers += "world=guest\n";
   r.disassembly = core.disassemble(core.state().rip, 4, "> ");
   for (const core::Core::BranchRecord& b : core.last_branches())
     r.last_branches.push_back(fmt::format("{:#x} -> {:#x}", b.from, b.to));

@@ -28,6 +28,7 @@ enum class StopKind : u8 {
   Interrupted,  // Machine::interrupt()
   TripleFault,
   Unimplemented,  // an instruction that the simulator does not have
+  GuestError,     // execution outside memory
 };
 const char* stop_name(StopKind kind);
 

@@ -84,8 +84,8 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
        "rip=0000000000100008"},
       {"outside",  // jumps to where there is no memory
        {0xb8, 0, 0, 0, 0x90, 0xff, 0xe0},
-       "execution outside RAM at 0x90000000",
-       "execution outside RAM at 0x90000000",
+       "guest error: CPU 0: execution outside RAM at 0x90000000",
+       "guest error: execution outside RAM at 0x90000000",
        "rip=0000000090000000"},
       {"data",  // runs into bytes that are no instruction
        {0xff, 0xff, 0xff, 0xff},
@@ -106,6 +106,7 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
       CHECK(has(o.err, policy[0] == 'b' ? end.bare : end.vm));
       CHECK(has(o.err, "rbx=0000000012345678"));
       CHECK(has(o.err, end.rip));
+      CHECK_FALSE((policy[0] == 'b' && has(o.err, "world=")));
       CHECK(count(o.err, "rax=") == 1);
       CHECK(count(o.err, "last branches, newest last:") == 1);
       CHECK(has(o.err, "\nguest instructions "));

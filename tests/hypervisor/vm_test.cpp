@@ -429,3 +429,41 @@ TEST_CASE("XSETBV in a VM refuses components that the guest's leaf 0DH does not 
       CHECK(r.result.end == VmmEnd::Shutdown);
   }
 }
+
+// kvm_set_msr_common, MSR_K7_HWCR: TscFreqSel and McStatusWrEn are kept, controls of caches ignored, the rest
+// is #GP. The monitor sets TscFreqSel (Linux commit 8b0e00fba934).
+TEST_CASE(
+    "HWCR of an AMD VM says that the TSC counts at the P0 frequency, and refuses what KVM does not know") {
+  const auto read_after = [](int written) {
+    Options options;
+    options.model = "zen4";
+    Code code(kBase);
+    if (written >= 0) code.wrmsr(0xc0010015, u64{1} << written);
+    code.raw({0xb9}).imm32(0xc0010015).raw({0x0f, 0x32, 0xc1, 0xe8, 0x10}).exit_with_eax();  // shr eax, 16
+    return run(code, options).result;
+  };
+  CHECK(read_after(-1).status == 2 * 0x100 + 1);
+  CHECK(read_after(24).status == 2 * 0x100 + 1);
+  CHECK(read_after(18).status == 2 * 4 + 1);
+  CHECK(read_after(6).status == 1);
+  CHECK(read_after(30).end == VmmEnd::Shutdown);
+}
+
+// kvm_get_msr_common, MSR_IA32_ARCH_CAPABILITIES: where the guest's CPUID has it.
+TEST_CASE("IA32_ARCH_CAPABILITIES of a VM is the host's where the guest's CPUID enumerates it, else #GP") {
+  for (const bool hidden : {false, true}) {
+    Options options;
+    options.edit_cpuid = [hidden](std::vector<kvm::CpuidEntry2>& entries) {
+      for (kvm::CpuidEntry2& e : entries)
+        if (e.function == 7 && e.index == 0 && hidden) e.edx &= ~(1u << 29);
+    };
+    Code code(kBase);
+    code.raw({0xb9}).imm32(0x10a).raw({0x0f, 0x32, 0x83, 0xe0, 3}).exit_with_eax();  // and eax, 3
+    const VmmResult r = run(code, options).result;
+    CAPTURE(hidden);
+    if (hidden)
+      CHECK(r.end == VmmEnd::Shutdown);
+    else
+      CHECK(r.status == 7);
+  }
+}

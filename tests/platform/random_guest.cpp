@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Registers: r14 is the data area, r15 where the next fault continues; rsp is the stack. Everything else is
-// random. Handlers keep all registers.
+// random. Handlers keep all registers. Other CPUs run the same program from one of its units on, with stacks
+// and a task of their own; data, variables and log are everybody's. The last to leave user mode ends the
+// guest.
 #include "random_guest.h"
 
 #include <cstring>
@@ -12,16 +14,20 @@ namespace pmusim::platform::test {
 namespace {
 
 constexpr u32 kBoot = 0x100000, kHandlers = 0x110000, kKernel = 0x120000, kUser = 0x160000;
-constexpr u32 kGdt = 0x200000, kIdt = 0x201000, kTss = 0x202000, kPml4 = 0x203000, kPdpt = 0x204000,
-              kPdLow = 0x205000, kPdApic = 0x206000;
+constexpr u32 kGdt = 0x200000, kGdtPointer = kGdt + 0x80, kIdt = 0x201000, kTss = 0x202000, kTssPerCpu = 0x80,
+              kPml4 = 0x203000, kPdpt = 0x204000, kPdLow = 0x205000, kPdApic = 0x206000;
 constexpr u32 kInterruptStack = 0x320000, kNmiStack = 0x330000, kKernelStack = 0x310000,
               kUserStack = 0x340000;
-constexpr u32 kData = 0x400000, kVariables = 0x408000, kReadOnly = 0xa00000, kUnmapped = 0xe00000;
+constexpr u32 kData = 0x400000, kVariables = 0x408000, kReadOnly = 0xa00000, kUnmapped = 0xe00000,
+              kFar = 0x10000;
 constexpr u32 kPmiBudget = kVariables + 8, kTimerCount = kVariables + 16, kFaultCount = kVariables + 24;
 constexpr u32 kApicPage = 0xfee00000;
 constexpr u8 kPmiVector = 0x40, kTimerVector = 0x41, kSoftware = 0x80, kLeaveUser = 0x81;
+constexpr u32 kCpusLeft = kVariables + 32;
+constexpr u32 kTrampoline = 0x8000, kOtherBoot = 0x150000, kPerCpu = 0x1000, kStackPerCpu = 0x4000;
 constexpr unsigned kCodeSelector = 0x08, kDataSelector = 0x10, kUserData = 0x1b, kUserCode = 0x23,
-                   kTaskSelector = 0x28;
+                   kTaskSelector = 0x28, kProtectedCode = 0x68;
+constexpr u32 kInit = 0x4500, kStartUp = 0x4600;  // with level asserted
 
 class Asm {
  public:
@@ -69,7 +75,10 @@ class Generator {
     static const unsigned list[] = {0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13};
     return list[pick(13)];
   }
-  u32 offset() { return static_cast<u32>(pick(0x700) * 8 + (one_in(4) ? pick(8) : 0)); }
+  u32 offset() {  // into the data; every eighth far away, behind the variables and the log, for the caches
+    const u64 far = one_in(8) ? kFar + pick(kReadOnly - kData - 2 * kFar) : 0;
+    return static_cast<u32>((far & ~u64{7}) + pick(0x700) * 8 + (one_in(4) ? pick(8) : 0));
+  }
 
   // PMU programming
   u32 selector_msr(unsigned n) const { return address(pmu::Reg::GpSelector, n); }
@@ -89,7 +98,10 @@ class Generator {
   void handlers();
   void exception(u8 vector, bool code);
   void pmi_handler();
+  void enter_long_mode(Asm& a);
+  void start(Asm& a, unsigned cpu);
   void boot();
+  void boot_other(std::vector<Part>& parts, unsigned cpu);
   void simple(Asm& a, bool keep_counter);
   void memory(Asm& a);
   void string(Asm& a, bool user);
@@ -112,6 +124,7 @@ class Generator {
   Rng rng_;
   bool intel_, sampling_, nmi_, full_width_;
   std::vector<u8> idt_ = std::vector<u8>(0x1000);
+  std::vector<u32> units_;  // of the kernel
   Asm boot_{kBoot}, handlers_{kHandlers}, kernel_{kKernel}, user_{kUser};
 };
 
@@ -161,7 +174,7 @@ void Generator::write_counter(Asm& a, unsigned counter, u64 value) {
 void Generator::program_pmu(Asm& a) {
   if (global()) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), 0);
   // Freeze on PMI, where DEBUGCTL has it.
-  if (sampling_ && intel_ && one_in(3)) a.wrmsr(msr::kDebugCtl, 1 << 12);
+  if (sampling_ && intel_ && one_in(3)) recoverable(a, [&] { a.wrmsr(msr::kDebugCtl, 1 << 12); });
   const std::vector<unsigned> ids = counter_ids(model_);
   for (std::size_t i = 0; i < ids.size(); ++i)
     write_counter(a, ids[i],
@@ -225,27 +238,59 @@ void Generator::handlers() {
   gate(kLeaveUser, a.here(), 3);  // the end
   if (global()) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), 0);
   for (unsigned n = 0; n < model_.caps.gp_count && !global(); ++n) a.wrmsr(selector_msr(n), 0);
-  a.b({0x31, 0xc0, 0x66, 0xba, 0xf4, 0x00, 0xef, 0xfa, 0xf4});
+  a.b({0xf0, 0xff, 0x0c, 0x25}).d(kCpusLeft).b({0x75, 7});  // lock dec dword; jnz
+  a.b({0x31, 0xc0, 0x66, 0xba, 0xf4, 0x00, 0xef});
+  a.b({0xfa, 0xf4, 0xeb, 0xfc});
 }
 
-// 32-bit entry, then long mode with everything mapped for both privilege levels.
-void Generator::boot() {
-  Asm& a = boot_;
-  a.b({0x0f, 0x01, 0x15}).d(kGdt + 0x80).b({0x0f, 0x01, 0x1d}).d(kGdt + 0x88);      // lgdt; lidt
+// From 32-bit code with this GDT, everything mapped for both privilege levels.
+void Generator::enter_long_mode(Asm& a) {
+  a.b({0x0f, 0x01, 0x1d}).d(kGdt + 0x88);                                           // lidt
   a.b({0xb8}).d(kPml4).b({0x0f, 0x22, 0xd8, 0xb8}).d(0x120).b({0x0f, 0x22, 0xe0});  // cr3; cr4 = PAE | PCE
   a.b({0xb9}).d(msr::kEfer).b({0x31, 0xd2, 0xb8}).d(0x100).b({0x0f, 0x30});         // LME
   a.b({0x0f, 0x20, 0xc0, 0x0d}).d(0x80010000).b({0x0f, 0x22, 0xc0});                // cr0 |= PG | WP
   a.b({0xea}).d(a.here() + 6).b({kCodeSelector, 0});
-  a.b({0x66, 0xb8, kDataSelector, 0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0xbc}).d(kKernelStack);
-  a.b({0x66, 0xb8, kTaskSelector, 0, 0x0f, 0x00, 0xd8, 0x41, 0xbe}).d(kData);  // ltr; mov r14d
-  a.store(kLogPointer, kLog).store(kPmiBudget, 60);
+}
+
+void Generator::start(Asm& a, unsigned cpu) {
+  a.b({0x66, 0xb8, kDataSelector, 0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0xbc});
+  a.d(kKernelStack - cpu * kStackPerCpu);
+  a.b({0x66, 0xb8, kTaskSelector + cpu * 16, 0, 0x0f, 0x00, 0xd8, 0x41, 0xbe}).d(kData);  // ltr; mov r14d
+  if (!cpu) a.store(kLogPointer, kLog).store(kPmiBudget, 60).store(kCpusLeft, plan_.cpus);
   a.store(kApicPage + apic::kSvr, 0x1ff).store(kApicPage + apic::kDivide, 0xb);
   a.store(kApicPage + apic::kLvtTimer, 0x20000 | kTimerVector);
-  a.store(kApicPage + apic::kInitialCount, static_cast<u32>(2000 + pick(6000)));
+  a.store(kApicPage + apic::kInitialCount, static_cast<u32>(2000 + pick(6000)) * plan_.timer_scale);
   a.store(kApicPage + apic::kLvtPc, nmi_ ? 0x400 : kPmiVector);
   program_pmu(a);
+}
+
+void Generator::boot() {
+  Asm& a = boot_;
+  a.b({0x0f, 0x01, 0x15}).d(kGdtPointer);  // lgdt
+  enter_long_mode(a);
+  start(a, 0);
+  for (unsigned cpu = 1; cpu < plan_.cpus; ++cpu)
+    for (const u32 message : {kInit, kStartUp | (kTrampoline + cpu * kPerCpu) >> 12})
+      a.store(kApicPage + apic::kIcrHigh, cpu << 24).store(kApicPage + apic::kIcr, message);
   a.b({0xfb});
   a.b({0xe9}).d(kKernel - (a.here() + 4));
+}
+
+// Real mode at the start-up IPI's page.
+void Generator::boot_other(std::vector<Part>& parts, unsigned cpu) {
+  const u32 page = kTrampoline + cpu * kPerCpu, pointer = page + 0x80;
+  Asm t(page), a(kOtherBoot + cpu * kPerCpu);
+  t.b({0x66, 0x0f, 0x01, 0x16, pointer & 0xff, pointer >> 8});  // lgdt
+  t.b({0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0});        // cr0 |= PE
+  t.b({0x66, 0xea}).d(a.here()).b({kProtectedCode, 0});
+  while (t.here() < pointer) t.b({0});
+  t.b({0x7f, 0}).d(kGdt);
+  a.b({0x66, 0xb8, kDataSelector, 0, 0x8e, 0xd8});
+  enter_long_mode(a);
+  start(a, cpu);
+  a.b({0xfb, 0xe9}).d(units_[pick(units_.size())] - (a.here() + 4));
+  parts.push_back(t.part());
+  parts.push_back(a.part());
 }
 
 // One or two instructions without a branch; keep_counter: rcx stays.
@@ -353,6 +398,11 @@ void Generator::faulting(Asm& a, bool user) {
 
 void Generator::system(Asm& a, bool user) {
   const unsigned n = static_cast<unsigned>(pick(model_.caps.gp_count));
+  if (!user && plan_.cpus > 1 && one_in(3)) {  // an interrupt or an NMI for another CPU, or for itself
+    a.store(kApicPage + apic::kIcrHigh, static_cast<u32>(pick(plan_.cpus)) << 24);
+    a.store(kApicPage + apic::kIcr, one_in(4) ? 0x4400 : 0x4000 | kTimerVector);
+    return;
+  }
   switch (pick(user ? 7 : 15)) {
     case 0:  // what a silent program reads must not depend on where its counters start
       if (!sampling_) break;
@@ -484,19 +534,23 @@ void Generator::unit(Asm& a, bool user, unsigned depth) {
 
 void Generator::tables(std::vector<Part>& parts) {
   auto put = [](Part& p, size_t at, u64 v, size_t n = 8) { std::memcpy(p.bytes.data() + at, &v, n); };
-  Part gdt{kGdt, std::vector<u8>(0x100), 0}, tss{kTss, std::vector<u8>(0x68), 0};
+  Part gdt{kGdt, std::vector<u8>(0x100), 0}, tss{kTss, std::vector<u8>(kMaxCpus * kTssPerCpu), 0};
   put(gdt, kCodeSelector, 0x00af9a000000ffff);
   put(gdt, kDataSelector, 0x00cf92000000ffff);
   put(gdt, kUserData & ~3u, 0x00cff2000000ffff);
   put(gdt, kUserCode & ~3u, 0x00affa000000ffff);
-  put(gdt, kTaskSelector, 0x67 | u64{kTss & 0xffffff} << 16 | u64{0x89} << 40);
+  put(gdt, kProtectedCode, 0x00cf9a000000ffff);
   put(gdt, 0x80, 0x7f, 2);
   put(gdt, 0x82, kGdt, 4);
   put(gdt, 0x88, 0xfff, 2);
   put(gdt, 0x8a, kIdt, 4);
-  put(tss, 4, kInterruptStack);
-  put(tss, 0x24, kNmiStack);
-  put(tss, 0x66, 0x68, 2);
+  for (unsigned cpu = 0; cpu < kMaxCpus; ++cpu) {
+    const u32 at = cpu * kTssPerCpu;
+    put(gdt, kTaskSelector + cpu * 16, 0x67 | u64{(kTss + at) & 0xffffff} << 16 | u64{0x89} << 40);
+    put(tss, at + 4, kInterruptStack - cpu * kStackPerCpu);
+    put(tss, at + 0x24, kNmiStack - cpu * kStackPerCpu);
+    put(tss, at + 0x66, 0x68, 2);
+  }
   Part pml4{kPml4, std::vector<u8>(0x1000), 0}, pdpt{kPdpt, std::vector<u8>(0x1000), 0},
       low{kPdLow, std::vector<u8>(0x1000), 0}, apic{kPdApic, std::vector<u8>(0x1000), 0};
   put(pml4, 0, kPdpt | 7);
@@ -512,12 +566,17 @@ void Generator::tables(std::vector<Part>& parts) {
 Image Generator::image() {
   handlers();
   boot();
-  for (unsigned n = 0; n < plan_.units; ++n) unit(kernel_, false, 0);
-  kernel_.b({0x6a, kUserData, 0x68}).d(kUserStack).b({0x68}).d(0x202).b({0x6a, kUserCode, 0x68}).d(kUser);
+  for (unsigned n = 0; n < plan_.units; ++n) {
+    units_.push_back(kernel_.here());
+    unit(kernel_, false, 0);
+  }
+  kernel_.b({0x48, 0x8d, 0x84, 0x24}).d(kUserStack - kKernelStack);  // lea rax, [rsp + ...]
+  kernel_.b({0x6a, kUserData, 0x50, 0x68}).d(0x202).b({0x6a, kUserCode, 0x68}).d(kUser);
   kernel_.b({0x48, 0xcf});  // iretq
   for (unsigned n = 0; n < plan_.units; ++n) unit(user_, true, 0);
   user_.b({0xcd, kLeaveUser});
   std::vector<Part> parts{boot_.part(), handlers_.part(), kernel_.part(), user_.part()};
+  for (unsigned cpu = 1; cpu < plan_.cpus; ++cpu) boot_other(parts, cpu);
   tables(parts);
   return load_image(make_elf(kBoot, parts), "random guest");
 }

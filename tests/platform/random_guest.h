@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random 64-bit guest programs for the machine: arithmetic, memory, branches, loops, calls, strings, faults
 // (recovered by their handlers), MSRs, RDPMC, INT n, single-step traps, self-modifying code, HLT, in the
-// kernel and then at CPL 3, with PMIs by vector or NMI and a periodic timer. A PMI's place (RIP, TSC, status)
-// is logged in memory. The same seed gives the same bytes.
+// kernel and then at CPL 3, with PMIs by vector or NMI and a periodic timer; of several CPUs also IPIs and
+// races. A PMI's place (RIP, TSC, status) is logged in memory. The same seed gives the same bytes.
 #pragma once
 
 #include "base/rng.h"
@@ -17,6 +17,8 @@ enum class CounterPlan {
 
 struct GuestPlan {
   u64 seed = 0;
+  unsigned cpus = 1;
+  u32 timer_scale = 1;   // of the timer's period of a few thousand ticks
   unsigned units = 150;  // pieces of program in each privilege level
   CounterPlan counters = CounterPlan::Sampling;
   std::vector<u64> initial;  // Silent: by counter, GP first and then fixed; missing ones are 0

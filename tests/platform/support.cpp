@@ -28,6 +28,12 @@ void put16(std::vector<u8>& out, size_t at, u16 v) {
   std::memcpy(out.data() + at, &v, 2);
 }
 
+const pmu::Model& loaded(std::map<std::string, pmu::Model>& models, const std::string& id, bool interval) {
+  auto it = models.find(id);
+  if (it == models.end()) it = models.emplace(id, pmusim::models::load_model(id, {}, interval)).first;
+  return it->second;
+}
+
 }  // namespace
 
 Machine& machine() {
@@ -42,9 +48,11 @@ Machine& machine() {
 
 const pmu::Model& model(const std::string& id) {
   static std::map<std::string, pmu::Model> models;
-  auto it = models.find(id);
-  if (it == models.end()) it = models.emplace(id, pmusim::models::load_model(id)).first;
-  return it->second;
+  return loaded(models, id, false);
+}
+const pmu::Model& interval_model(const std::string& id) {
+  static std::map<std::string, pmu::Model> models;
+  return loaded(models, id, true);
 }
 
 MachineConfig config(const std::string& model_id, unsigned cpus) {

@@ -5,7 +5,6 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
-#include <map>
 
 #include "base/bits.h"
 
@@ -67,13 +66,6 @@ Image image_of(const pmu::Model& model, const TimedGuest& guest, const std::vect
 }
 
 }  // namespace
-
-const pmu::Model& interval_model(const std::string& id) {
-  static std::map<std::string, pmu::Model> models;
-  auto it = models.find(id);
-  if (it == models.end()) it = models.emplace(id, pmusim::models::load_model(id, {}, true)).first;
-  return it->second;
-}
 
 TimedRun run_timed(const std::string& id, const TimedGuest& guest, const std::vector<Counted>& events,
                    bool step) {

@@ -13,8 +13,6 @@
 
 namespace pmusim::platform::test {
 
-const pmu::Model& interval_model(const std::string& id);  // loaded for interval timing
-
 struct Counted {
   std::string event;
   u8 cmask = 0;

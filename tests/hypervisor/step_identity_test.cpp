@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random programs of one to four vCPUs, with faults, PMIs, a timer and IPIs, under the policies and in both
+// timings: by blocks, by steps and with another quantum the same events to the cycle, counters and memory.
+// The guest's PMU is what KVM offers: three fixed counters. PMUSIM_IDENTITY_PROGRAMS and PMUSIM_IDENTITY_SEED
+// in the environment ask for more programs of each model and policy (docs/validation.md).
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "hypervisor/simulated_kvm.h"
+#include "hypervisor/vmm.h"
+#include "tests/platform/random_guest.h"
+
+using namespace pmusim;
+using namespace pmusim::hv;
+using namespace pmusim::platform::test;
+
+namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr u64 kShort = 1;
+#else
+constexpr u64 kShort = 2;
+#endif
+constexpr u64 kMemory = 16 << 20;
+
+Policy preset(const char* name) {
+  return load_policy(std::string(PMUSIM_SOURCE_DIR) + "/policies/" + name + ".json");
+}
+
+struct Run {
+  VmmResult result;
+  std::vector<Event> events;
+  std::vector<u64> cycles, tscs;
+  std::vector<EventCounts> counts;
+  std::vector<u8> memory;
+};
+
+struct How {
+  const pmu::Model& model;
+  const char* policy;
+  unsigned cpus;
+  u64 quantum = 1'000'000;
+  bool step = false;
+};
+
+Run run(const platform::Image& image, const How& how) {
+  Recorder recorder;
+  platform::MachineConfig config = platform::test::config(how.model.id, how.cpus);
+  config.model = &how.model;
+  config.sink = &recorder;
+  config.quantum = how.quantum;
+  config.step = how.step;
+  machine().reset(config);
+  HostConfig host;
+  host.policy = preset(how.policy);
+  host.events = &recorder;
+  Run r;
+  {
+    SimulatedKvm kvm(machine(), host);
+    VmmConfig c;
+    c.image = image;
+    c.memory = kMemory;
+    c.cpus = how.cpus;
+    c.limit.cycles = 200'000'000;
+    Vmm vmm(kvm, std::move(c));
+    REQUIRE_MESSAGE(vmm.create(), vmm.result().detail);
+    r.result = vmm.run();
+    for (unsigned id = 0; id < how.cpus; ++id) {
+      platform::Cpu& cpu = machine().cpu(id);
+      r.cycles.push_back(cpu.cycle());
+      r.tscs.push_back(cpu.tsc());
+      r.counts.push_back(cpu.core().counts());
+    }
+    r.memory.assign(vmm.memory().data(), vmm.memory().data() + kMemory);
+  }
+  config.sink = nullptr;
+  machine().reset(config);
+  r.events = std::move(recorder.events);
+  return r;
+}
+
+void check_same(const Run& a, const Run& b) {
+  CHECK(b.result.end == a.result.end);
+  CHECK(b.result.status == a.result.status);
+  for (std::size_t i = 0; i < std::min(a.events.size(), b.events.size()); ++i) {
+    const Event &x = a.events[i], &y = b.events[i];
+    CAPTURE(i);
+    CAPTURE(int(x.kind));
+    CAPTURE(int(y.kind));
+    CAPTURE(x.a);
+    CAPTURE(y.a);
+    REQUIRE(x.cycle == y.cycle);
+    REQUIRE((x.kind == y.kind && x.cpu == y.cpu && x.vcpu == y.vcpu && x.a == y.a && x.b == y.b &&
+             x.tsc == y.tsc && x.write == y.write && x.fault == y.fault && x.text == y.text));
+  }
+  CHECK(b.events.size() == a.events.size());
+  CHECK(b.cycles == a.cycles);
+  CHECK(b.tscs == a.tscs);
+  for (std::size_t id = 0; id < std::min(a.counts.size(), b.counts.size()); ++id)
+    CHECK(b.counts[id].at == a.counts[id].at);
+  CHECK((b.memory == a.memory));
+}
+
+u64 environment(const char* name, u64 otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+}  // namespace
+
+TEST_CASE("random programs in virtual machines are the same by blocks, by steps and with any quantum") {
+  const u64 programs = environment("PMUSIM_IDENTITY_PROGRAMS", kShort),
+            first = environment("PMUSIM_IDENTITY_SEED", 1);
+  for (const char* id : {"spr", "icx", "skx", "zen3", "zen4", "zen5"})
+    for (const char* policy : {"emulated", "mediated", "dedicated"}) {
+      u64 pmis = 0, exits = 0;
+      if (!unmet(preset(policy), platform::test::model(id)).empty()) continue;
+      for (u64 seed = first; seed < first + programs; ++seed) {
+        INFO(std::string(id) << " under " << std::string(policy));
+        CAPTURE(seed);
+        const bool interval = seed % 2 == 0;
+        const pmu::Model& model = interval ? interval_model(id) : platform::test::model(id);
+        GuestPlan plan;
+        plan.seed = seed;
+        plan.cpus = static_cast<unsigned>(1 + seed / 2 % 4);
+        plan.timer_scale = 64;  // longer than an interrupt takes under the emulated policy
+        plan.units = 60;
+        CAPTURE(plan.cpus);
+        pmu::Model offered = model;
+        offered.caps.fixed_mask &= 7;
+        const platform::Image image = random_guest(offered, plan);
+        How how{model, policy, plan.cpus};
+        const Run blocks = run(image, how);
+        CAPTURE(blocks.result.detail);
+        REQUIRE(blocks.result.end == VmmEnd::Exit);
+        REQUIRE(blocks.result.status == 1);
+        how.step = true;
+        check_same(blocks, run(image, how));
+        how.step = false;
+        how.quantum = 777;
+        check_same(blocks, run(image, how));
+        for (const Event& e : blocks.events) {
+          pmis += e.kind == EventKind::Pmi;
+          exits += e.kind == EventKind::Exit;
+        }
+      }
+      MESSAGE(std::string(id) << " under " << std::string(policy) << ": " << pmis << " PMIs, " << exits
+                              << " exits");
+      CHECK(exits > 20 * programs);
+    }
+}
