@@ -88,6 +88,7 @@ void Core::Impl::synchronize() {
   commit();
   cache.fold();
   account_time(context_);
+  synchronized_at_ = timing.cycle();
 }
 
 void Core::Impl::account_time(unsigned context) {

@@ -77,6 +77,21 @@ struct Core::Impl {
     TimingPattern from, to;
     u64 gpr[16], rflags;
   } recurrence_;
+  // A loop that waits for the clock: runs that end in the same RDTSC (run_wait.cpp).
+  struct Waiting {
+    u64 rip = 0, instructions = 0;   // behind the RDTSC; of an iteration
+    u64 seen = 0;                    // iterations in a row, 0: none
+    u64 since = 0, read_at = 0;      // instructions since the last RDTSC; the cycle at which it read
+    u64 end_rip = 0, end_cycle = 0;  // of the last run
+    u64 at = 0;                      // iteration at which to compare next
+    bool taken = false, known = false;
+    struct Point {
+      u64 clock = 0, read_at = 0, branches = 0;  // clock: as read, and when
+      TimingPattern time;
+      CountVector counts;
+    } from, to;
+  } waiting_;
+  u64 synchronized_at_ = 0;
   u64 pending_ = 0;  // slots not yet given to timing
 
   u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
@@ -103,6 +118,11 @@ struct Core::Impl {
   void locate(const Block& block);
   void begin_repeat(const Block& block);
   u64 skip_iterations(Block& block, u64 seen, u64 allowed);
+  // run_wait.cpp
+  void begin_wait();
+  void end_wait(Stop stop, u64 spent);
+  void mark(Waiting::Point& point);
+  u64 skip_wait(u64 remaining);
   template <bool kDetailed>
   u64 execute_repeat(Block& block, u64 allowed);
   u64 execute_single(u64 allowed, Stop& stop, bool& stopped);

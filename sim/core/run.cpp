@@ -51,6 +51,7 @@ void Core::Impl::bind_state(CpuState* state) {
   x.s = state;
   mmu.set_state(state);
   fresh_ = true;
+  waiting_.seen = 0;
 }
 
 u64 Core::Impl::allowance(const Limit& limit, u64 remaining) const {
@@ -309,6 +310,12 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
       if (x.slice) return slice_stop();
       continue;
     }
+    if (remaining == limit.instructions) {  // nothing has been executed yet
+      if (const u64 skipped = skip_wait(remaining)) {
+        remaining -= skipped;
+        continue;
+      }
+    }
     if (detailed_) {
       remaining -= execute_detailed(allowed);
       allowed = 0;
@@ -352,6 +359,7 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
 
 // The current instruction did not complete: those before it retire and RIP is at it, or where it went to.
 void Core::Impl::abandon() {
+  waiting_.seen = 0;
   if (x.op) {
     commit();
     if (block_ && !block_->repeat && x.op != block_->ops.data())
@@ -378,9 +386,11 @@ Stop Core::Impl::run(const Limit& limit) {
   u64 remaining = limit.instructions;
   Stop stop;
   core.spent_ = limit.instructions;
+  begin_wait();
   try {
     stop = execute(limit, remaining);
     core.spent_ -= remaining;
+    end_wait(stop, core.spent_);
   } catch (const Fault& thrown) {
     Fault fault = thrown;
     if (fault.non_canonical && x.op && refers_to_stack(x, *x.op, fault.cr2)) fault.vector = kSS;
@@ -416,6 +426,7 @@ void Core::Impl::rethrow(const Unimplemented& e) {
 
 // Before work that is no instruction's.
 void Core::Impl::begin_outside() {
+  waiting_.seen = 0;
   mmu.access_changed();
   context_ = static_cast<u8>(core.context());
   x.op = nullptr;

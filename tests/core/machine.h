@@ -3,6 +3,7 @@
 // page tables, descriptors and gates built by hand.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -34,7 +35,8 @@ struct FakeEnv : CoreEnv {
     value = it->second;
     return true;
   }
-  u64 rdtsc() override { return tsc; }
+  std::function<u64()> clock;  // what RDTSC reads if it is set; else tsc
+  u64 rdtsc() override { return clock ? clock() : tsc; }
   u64 random() override { return 0x8877665544332211; }
   CpuidRegs cpuid(u32 leaf, u32 subleaf) override { return {leaf, subleaf, 3, 4}; }
   u64 io_read(u16 port, unsigned) override { return port | 0xabcd0000; }
