@@ -34,10 +34,17 @@ void Cpu::take_due() {
   }
   apic_.update();
   if (config_.bootstrap) fabric_.update_devices();
+  // x86 has one NMI running and one pending after it (KVM's process_nmi()): of two that come together the
+  // first is taken now, and the second, with what came after it, waits behind it.
+  const bool takes_nmis = !handler_ && !state_.nmi_blocked && state_.activity != Activity::WaitForSipi;
+  bool nmi_is_next = takes_nmis && apic_.nmi_pending();
   while (!inbox_.empty() && inbox_.front().cycle <= now) {
     const ApicMessage message = inbox_.front().message;
+    const bool accepted = apic_.accepts(message);
+    if (accepted && message.delivery == ApicDelivery::Nmi && nmi_is_next) break;
     inbox_.erase(inbox_.begin());
-    if (apic_.accepts(message)) apic_.receive(message);
+    if (accepted) apic_.receive(message);
+    nmi_is_next = takes_nmis && apic_.nmi_pending();
   }
   const core::CpuState& s = core_->state();
   if (s.waiting() && stored_at_ <= now) end_wait();

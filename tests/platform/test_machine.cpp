@@ -78,6 +78,26 @@ TEST_CASE("INIT and SIPI start a second CPU, which the first sees through memory
   CHECK(machine().ports().serial.output() == "2");
 }
 
+// Linux arch/x86/kvm/x86.c, process_nmi(): "x86 is limited to one NMI running, and one NMI pending after it".
+TEST_CASE(
+    "of NMIs that come at one cycle the first is taken, the second waits behind it, and the rest are lost") {
+  constexpr u32 kTaken = 0x281000;
+  Code h(kHandler);
+  h.raw({0xff, 0x05}).imm32(kTaken).raw({0xcf});  // inc dword [kTaken]; iretd
+  Code c(kMain);
+  c.load_tables().store(kTaken, 0).loop(5000).raw({0xa1}).imm32(kTaken).exit_with_eax();
+  const Image image = make_image(c, {tables(2, kHandler), part(h)});
+  ApicMessage nmi;
+  nmi.delivery = ApicDelivery::Nmi;
+  for (const unsigned sent : {1u, 2u, 3u}) {
+    Machine& m = machine();
+    m.reset(config("spr"));
+    m.load(image);
+    for (unsigned i = 0; i < sent; ++i) m.cpu(0).post(2000, 0, nmi);
+    CHECK(m.run().status == 2 * std::min(sent, 2u) + 1);
+  }
+}
+
 TEST_CASE("a SIPI to a CPU that is not there is lost and the sender goes on") {
   const StopReport r = boot(two_cpus(), config("spr", 1), {200000, 60});
   CHECK(r.kind == StopKind::MaxCycles);
