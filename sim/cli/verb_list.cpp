@@ -9,9 +9,11 @@
 #include "base/data.h"
 #include "base/json.h"
 #include "cli/options.h"
+#include "cli/run_config.h"
 #include "cli/verbs.h"
 #include "conformance/target_catalog.h"
 #include "conformance/target_cpuid.h"
+#include "hypervisor/kernel_release.h"
 #include "models/models.h"
 
 namespace pmusim::cli {
@@ -35,10 +37,20 @@ json list_models() {
   return rows;
 }
 
-json list_policies() {
+// "refused": the models that cannot run the policy on the newest modelled kernel, and why.
+json list_policies(const std::vector<std::string>& model_ids) {
+  std::vector<pmu::Model> hosts;
+  for (const std::string& id : model_ids) hosts.push_back(models::load_model(id));
   json rows = json::array();
-  for (const std::string& id : conformance::policy_ids())
-    rows.push_back({{"id", id}, {"title", conformance::policy_by_id(id, {})->title}});
+  for (const std::string& id : conformance::policy_ids()) {
+    const hv::Policy policy = *conformance::policy_by_id(id, {});
+    json refused = json::array();
+    for (const pmu::Model& host : hosts)
+      if (const std::string reason = hv::unmet(policy, host, hv::release_by_name(RunConfig{}.kernel));
+          !reason.empty())
+        refused.push_back({{"model", host.id}, {"reason", reason}});
+    rows.push_back({{"id", id}, {"title", policy.title}, {"refused", refused}});
+  }
   return rows;
 }
 
@@ -98,7 +110,7 @@ json list_described(const char* folder) {
 
 json rows_of(const std::string& what, const std::vector<std::string>& models) {
   if (what == "models") return list_models();
-  if (what == "policies") return list_policies();
+  if (what == "policies") return list_policies(models);
   if (what == "events") return list_events(models);
   if (what == "features") return list_features();
   if (what == "cases") return list_described("conformance/cases");
@@ -109,10 +121,10 @@ json rows_of(const std::string& what, const std::vector<std::string>& models) {
       expected_one_of(what, {"models", "policies", "events", "features", "cases", "bugs", "experiments"}));
 }
 
-// --model limits events, the only rows that belong to models.
+// --model limits what belongs to models: events, and who can run a policy.
 int list(const std::string& what, const std::vector<std::string>& model_lists, bool as_json) {
-  if (!model_lists.empty() && what != "events")
-    throw InputError("--model", "", "'" + what + "'", "it with 'events' only");
+  if (!model_lists.empty() && what != "events" && what != "policies")
+    throw InputError("--model", "", "'" + what + "'", "it with 'events' or 'policies'");
   const std::vector<std::string> chosen = conformance::models_from(
       split_list("--model", model_lists.empty() ? std::vector<std::string>{"all"} : model_lists), "--model");
   const json rows = rows_of(what, chosen);
@@ -123,8 +135,16 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
   if (rows.empty()) fmt::print(stderr, "no {} are installed\n", what);
   std::size_t width = 0;
   for (const json& row : rows) width = std::max(width, row["id"].get<std::string>().size());
-  for (const json& row : rows)
+  for (const json& row : rows) {
     fmt::print("{:<{}}  {}\n", row["id"].get<std::string>(), width, row["title"].get<std::string>());
+    std::map<std::string, std::string> refusing;  // models by reason
+    for (const json& r : row.value("refused", json::array())) {
+      std::string& models = refusing[r["reason"]];
+      models += (models.empty() ? "" : ", ") + r["model"].get<std::string>();
+    }
+    for (const auto& [reason, models] : refusing)
+      fmt::print("{:<{}}  not on {}: {}\n", "", width, models, reason);
+  }
   if (what == "events") {
     const auto missing =
         std::count_if(rows.begin(), rows.end(), [](const json& row) { return !row["counted"]; });
@@ -145,7 +165,8 @@ void add_list(CLI::App& app, Action& action) {
   verb->add_option("WHAT", *what,
                    "models, policies, events, features (of --cpuid), cases, bugs or experiments")
       ->required();
-  verb->add_option("--model", *model_lists, "events of these models; default: all");
+  verb->add_option("--model", *model_lists,
+                   "events of these models, policies that they refuse; default: all");
   verb->add_flag("--json", *as_json, "print one JSON array of objects")->disable_flag_override();
   verb->callback([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });
 }

@@ -36,6 +36,25 @@ TEST_CASE("list prints one array of objects with distinct ids") {
   CHECK(listed("features").count("x2apic") == 1);
 }
 
+// Mediated needs PerfMonV2 of AMD's CPUs (kvm-vpmu.md): Zen 3 has none.
+TEST_CASE("list policies names the models that refuse each, and the reason") {
+  const auto refusing = [](const std::string& options) {
+    std::set<std::string> models;
+    for (const auto& row : nlohmann::json::parse(pmusim_command("list policies --json" + options).out))
+      if (row.at("id") == "mediated")
+        for (const auto& r : row.at("refused")) {
+          CHECK(has(r.at("reason"), "PerfMonV2"));
+          models.insert(r.at("model"));
+        }
+    return models;
+  };
+  CHECK(refusing("") == std::set<std::string>{"zen3"});
+  CHECK(refusing(" --model zen3,spr") == std::set<std::string>{"zen3"});
+  CHECK(refusing(" --model spr").empty());
+  CHECK(has(pmusim_command("list policies --model zen3").out, "not on zen3: "));
+  CHECK(pmusim_command("list models --model zen3").status == 2);
+}
+
 TEST_CASE("a misspelt name ends with status 2 and the nearest valid name") {
   const struct {
     const char* arguments;
