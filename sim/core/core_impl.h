@@ -113,8 +113,16 @@ struct Core::Impl {
   // run_detailed.cpp
   u64 execute_detailed(u64 allowed);
   unsigned execute_prefix_detailed(Block& block, u64 allowed);
-  void capture(const MicroOp& op, const TimingOp& timing);
+  void capture(const MicroOp& op, const TimingOp& t) {
+    dynamic_.op = &op;
+    dynamic_.timing = &t;
+    dynamic_.load_count = 0;
+    dynamic_.has_store = false;
+    if (t.accesses) capture_accesses(op, t);
+  }
+  void capture_accesses(const MicroOp& op, const TimingOp& t);
   bool time_instruction(const MicroOp& op);
+  bool time_observed();
   void locate(const Block& block);
   void begin_repeat(const Block& block);
   u64 skip_iterations(Block& block, u64 seen, u64 allowed);

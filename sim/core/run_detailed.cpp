@@ -31,13 +31,8 @@ u64 string_address(const Executor& x, const MicroOp& op, Gpr pointer) {
 }  // namespace
 
 // Linear addresses of an instruction's accesses, before it executes.
-void Core::Impl::capture(const MicroOp& op, const TimingOp& t) {
+void Core::Impl::capture_accesses(const MicroOp& op, const TimingOp& t) {
   DynamicInstruction& d = dynamic_;
-  d.op = &op;
-  d.timing = &t;
-  d.load_count = 0;
-  d.has_store = false;
-  if (!t.accesses) return;
   const auto load = [&](u64 linear) {
     Access& a = d.loads[d.load_count++ & 1];
     a.linear = linear;
@@ -68,27 +63,32 @@ void Core::Impl::capture(const MicroOp& op, const TimingOp& t) {
 // After it executed; true: the cycle limit is reached.
 bool Core::Impl::time_instruction(const MicroOp& op) {
   DynamicInstruction& d = dynamic_;
-  const auto place = [this](Access& a) {
-    const Mmu::Place p = mmu.place(a.linear);
-    a.physical = p.physical;
-    a.page_shift = p.page_shift;
-    a.global = p.global;
-  };
-  for (unsigned i = 0; i < d.load_count; ++i) place(d.loads[i]);
-  if (d.has_store) place(d.store);
+  if (d.timing->accesses) {
+    const auto place = [this](Access& a) {
+      const Mmu::Place p = mmu.place(a.linear);
+      a.physical = p.physical;
+      a.page_shift = p.page_shift;
+      a.global = p.global;
+    };
+    for (unsigned i = 0; i < d.load_count; ++i) place(d.loads[i]);
+    if (d.has_store) place(d.store);
+  }
   if (op.branch != OpBranch::None) {
     d.taken = op.branch != OpBranch::Conditional || x.taken;
     d.target = x.s->rip;
   }
-  if (__builtin_expect(levels_ & Observer::kCycle, 0)) {
-    CountVector happenings{};
-    const bool reached = timing.retire(d, happenings) >= limit_cycle_;
-    account_time(context_);
-    for (unsigned k = 0; k < kCounts; ++k)
-      if (happenings[k]) happened(static_cast<Count>(k), happenings[k]);
-    return reached;
-  }
+  if (__builtin_expect(levels_ & Observer::kCycle, 0)) return time_observed();
   return timing.retire(d, core.counts_.at[context_]) >= limit_cycle_;
+}
+
+// The same with what happened told one by one.
+bool Core::Impl::time_observed() {
+  CountVector happenings{};
+  const bool reached = timing.retire(dynamic_, happenings) >= limit_cycle_;
+  account_time(context_);
+  for (unsigned k = 0; k < kCounts; ++k)
+    if (happenings[k]) happened(static_cast<Count>(k), happenings[k]);
+  return reached;
 }
 
 // Where the instruction's code lies.

@@ -103,12 +103,21 @@ TEST_CASE("a saved cache is restored with its order of use, and an unused one is
   CHECK(copy.insert(3 * kSets, 0, false).number() == kSets);
 }
 
+TEST_CASE("bringing the second of an order of use to the front swaps the first two") {
+  recency::Order order = recency::initial(recency::kMostWays);
+  for (unsigned step = 0; step < 100; ++step) {
+    order = recency::to_front(order, step * 7 % recency::kMostWays);
+    const bool same = recency::swap_front(order) == recency::to_front(order, recency::at(order, 1));
+    CHECK(same);
+  }
+}
+
 TEST_CASE("an order of use keeps every way once, up to the most ways that it holds") {
   for (const unsigned ways : {1u, 2u, 12u, 16u, 20u, 24u, recency::kMostWays}) {
     CAPTURE(ways);
     std::vector<unsigned> expected;
-    for (unsigned way = 0; way < ways; ++way) expected.push_back(way);
-    recency::Order order = recency::kInitial;
+    for (unsigned way = 0; way < ways; ++way) expected.insert(expected.begin(), way);
+    recency::Order order = recency::initial(ways);
     for (unsigned step = 0; step < 200; ++step) {
       const unsigned way = step * 7 % ways;
       expected.erase(std::find(expected.begin(), expected.end(), way));

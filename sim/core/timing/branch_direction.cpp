@@ -19,46 +19,46 @@ void step(s8& counter, bool up, s8 most) {
 
 }  // namespace
 
+BranchPredictor::Folded::Folded(u32 bits) : bits_(bits), lanes_(((u64{1} << bits) - 1) * kOnes) {
+  static_assert(kLengths[kTables - 1] < kHistoryWords * 64, "the history holds the longest");
+  if (bits >= kLane) throw std::logic_error("a folded history wider than its lane");
+  for (unsigned old = 0; old < 1u << kTables; ++old)
+    for (unsigned t = 0; t < kTables; ++t)
+      leaving_[old] |= u64{old >> t & 1} << (kLane * t + kLengths[t] % bits);
+}
+
 bool BranchPredictor::direction(u64 ip, bool taken) {
   const Lookup lookup = look_up(ip);
   learn(lookup, ip, taken);
   return lookup.taken;
 }
 
-BranchPredictor::Lookup BranchPredictor::look_up(u64 ip) const {
-  Lookup result;
-  const u64 base = ip ^ ip >> config_.base_bits;
-  result.taken = result.provided = result.alternate = bimodal_[base & (bimodal_.size() - 1)] >= 0;
-  result.provider = -1;
-  result.weak = false;
+BranchPredictor::Lookup BranchPredictor::look_up(u64 ip) {
+  Lookup result{};
+  result.provided = result.alternate = bimodal(ip) >= 0;
   for (unsigned t = 0; t < kTables; ++t) {
-    result.index[t] = static_cast<u32>((ip ^ ip >> (config_.tagged_bits - t) ^ index_fold_[t].value) &
-                                       (tagged_[t].size() - 1));
-    result.tag[t] = static_cast<u16>((ip ^ ip >> 7 ^ tag_fold_[t].value * 3) % (1u << kTagBits)) | 0x8000;
-    const Tagged& entry = tagged_[t][result.index[t]];
-    if (entry.tag != result.tag[t]) continue;
-    result.provider = static_cast<int>(t);
+    Tagged& found = entry(t, ip);
+    if (found.tag != tag(t, ip)) continue;
+    result.provider = &found;
+    result.longer = t + 1;
     result.alternate = result.provided;
-    result.provided = entry.counter >= 0;
-    result.weak = !entry.useful && (entry.counter == 0 || entry.counter == -1);
+    result.provided = found.counter >= 0;
   }
+  if (const Tagged* p = result.provider) result.weak = !p->useful && (p->counter == 0 || p->counter == -1);
   result.taken = result.weak ? result.alternate : result.provided;
   return result;
 }
 
 void BranchPredictor::learn(const Lookup& lookup, u64 ip, bool taken) {
-  if (lookup.provider >= 0) {
-    const unsigned t = static_cast<unsigned>(lookup.provider);
-    Tagged& entry = tagged_[t][lookup.index[t]];
+  if (Tagged* p = lookup.provider) {
     if (lookup.provided != lookup.alternate) {
-      if (lookup.provided == taken && entry.useful < kUsefulMost) ++entry.useful;
-      if (lookup.provided != taken && entry.useful > 0) --entry.useful;
+      if (lookup.provided == taken && p->useful < kUsefulMost) ++p->useful;
+      if (lookup.provided != taken && p->useful > 0) --p->useful;
     }
-    step(entry.counter, taken, kTaggedMost);
+    step(p->counter, taken, kTaggedMost);
   }
-  if (lookup.provider < 0 || lookup.weak)
-    step(bimodal_[(ip ^ ip >> config_.base_bits) & (bimodal_.size() - 1)], taken, kBimodalMost);
-  if (lookup.taken != taken) allocate(lookup, taken);
+  if (!lookup.provider || lookup.weak) step(bimodal(ip), taken, kBimodalMost);
+  if (lookup.taken != taken) allocate(lookup, ip, taken);
   if (++learned_ % kDecay == 0)
     for (auto& table : tagged_)
       for (Tagged& entry : table) entry.useful /= 2;
@@ -69,26 +69,26 @@ u64 BranchPredictor::most_skipped() const {
   return kDecay - 1 - learned_ % kDecay;
 }
 
-void BranchPredictor::allocate(const Lookup& lookup, bool taken) {
-  for (unsigned t = static_cast<unsigned>(lookup.provider + 1); t < kTables; ++t) {
-    Tagged& entry = tagged_[t][lookup.index[t]];
-    if (entry.useful) continue;
-    entry = {lookup.tag[t], static_cast<s8>(taken ? 0 : -1), 0};
+void BranchPredictor::allocate(const Lookup& lookup, u64 ip, bool taken) {
+  for (unsigned t = lookup.longer; t < kTables; ++t) {
+    Tagged& claimed = entry(t, ip);
+    if (claimed.useful) continue;
+    claimed = {tag(t, ip), static_cast<s8>(taken ? 0 : -1), 0};
     return;
   }
-  for (unsigned t = static_cast<unsigned>(lookup.provider + 1); t < kTables; ++t)
-    --tagged_[t][lookup.index[t]].useful;
+  for (unsigned t = lookup.longer; t < kTables; ++t) --entry(t, ip).useful;
 }
 
 void BranchPredictor::push_history(const DynamicBranch& branch) {
   if (branch.taken) path_ = path_ << 5 ^ branch.target;
   const bool young = branch.kind == BranchKind::Conditional ? branch.taken : branch.target >> 4 & 1;
+  unsigned old = 0;
   for (unsigned t = 0; t < kTables; ++t) {
-    const u32 oldest = index_fold_[t].length - 1;
-    const bool old = history_[oldest / 64] >> oldest % 64 & 1;
-    index_fold_[t].push(young, old);
-    tag_fold_[t].push(young, old);
+    const u32 oldest = kLengths[t] - 1;
+    old |= (history_[oldest / 64] >> oldest % 64 & 1u) << t;
   }
+  index_fold_.push(young, old);
+  tag_fold_.push(young, old);
   for (unsigned w = kHistoryWords - 1; w > 0; --w) history_[w] = history_[w] << 1 | history_[w - 1] >> 63;
   history_[0] = history_[0] << 1 | young;
 }

@@ -144,10 +144,11 @@ void BranchPredictor::visit(StateWords& words) {
 
 void BranchPredictor::pattern(StateWords& words) {
   for (s8& counter : bimodal_) words(counter);
-  for (unsigned t = 0; t < kTables; ++t) {
-    for (Tagged& entry : tagged_[t]) words(entry.tag, entry.counter, entry.useful);
-    words(index_fold_[t].value, tag_fold_[t].value);
+  for (auto& table : tagged_) {
+    for (Tagged& entry : table) words(entry.tag, entry.counter, entry.useful);
   }
+  index_fold_.visit(words);
+  tag_fold_.visit(words);
   for (std::vector<Target>* table : {&btb_, &indirect_})
     for (Target& entry : *table) words(entry.key, entry.target);
   for (Near& entry : near_) words(entry.key, entry.ip, entry.trust);
@@ -160,7 +161,11 @@ BranchPredictor::BranchPredictor(const PredictorConfig& config)
     : config_(config),
       btb_sets_(config.btb_ways ? config.btb_entries / config.btb_ways : 0),
       btb_mask_(btb_sets_ & (btb_sets_ - 1) ? 0 : btb_sets_ - 1),
+      bimodal_mask_((u64{1} << config.base_bits) - 1),
+      tagged_mask_((u64{1} << config.tagged_bits) - 1),
       bimodal_(std::size_t{1} << config.base_bits, -1),
+      index_fold_(config.tagged_bits),
+      tag_fold_(kTagBits),
       btb_(config.btb_entries),
       indirect_(kIndirectEntries),
       near_(config.near_entries),
@@ -168,13 +173,7 @@ BranchPredictor::BranchPredictor(const PredictorConfig& config)
   if (!config.btb_ways || config.btb_entries % config.btb_ways || !config.btb_entries ||
       !config.return_stack || !config.near_ways || config.near_entries % config.near_ways)
     throw std::logic_error("predictor tables of no size");
-  constexpr u32 kLengths[kTables] = {6, 18, 54, 130};
-  static_assert(kLengths[kTables - 1] < kHistoryWords * 64, "the history holds the longest");
-  for (unsigned t = 0; t < kTables; ++t) {
-    tagged_[t].resize(std::size_t{1} << config.tagged_bits);
-    index_fold_[t] = {0, kLengths[t], config.tagged_bits, kLengths[t] % config.tagged_bits};
-    tag_fold_[t] = {0, kLengths[t], kTagBits, kLengths[t] % kTagBits};
-  }
+  for (auto& table : tagged_) table.resize(std::size_t{1} << config.tagged_bits);
 }
 
 }  // namespace pmusim::core

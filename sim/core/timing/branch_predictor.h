@@ -57,25 +57,35 @@ class BranchPredictor {
  private:
   static constexpr unsigned kTables = 4, kHistoryWords = 3;
   static constexpr u32 kTagBits = 11;
+  static constexpr u32 kLengths[kTables] = {6, 18, 54, 130};  // of histories
   struct Tagged {
     u16 tag = 0;
     s8 counter = 0;  // taken if not negative
     u8 useful = 0;
   };
-  // A history of `length` outcomes folded to `bits`, kept up to date outcome by outcome.
-  struct Folded {
-    u32 value = 0, length, bits, out;  // out: where the oldest outcome leaves
-    void push(bool young, bool old) {
-      value = value << 1 | young;
-      value ^= u32{old} << out;
-      value ^= value >> bits;
-      value &= (1u << bits) - 1;
+  // Each table's history folded to `bits` (15 at most), kept up to date outcome by outcome; 16 bits of
+  // `values` are a table's.
+  class Folded {
+   public:
+    static constexpr unsigned kLane = 16;
+    static constexpr u64 kOnes = 0x0001'0001'0001'0001;  // the lowest bit of each lane
+    explicit Folded(u32 bits);
+    u32 at(unsigned table) const { return static_cast<u32>(values_ >> kLane * table) & 0xffff; }
+    // `old`: the outcomes that leave the tables' histories, a bit each.
+    void push(bool young, unsigned old) {
+      const u64 moved = (values_ << 1 | (young ? kOnes : 0)) ^ leaving_[old];
+      values_ = (moved ^ (moved >> bits_ & kOnes)) & lanes_;
     }
+    void visit(StateWords& words) { words(values_); }
+
+   private:
+    u32 bits_;
+    u64 lanes_, values_ = 0;           // lanes: the bits in use
+    u64 leaving_[1u << kTables] = {};  // where the oldest outcomes are
   };
   struct Lookup {
-    u32 index[kTables];
-    u16 tag[kTables];
-    int provider;  // table that predicts, -1: bimodal
+    Tagged* provider;  // entry that predicts, null: bimodal
+    unsigned longer;   // first of the tables with longer histories
     bool provided, alternate, taken;
     bool weak;  // a new entry that has not proved itself: the alternate is believed
   };
@@ -88,9 +98,17 @@ class BranchPredictor {
   };
 
   bool direction(u64 ip, bool taken);  // the prediction; learns the outcome
-  Lookup look_up(u64 ip) const;
+  Tagged& entry(unsigned table, u64 ip) {
+    const u64 hash = ip ^ ip >> (config_.tagged_bits - table) ^ index_fold_.at(table);
+    return tagged_[table][hash & tagged_mask_];
+  }
+  u16 tag(unsigned table, u64 ip) const {
+    return static_cast<u16>((ip ^ ip >> 7 ^ tag_fold_.at(table) * 3) % (1u << kTagBits)) | 0x8000;
+  }
+  s8& bimodal(u64 ip) { return bimodal_[(ip ^ ip >> config_.base_bits) & bimodal_mask_]; }
+  Lookup look_up(u64 ip);
   void learn(const Lookup&, u64 ip, bool taken);
-  void allocate(const Lookup&, bool taken);
+  void allocate(const Lookup&, u64 ip, bool taken);
   bool known_target(const DynamicBranch&);     // BTB; learns
   bool indirect_target(const DynamicBranch&);  // by history, else BTB; learns
   bool return_target(u64 target);
@@ -98,10 +116,11 @@ class BranchPredictor {
   void push_history(const DynamicBranch&);
 
   PredictorConfig config_;
-  u32 btb_sets_, btb_mask_;  // mask: sets - 1 where that is one, else 0
+  u32 btb_sets_, btb_mask_;         // mask: sets - 1 where that is one, else 0
+  u64 bimodal_mask_, tagged_mask_;  // sizes - 1
   std::vector<s8> bimodal_;
   std::vector<Tagged> tagged_[kTables];
-  Folded index_fold_[kTables], tag_fold_[kTables];
+  Folded index_fold_, tag_fold_;
   std::vector<Target> btb_, indirect_;    // BTB: sets in order of use
   std::vector<Near> near_;                // likewise
   u64 entered_ = 0, entered_before_ = 0;  // where this block and the previous one began

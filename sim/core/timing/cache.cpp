@@ -17,11 +17,17 @@ Cache::Cache(const CacheConfig& config)
 
 void Cache::make(u32 chunk) {
   chunks_[chunk] = std::make_unique<u64[]>(std::size_t{kChunk} * set_words());
-  for (u32 i = 0; i < kChunk; ++i) set_order(chunks_[chunk].get() + i * set_words(), recency::kInitial);
+  const recency::Order order = recency::initial(ways_);
+  for (u32 i = 0; i < kChunk; ++i) set_order(chunks_[chunk].get() + i * set_words(), order);
 }
 
 Cache::Found Cache::look_further(u64* first, u64 key, bool use) const {
   u64* const keys = first + kOrderWords;
+  const u32 second = recency::at(first[0], 1);
+  if (keys[second] >> 1 == key) {
+    if (use) set_order(first, recency::swap_front(order(first)));
+    return {keys + second, ways_};
+  }
   for (u32 way = 0; way < ways_; ++way) {
     if (keys[way] >> 1 != key) continue;
     if (use) set_order(first, recency::to_front(order(first), way));

@@ -39,11 +39,32 @@ class Cache {
 
   explicit Cache(const CacheConfig& config);
 
+  // If it is its set's most recently used; otherwise it may be here or not.
+  Found last_used(u64 line) const {
+    u64* first = set(set_of(line));
+    if (!first) return {};
+    u64* recent = most_recent(first);
+    return *recent >> 1 == line + 1 ? Found{recent, ways_} : Found{};
+  }
   Found find(u64 line) { return look(line, false); }
   Found use(u64 line) { return look(line, true); }  // the same, and most recently used from now on
   // Puts an absent line in as the most recently used; returns what it displaced (key 0: nothing).
   Line insert(u64 line, u64 ready, bool dirty);
   bool remove(u64 line);
+  // Has the host bring a line's set near, where many that are rarely used would be waited for one by one.
+  void expect(u64 line) const {
+    const u64* first = set(set_of(line));
+    if (!first) return;
+    __builtin_prefetch(first);
+    __builtin_prefetch(first + kOrderWords + ways_);
+  }
+  // The line that insert() of this one would displace; 0 where there is none.
+  u64 oldest(u64 line) const {
+    const u64* first = set(set_of(line));
+    if (!first) return 0;
+    const u64 key = first[kOrderWords + recency::at(order(first), ways_ - 1)];
+    return key ? (key >> 1) - 1 : 0;
+  }
   void clear() {
     for (auto& chunk : chunks_) chunk.reset();
   }
@@ -57,9 +78,12 @@ class Cache {
   Found look(u64 line, bool use) {
     u64* first = set(set_of(line));
     if (!first) return {};
-    u64* recent = first + kOrderWords + (*first & ((1u << recency::kDigit) - 1));
+    u64* recent = most_recent(first);
     if (*recent >> 1 == line + 1) return {recent, ways_};
     return look_further(first, line + 1, use);
+  }
+  static u64* most_recent(u64* first) {
+    return first + kOrderWords + (*first & ((1u << recency::kDigit) - 1));
   }
   Found look_further(u64* first, u64 key, bool use) const;
   void make(u32 chunk);

@@ -11,6 +11,8 @@ IntervalTiming::IntervalTiming(const TimingConfig& config)
       memory_(config.memory),
       predictor_(config.predictor),
       run_ahead_(config.predictor.run_ahead),
+      fusing_(
+          static_cast<u8>((config_.nop_fusion ? kFuseNop : 0) | (config_.branch_fusion ? kFuseBranch : 0))),
       rob_(config_.rob),
       load_queue_(config_.load_queue),
       store_queue_(config_.store_queue),
@@ -50,8 +52,8 @@ void IntervalTiming::hold_front_end(u64 until, Wait why) {
 void IntervalTiming::fetch_lines(const DynamicInstruction& d, CountVector& counts) {
   const u64 last = d.ip + d.op->length - 1;
   for (u64 linear = d.ip;; linear = last & ~(kLine - 1)) {
-    if (linear / kLine != code_line_) {
-      code_line_ = linear / kLine;
+    if (linear - code_line_ >= kLine) {
+      code_line_ = linear & ~(kLine - 1);
       MemoryAccess a;
       a.cycle = std::max(dispatch_cycle_, fetch_ready_);
       a.linear = linear;
@@ -82,6 +84,7 @@ inline u64 IntervalTiming::dispatch(bool load, bool store, bool serialize) {
     dispatch_cycle_ = cycle;
     dispatched_ = 0;
     fused_ = false;
+    ports_.dispatch_at(cycle);
   }
   dispatched_ += !fused_;
   return cycle;
@@ -118,12 +121,11 @@ void IntervalTiming::branch(const DynamicInstruction& d, u64 done, CountVector& 
 // Stores to code that may be in the pipeline clear it (SDM Vol. 3, "Self-Modifying Code").
 void IntervalTiming::check_code(const DynamicInstruction& d, CountVector& counts) {
   const u64 line = d.store.physical / kLine;
-  for (const u64 code : code_lines_)
-    if (code == line) {
-      count_in(counts, Count::SmcClears) += 1;
-      hold_front_end(retired_at_ + config_.clear_penalty, Wait::Clear);
-      return;
-    }
+  bool code = false;
+  for (const u64 recent : code_lines_) code |= recent == line;
+  if (!code) return;
+  count_in(counts, Count::SmcClears) += 1;
+  hold_front_end(retired_at_ + config_.clear_penalty, Wait::Clear);
 }
 
 // --- Memory.
@@ -187,36 +189,47 @@ bool IntervalTiming::same_chunk(const DynamicInstruction& d) {
 
 // --- Retirement.
 
-void IntervalTiming::account_slots(u64 cycles, bool by_fetch, u64 earliest) {
-  u64 rest = cycles * config_.width, front_end = 0;
+// The cycles from retired_at_ on: slots of what retired, the rest blamed on the instruction that comes now.
+inline void IntervalTiming::account_slots(u64 cycles) {
+  const u64 slots = cycles * config_.width, retiring = std::min(slots, retiring_);
+  retiring_ -= retiring;
+  spent(Count::SlotsRetiring) += retiring;
+  spent(memory_bound_ ? Count::SlotsMemory : Count::SlotsCore) += slots - retiring;
+  spent(memory_bound_ ? Count::NoRetireMemory : Count::NoRetireCore) += cycles - (retired_ != 0);
+}
+
+// The same for an instruction that waited for the front end, and could have retired at `earliest` but for
+// that: what is lost until then is the front end's.
+void IntervalTiming::account_fetch_bound(u64 cycles, u64 earliest) {
+  u64 rest = cycles * config_.width;
   const u64 retiring = std::min(rest, retiring_);
   retiring_ -= retiring;
   spent(Count::SlotsRetiring) += retiring;
   rest -= retiring;
-  if (by_fetch && earliest > retired_at_) {
-    front_end = earliest - retired_at_;
-    const u64 lost = std::min(rest, front_end * config_.width);
-    rest -= lost;
-    const bool wrong = wait_ == Wait::Mispredict || wait_ == Wait::Clear;
-    spent(wait_ == Wait::Mispredict ? Count::SlotsMispredict
-          : wrong                   ? Count::SlotsClear
-          : wait_ == Wait::Latency  ? Count::SlotsFetchLatency
-                                    : Count::SlotsFetchBandwidth) += lost;
-    if (wrong) spent(Count::RecoveryCycles) += lost / config_.width;
-  }
+  u64 front_end = earliest > retired_at_ ? earliest - retired_at_ : 0;
+  const u64 lost = std::min(rest, front_end * config_.width);
+  rest -= lost;
+  const bool wrong = wait_ == Wait::Mispredict || wait_ == Wait::Clear;
+  spent(wait_ == Wait::Mispredict ? Count::SlotsMispredict
+        : wrong                   ? Count::SlotsClear
+        : wait_ == Wait::Latency  ? Count::SlotsFetchLatency
+                                  : Count::SlotsFetchBandwidth) += lost;
+  if (wrong) spent(Count::RecoveryCycles) += lost / config_.width;
   spent(memory_bound_ ? Count::SlotsMemory : Count::SlotsCore) += rest;
   const u64 idle = cycles - (retired_ != 0);
-  if (!idle) return;
   front_end = std::min(front_end, idle);
   spent(Count::NoRetireFrontEnd) += front_end;
   spent(memory_bound_ ? Count::NoRetireMemory : Count::NoRetireCore) += idle - front_end;
 }
 
 inline void IntervalTiming::retire_at(u64 done) {
-  u64 cycle = retired_at_ + (!fused_ && retired_ == config_.retire_width);
-  cycle = std::max(cycle, done);
+  const bool full = !fused_ && retired_ == config_.retire_width;
+  const u64 cycle = std::max(retired_at_ + full, done);
   if (cycle > retired_at_) {
-    account_slots(cycle - retired_at_, fetch_bound_, dispatch_cycle_ + 1);
+    if (fetch_bound_)
+      account_fetch_bound(cycle - retired_at_, dispatch_cycle_ + 1);
+    else
+      account_slots(cycle - retired_at_);
     retired_at_ = cycle;
     retired_ = 0;
   }
@@ -226,72 +239,84 @@ inline void IntervalTiming::retire_at(u64 done) {
   rob_.take(cycle);
 }
 
+inline u64 IntervalTiming::load_operands(const DynamicInstruction& d, u64 address, CountVector& counts) {
+  if (d.timing->accesses & kPrefetch) {
+    const u64 cycle = ports_.take(Ports::kLoad, address);
+    if (d.loads[0].physical != kNever)
+      memory_.prefetch(access_of(d, d.loads[0], cycle), d.timing->write_prefetch, counts);
+    return 0;
+  }
+  const u64 from = d.op->locked() ? std::max(address, drained_at_) : address;  // LOCK: after older stores
+  u64 loaded = load(d, d.loads[0], from, counts);
+  if (d.load_count > 1) loaded = std::max(loaded, load(d, d.loads[1], from, counts));
+  return loaded;
+}
+
+inline u64 IntervalTiming::execute(const TimingOp& t, u64 start) {
+  const Operation operation = operations_[static_cast<unsigned>(t.kind)];
+  if (operation.interval) {
+    u64& divider = t.vector ? vector_divider_free_ : divider_free_;
+    start = std::max(start, divider);
+    divider = start + operation.interval;
+    if (!t.vector) {
+      ++spent(Count::Divides);
+      spent(Count::DividerCycles) += operation.interval;
+    }
+  }
+  return ports_.take(static_cast<Ports::Group>(t.port), start) + operation.latency;
+}
+
 u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
+  if (!d.timing->plain) return retire_any(d, counts);
+  fetch(d, counts);
+  return retire_plain(*d.timing);
+}
+
+// What retire_any() comes to for such an instruction.
+inline u64 IntervalTiming::retire_plain(const TimingOp& t) {
+  memory_bound_ = false;
+  fuse(t);
+  const u64 dispatched = dispatch(false, false, false);
+  u64 done = sources_ready(t, dispatched);
+  done = ports_.take(static_cast<Ports::Group>(t.port), done) +
+         operations_[static_cast<unsigned>(t.kind)].latency;
+  set_ready(t, done);
+  retire_at(std::max(done, dispatched + 1));
+  return retired_at_;
+}
+
+u64 IntervalTiming::retire_any(const DynamicInstruction& d, CountVector& counts) {
   const TimingOp& t = *d.timing;
   if (d.iteration && same_chunk(d)) return retired_at_;
   fetch(d, counts);
   const bool serialize = t.kind == OpClass::Serialize;
   memory_bound_ = false;
-  const bool to_branch = fusible_ == Fusible::WithBranch;
-  fused_ = fusible_ != Fusible::No && !serialize && (!to_branch || d.op->branch == OpBranch::Conditional);
-  fusible_ = fused_                                                         ? Fusible::No
-             : config_.nop_fusion && t.kind == OpClass::None && !t.accesses ? Fusible::WithAny
-             : config_.branch_fusion && t.fuses_branch                      ? Fusible::WithBranch
-                                                                            : Fusible::No;
+  const bool one_operation = fuse(t);
   const u64 dispatched = dispatch(d.load_count, d.has_store, serialize);
 
   const auto ready_after = [this](u64 cycle, RegisterSet set) {
     for (; set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
     return cycle;
   };
-  u64 address = dispatched, start = dispatched, loaded = 0;
+  u64 address, start;
   if (t.listed) {
-    for (const u8 r : t.address_register) address = std::max(address, ready_[r]);
-    for (const u8 r : t.source) start = std::max(start, ready_[r]);
+    address = std::max(dispatched, std::max(ready_[t.address_register[0]], ready_[t.address_register[1]]));
+    start = sources_ready(t, dispatched);
   } else {
     address = ready_after(dispatched, t.address);
     start = ready_after(dispatched, t.sources);
   }
-  if (d.load_count) {
-    if (t.accesses & kPrefetch) {
-      const u64 cycle = ports_.take(Ports::kLoad, address);
-      if (d.loads[0].physical != kNever)
-        memory_.prefetch(access_of(d, d.loads[0], cycle), t.write_prefetch, counts);
-    } else {
-      const u64 from =
-          d.op->locked() ? std::max(address, drained_at_) : address;  // LOCK waits for older stores
-      for (unsigned i = 0; i < d.load_count; ++i)
-        loaded = std::max(loaded, load(d, d.loads[i], from, counts));
-    }
-  }
-  start = std::max(start, loaded);
-
-  const Operation operation = operations_[static_cast<unsigned>(t.kind)];
-  u64 done = start;
-  if (t.kind != OpClass::None && !(t.kind == OpClass::Move && (d.load_count || d.has_store)) &&
-      !(fused_ && to_branch)) {
-    if (operation.interval) {
-      u64& divider = t.vector ? vector_divider_free_ : divider_free_;
-      start = std::max(start, divider);
-      divider = start + operation.interval;
-      if (!t.vector) {
-        ++spent(Count::Divides);
-        spent(Count::DividerCycles) += operation.interval;
-      }
-    }
-    const Ports::Group port = t.vector                      ? Ports::kVector
-                              : t.kind == OpClass::Multiply ? Ports::kMultiply
-                                                            : Ports::kAlu;
-    done = ports_.take(port, start) + operation.latency;
-  }
+  if (d.load_count) start = std::max(start, load_operands(d, address, counts));
+  const u64 done = t.executes && !(one_operation && fused_) ? execute(t, start) : start;
   if (t.listed)
-    for (const u8 r : t.destination) ready_[r] = done;
+    set_ready(t, done);
   else
     for (RegisterSet set = t.destinations; set; set &= set - 1) ready_[__builtin_ctzll(set)] = done;
 
   u64 owned = 0;
   if (d.has_store && d.store.physical != kNever) {
-    owned = memory_.store(access_of(d, d.store, ports_.take(Ports::kStore, address)), counts).ready;
+    const u64 cycle = ports_.take(Ports::kStore, address);
+    owned = memory_.store(access_of(d, d.store, cycle), counts).ready;
   }
   retire_at(std::max(done, dispatched + 1));
   if (d.load_count) load_queue_.take(retired_at_);
@@ -299,14 +324,14 @@ u64 IntervalTiming::retire(const DynamicInstruction& d, CountVector& counts) {
     store(d, owned, done);
     check_code(d, counts);
   }
-  if (d.op->branch != OpBranch::None && !serialize) branch(d, done, counts);
+  if (t.predicted) branch(d, done, counts);
   if (serialize) hold_front_end(retired_at_, Wait::Latency);
   return retired_at_;
 }
 
 // The hypervisor's instructions.
 void IntervalTiming::retire(u64 instructions) {
-  fusible_ = Fusible::No;
+  fusible_ = 0;
   fused_ = false;
   for (; instructions; --instructions) {
     memory_bound_ = false;
@@ -321,12 +346,13 @@ void IntervalTiming::stall(u64 cycles) {
 void IntervalTiming::advance_to(u64 cycle) {
   if (cycle <= retired_at_) return;
   memory_bound_ = false;
-  account_slots(cycle - retired_at_, false, 0);
+  account_slots(cycle - retired_at_);
   retired_at_ = cycle;
   retired_ = 0;
   if (cycle > dispatch_cycle_) {
     dispatch_cycle_ = cycle;
     dispatched_ = 0;
+    ports_.dispatch_at(cycle);
   }
 }
 
@@ -342,17 +368,17 @@ void IntervalTiming::take_slots(CountVector& to) {
 void IntervalTiming::set_space(u16 tag, bool second_stage) {
   tag_ = tag;
   memory_.set_space(tag, second_stage);
-  code_line_ = kNever;
+  code_line_ = kNoLine;
 }
 
 void IntervalTiming::flush_translations(bool keep_global) {
   memory_.flush_tlb_tag(tag_, keep_global);
-  code_line_ = kNever;
+  code_line_ = kNoLine;
 }
 
 void IntervalTiming::flush_translation(u64 linear) {
   memory_.flush_tlb_page(tag_, linear);
-  code_line_ = kNever;
+  code_line_ = kNoLine;
 }
 
 // Times that no later instruction can meet are taken out first, so that equal futures have equal states.

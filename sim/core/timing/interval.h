@@ -62,17 +62,35 @@ class IntervalTiming final : public Timing {
   };
 
   void fetch(const DynamicInstruction& d, CountVector& counts) {
-    const u64 line = d.ip / kLine;
-    if (line != code_line_ || (d.ip + d.op->length - 1) / kLine != line) fetch_lines(d, counts);
+    if (d.ip - code_line_ > kLine - d.op->length) fetch_lines(d, counts);
   }
   void fetch_lines(const DynamicInstruction& d, CountVector& counts);
+  // True: to one operation.
+  bool fuse(const TimingOp& t) {
+    const unsigned fusion = fusible_ & t.joins;
+    fused_ = fusion;
+    fusible_ = fusion ? 0 : t.fuses & fusing_;
+    return fusion & kFuseBranch;
+  }
   [[gnu::always_inline]] u64 dispatch(bool load, bool store, bool serialize);
+  [[gnu::always_inline]] u64 load_operands(const DynamicInstruction& d, u64 address, CountVector& counts);
+  u64 sources_ready(const TimingOp& t, u64 cycle) const {
+    return std::max(std::max(std::max(ready_[t.source[0]], ready_[t.source[1]]), cycle),
+                    std::max(ready_[t.source[2]], ready_[t.source[3]]));
+  }
+  void set_ready(const TimingOp& t, u64 cycle) {
+    for (const u8 r : t.destination) ready_[r] = cycle;
+  }
+  [[gnu::always_inline]] u64 execute(const TimingOp& t, u64 start);
+  u64 retire_plain(const TimingOp& t);
+  u64 retire_any(const DynamicInstruction& d, CountVector& counts);
   static MemoryAccess access_of(const DynamicInstruction& d, const DynamicInstruction::Access& a, u64 cycle);
   u64 load(const DynamicInstruction& d, const DynamicInstruction::Access& a, u64 cycle, CountVector& counts);
   void store(const DynamicInstruction& d, u64 owned, u64 data);
   void branch(const DynamicInstruction& d, u64 done, CountVector& counts);
   [[gnu::always_inline]] void retire_at(u64 done);
-  void account_slots(u64 cycles, bool by_fetch, u64 earliest);
+  void account_slots(u64 cycles);
+  void account_fetch_bound(u64 cycles, u64 earliest);
   void hold_front_end(u64 until, Wait why);
   bool same_chunk(const DynamicInstruction& d);
   void check_code(const DynamicInstruction& d, CountVector& counts);
@@ -82,7 +100,7 @@ class IntervalTiming final : public Timing {
   void each_time(F f);
   void shift(u64 cycles);
 
-  static constexpr u64 kLine = 64;
+  static constexpr u64 kLine = 64, kNoLine = u64{1} << 62;  // not canonical
   static constexpr unsigned kStores = 64, kStoreGranule = 8, kCodeLines = 8;
   static constexpr unsigned kStringChunk = 32;  // bytes that fast string operations move per operation
 
@@ -96,15 +114,15 @@ class IntervalTiming final : public Timing {
   u64 dispatch_cycle_ = 0, retired_at_ = 0, drained_at_ = 0, divider_free_ = 0, vector_divider_free_ = 0;
   u32 dispatched_ = 0, retired_ = 0;  // in the current cycle
   u32 taken_ = 0;                     // branches predicted in the predictor's current cycle
-  u64 predicted_ = 0;  // when the predictor is done with the last taken branch, plus its run-ahead
-  enum class Fusible : u8 { No, WithAny, WithBranch };
-  Fusible fusible_ = Fusible::No;  // the last instruction, with the next
-  bool fused_ = false;             // this instruction, with the last
+  u64 predicted_ = 0;   // when the predictor is done with the last taken branch, plus its run-ahead
+  u8 fusing_;           // Fusion: what this core does
+  u8 fusible_ = 0;      // Fusion: the last instruction, with the next
+  bool fused_ = false;  // this instruction, with the last
   u64 fetch_ready_ = 0;
   Wait wait_ = Wait::Nothing;
   bool fetch_bound_ = false;    // the last dispatch waited for the front end
   bool memory_bound_ = false;   // the last instruction waited for memory beyond the L1
-  u64 code_line_ = kNever;      // last fetched
+  u64 code_line_ = kNoLine;     // linear address of the last fetched
   u64 code_lines_[kCodeLines];  // physical, recently executed
   u32 next_code_line_ = 0;
   u64 ready_[kTimingRegisters + 2] = {};  // kReadyRegister stays 0

@@ -30,7 +30,7 @@ void IntervalTiming::shift(u64 cycles) {
     if (s.drained) s.drained += cycles;
     if (s.data) s.data += cycles;
   }
-  ports_.shift(now, cycles);
+  ports_.shift(cycles);
   dispatch_cycle_ += cycles;
   retired_at_ += cycles;
 }
@@ -48,7 +48,7 @@ void IntervalTiming::pattern(TimingPattern& to) {
     u64 left = s.drained > now ? s.drained - now : 0;
     words(left);
   }
-  ports_.pattern(now, words);
+  ports_.pattern(words);
   predictor_.pattern(words);
   to.words = words.take();
   to.advance.assign(std::begin(spent_), std::end(spent_));

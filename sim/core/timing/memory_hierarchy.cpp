@@ -7,8 +7,6 @@
 namespace pmusim::core {
 namespace {
 
-constexpr u64 kLineBytes = u64{1} << kLineShift;
-
 Count offset(Count first, unsigned by) {
   return static_cast<Count>(static_cast<unsigned>(first) + by);
 }
@@ -34,20 +32,16 @@ MemoryHierarchy::MemoryHierarchy(const MemoryConfig& config)
       walkers_(config.walkers),
       dram_(config.dram_line_interval) {}
 
-MemoryResult MemoryHierarchy::load(const MemoryAccess& access, CountVector& counts) {
+MemoryResult MemoryHierarchy::load_further(const MemoryAccess& access, CountVector& counts) {
   const MemoryResult result = data_access(access, false, Requester::Data, counts);
   ++count_in(counts, offset(Count::LoadL1Hit, static_cast<unsigned>(result.level)));
   return result;
 }
 
-MemoryResult MemoryHierarchy::store(const MemoryAccess& access, CountVector& counts) {
-  return data_access(access, true, Requester::Rfo, counts);
-}
-
 MemoryResult MemoryHierarchy::data_access(const MemoryAccess& access, bool write, Requester requester,
                                           CountVector& counts) {
   MemoryResult result;
-  Tlb& first = access.page_shift > 12 && config_.dtlb_large.entries ? dtlb_large_ : dtlb_;
+  Tlb& first = data_tlb(access);
   const Count tlb_kinds = write ? Count::DtlbStoreStlbHit : Count::DtlbLoadStlbHit;
   const u64 cycle = translate(access, first, stlb_, tlb_kinds, counts, result.walked);
   const u64 line = access.physical >> kLineShift;
@@ -111,6 +105,8 @@ MemoryHierarchy::Served MemoryHierarchy::l1d_access(u64 cycle, u64 line, bool wr
     if (hit.ready() > cycle + latency) return {hit.ready(), MemoryLevel::Fill};
     return {cycle + latency, MemoryLevel::L1};
   }
+  l2_.expect(line);
+  l3_.expect(line);
   const Buffers::Grant grant = fill_buffers_.acquire(cycle);
   const Served served = l2_access(grant.start, line, requester, counts);
   fill_buffers_.hold(grant, served.ready);
@@ -125,6 +121,7 @@ MemoryHierarchy::Served MemoryHierarchy::l2_access(u64 cycle, u64 line, Requeste
   if (Cache::Found hit = l2_.use(line)) {
     served.ready = std::max(served.ready, hit.ready());
   } else {
+    l3_.expect(l2_.oldest(line));
     const Buffers::Grant grant = l2_buffers_.acquire(cycle);
     served = beyond_l2(grant.start, line);
     l2_buffers_.hold(grant, served.ready);
@@ -142,9 +139,8 @@ MemoryHierarchy::Served MemoryHierarchy::beyond_l2(u64 cycle, u64 line) {
 }
 
 // Data of the next access of a known stride, into the L1D.
-void MemoryHierarchy::stride_prefetch(u64 cycle, const MemoryAccess& access, CountVector& counts) {
-  const u64 target = stride_.train(access.ip, access.linear);
-  if (!target) return;
+void MemoryHierarchy::stride_prefetch(u64 cycle, const MemoryAccess& access, u64 target,
+                                      CountVector& counts) {
   const u64 line = (access.physical + (target - access.linear)) >> kLineShift;
   if (l1d_.find(line) || !fill_buffers_.free_at(cycle)) return;
   l1d_access(cycle, line, false, Requester::L1Prefetch, counts);

@@ -22,6 +22,7 @@
 // page crossing access takes the next physical page to be the adjacent one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct MemoryResult {
   bool walked = false;                  // missed every TLB
 };
 
+inline constexpr u64 kLineBytes = u64{1} << kLineShift;
+
 class MemoryHierarchy {
  public:
   explicit MemoryHierarchy(const MemoryConfig&);
@@ -58,8 +61,28 @@ class MemoryHierarchy {
   // The address space of the accesses that follow, and whether a second stage translates it too.
   void set_space(u16 tag, bool second_stage);
 
-  MemoryResult load(const MemoryAccess&, CountVector&);
-  MemoryResult store(const MemoryAccess&, CountVector&);
+  MemoryResult load(const MemoryAccess& access, CountVector& counts) {
+    const Cache::Found line = last_used(access);
+    if (!line) return load_further(access, counts);
+    MemoryResult result;
+    result.ready = access.cycle + config_.l1d.latency;
+    if (line.ready() > result.ready) {
+      result.ready = line.ready();
+      result.level = MemoryLevel::Fill;
+    }
+    ++count_in(counts, result.level == MemoryLevel::L1 ? Count::LoadL1Hit : Count::LoadFillHit);
+    stride_prefetch(access.cycle, access, counts);
+    return result;
+  }
+  MemoryResult store(const MemoryAccess& access, CountVector& counts) {
+    Cache::Found line = last_used(access);
+    if (!line) return data_access(access, true, Requester::Rfo, counts);
+    line.make_dirty(true);
+    MemoryResult result;
+    result.ready = std::max(access.cycle, line.ready());
+    if (result.ready > access.cycle) result.level = MemoryLevel::Fill;
+    return result;
+  }
   MemoryResult fetch(const MemoryAccess&, CountVector&);  // once per line or block: nothing counts hits
   void prefetch(const MemoryAccess&, bool for_write, CountVector&);  // PREFETCHh, PREFETCHW; never faults
 
@@ -81,15 +104,38 @@ class MemoryHierarchy {
     MemoryLevel level;
   };
 
+  Tlb& data_tlb(const MemoryAccess& access) {
+    return access.page_shift > 12 && config_.dtlb_large.entries ? dtlb_large_ : dtlb_;
+  }
+  // The most frequent data access, which changes nothing in TLB and cache: it lies in one line, and its
+  // translation and that line were used last in their sets. False: any other.
+  Cache::Found last_used(const MemoryAccess& access) {
+    const bool split = access.physical % kLineBytes + access.size > kLineBytes;
+    if (split || !data_tlb(access).last_used(key_of(access))) return {};
+    return l1d_.last_used(access.physical >> kLineShift);
+  }
+  u64 key_of(const MemoryAccess& access) const { return Tlb::key(access.linear, access.page_shift, tag_); }
+
+  MemoryResult load_further(const MemoryAccess&, CountVector&);
   // `stlb_hit` is the first of a TLB's three kinds.
-  u64 translate(const MemoryAccess&, Tlb& first, Tlb& second, Count stlb_hit, CountVector&, bool& walked);
+  u64 translate(const MemoryAccess& access, Tlb& first, Tlb& second, Count stlb_hit, CountVector& counts,
+                bool& walked) {
+    if (first.last_used(key_of(access))) return access.cycle;
+    return translate_further(access, first, second, stlb_hit, counts, walked);
+  }
+  u64 translate_further(const MemoryAccess&, Tlb& first, Tlb& second, Count stlb_hit, CountVector&,
+                        bool& walked);
   u64 walk(u64 cycle, const MemoryAccess&, CountVector&);
   u64 read_table(u64 cycle, unsigned level, u64 index, CountVector&);
   MemoryResult data_access(const MemoryAccess&, bool write, Requester, CountVector&);
   Served l1d_access(u64 cycle, u64 line, bool write, Requester, CountVector&);
   Served l2_access(u64 cycle, u64 line, Requester, CountVector&);
   Served beyond_l2(u64 cycle, u64 line);
-  void stride_prefetch(u64 cycle, const MemoryAccess&, CountVector&);
+  void stride_prefetch(u64 cycle, const MemoryAccess& access, CountVector& counts) {
+    if (const u64 target = stride_.train(access.ip, access.linear))
+      stride_prefetch(cycle, access, target, counts);
+  }
+  void stride_prefetch(u64 cycle, const MemoryAccess&, u64 target, CountVector&);
   void stream_prefetch(u64 cycle, u64 line, CountVector&);
   void fill_l1d(u64 line, u64 ready, bool dirty, CountVector&);
   void fill_l2(u64 line, u64 ready, bool dirty);

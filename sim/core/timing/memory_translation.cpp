@@ -22,9 +22,9 @@ void MemoryHierarchy::set_space(u16 tag, bool second_stage) {
   second_stage_ = second_stage;
 }
 
-u64 MemoryHierarchy::translate(const MemoryAccess& access, Tlb& first, Tlb& second, Count stlb_hit,
-                               CountVector& counts, bool& walked) {
-  const u64 key = Tlb::key(access.linear, access.page_shift, tag_);
+u64 MemoryHierarchy::translate_further(const MemoryAccess& access, Tlb& first, Tlb& second, Count stlb_hit,
+                                       CountVector& counts, bool& walked) {
+  const u64 key = key_of(access);
   if (first.use(key)) return access.cycle;
   u64 done = access.cycle + config_.stlb_latency;
   const bool small_data = access.page_shift == 12 && stlb_hit != Count::ItlbStlbHit;

@@ -9,33 +9,9 @@ namespace pmusim::core {
 namespace {
 
 constexpr u32 kLinesPerPage = 64;
-constexpr u64 kPageMask = ~u64{0xfff};
-constexpr u8 kStrideSure = 1;  // times that a stride was seen again
 constexpr u8 kStreamSure = 2;  // steps in one direction
 
 }  // namespace
-
-u64 StridePrefetcher::train(u64 ip, u64 linear) {
-  if (!lookahead_) return 0;
-  Entry& e = table_[(ip ^ ip >> 6) % kEntries];
-  if (e.ip != ip) {
-    e = {ip, linear, 0, 0};
-    return 0;
-  }
-  const s64 stride = static_cast<s64>(linear - e.last);
-  e.last = linear;
-  if (stride != e.stride) {
-    e.stride = stride;
-    e.confidence = 0;
-    return 0;
-  }
-  if (e.confidence < kStrideSure) ++e.confidence;
-  if (e.confidence < kStrideSure || stride == 0) return 0;
-  s64 ahead = stride * static_cast<s64>(lookahead_);
-  if (std::abs(ahead) < 64) ahead = stride < 0 ? -64 : 64;
-  const u64 target = linear + static_cast<u64>(ahead);
-  return (target & kPageMask) == (linear & kPageMask) ? target : 0;
-}
 
 StreamPrefetcher::Request StreamPrefetcher::train(u64 line) {
   if (!distance_) return {};

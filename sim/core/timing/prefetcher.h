@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "core/timing/state_words.h"
@@ -16,9 +17,20 @@ class StridePrefetcher {
   explicit StridePrefetcher(u32 lookahead) : lookahead_(lookahead), table_(kEntries) {}
 
   // Learns from an access; the linear address to bring in, or 0.
-  u64 train(u64 ip, u64 linear);
+  u64 train(u64 ip, u64 linear) {
+    if (!lookahead_) return 0;
+    Entry& e = table_[(ip ^ ip >> 6) % kEntries];
+    const s64 stride = static_cast<s64>(linear - e.last);
+    const bool again = e.ip == ip && stride == e.stride;
+    if (!again) {
+      e = {ip, linear, e.ip == ip ? stride : 0};
+      return 0;
+    }
+    e.last = linear;
+    return stride ? ahead(linear, stride) : 0;
+  }
   void visit(StateWords& words) {
-    for (Entry& e : table_) words(e.ip, e.last, e.stride, e.confidence);
+    for (Entry& e : table_) words(e.ip, e.last, e.stride);
   }
 
  private:
@@ -26,8 +38,14 @@ class StridePrefetcher {
   struct Entry {
     u64 ip = 0, last = 0;
     s64 stride = 0;
-    u8 confidence = 0;
   };
+  // Far enough to matter, and in the same page; else 0.
+  u64 ahead(u64 linear, s64 stride) const {
+    s64 by = stride * static_cast<s64>(lookahead_);
+    if (std::abs(by) < 64) by = stride < 0 ? -64 : 64;
+    const u64 target = linear + static_cast<u64>(by);
+    return (target ^ linear) >> 12 ? 0 : target;
+  }
   u32 lookahead_;  // strides; 0: off
   std::vector<Entry> table_;
 };

@@ -15,7 +15,7 @@ constexpr Order digits(unsigned step) {
   for (unsigned way = 0; way < kMostWays; ++way) order |= Order{step ? way : 1} << kDigit * way;
   return order;
 }
-inline constexpr Order kInitial = digits(1);  // way 0 first; ways that a set has not stay behind
+inline constexpr Order kAscending = digits(1);  // way 0 first
 inline constexpr Order kOnes = digits(0);
 
 constexpr Order below(unsigned position) {
@@ -23,6 +23,12 @@ constexpr Order below(unsigned position) {
 }
 constexpr unsigned at(Order order, unsigned position) {
   return static_cast<unsigned>(order >> kDigit * position) & ((1u << kDigit) - 1);
+}
+// Of a set without lines: way 0 is taken first. Ways that the set has not stay behind.
+constexpr Order initial(unsigned ways) {
+  Order order = kAscending & ~below(ways);
+  for (unsigned way = 0; way < ways; ++way) order |= Order{ways - 1 - way} << kDigit * way;
+  return order;
 }
 constexpr unsigned position_of(Order order, unsigned way) {
   const Order difference = order ^ kOnes * way;  // its lowest zero digit is the way's
@@ -34,6 +40,11 @@ constexpr unsigned position_of(Order order, unsigned way) {
 constexpr Order to_front(Order order, unsigned way) {
   const unsigned p = position_of(order, way);
   return (order & ~below(p + 1)) | (order & below(p)) << kDigit | way;
+}
+// The second before the first.
+constexpr Order swap_front(Order order) {
+  const Order two = order & below(2);
+  return (order & ~below(2)) | two >> kDigit | (two & below(1)) << kDigit;
 }
 // To the end of the first `ways` places.
 constexpr Order to_back(Order order, unsigned way, unsigned ways) {

@@ -154,7 +154,7 @@ void Translator::timing(TimingOp& t) {
     t.destinations &= ~register_bit(RSP);
   }
   t.kind = kind_of(i_.mnemonic, i_.operand_width);
-  t.fuses_branch = fuses(i_.mnemonic) && !(t.accesses & kStoreOperand);
+  if (fuses(i_.mnemonic) && !(t.accesses & kStoreOperand)) t.fuses = kFuseBranch;
   // Same-register XOR and SUB break the dependence.
   const bool idiom = i_.mnemonic == ZYDIS_MNEMONIC_XOR || i_.mnemonic == ZYDIS_MNEMONIC_SUB ||
                      i_.mnemonic == ZYDIS_MNEMONIC_PXOR || i_.mnemonic == ZYDIS_MNEMONIC_XORPS ||
@@ -173,10 +173,20 @@ void Translator::timing(TimingOp& t) {
     t.kind = OpClass::Serialize;
     t.accesses = 0;
   }
+  const bool serializes = t.kind == OpClass::Serialize;
+  if (t.kind == OpClass::None && !t.accesses) t.fuses = kFuseNop;
+  if (!serializes) t.joins = kFuseNop;
+  if (op_.branch == OpBranch::Conditional) t.joins |= kFuseBranch;
+  t.executes = t.kind != OpClass::None && !(t.kind == OpClass::Move && t.accesses);
+  t.port = t.vector ? Ports::kVector : t.kind == OpClass::Multiply ? Ports::kMultiply : Ports::kAlu;
+  t.predicted = op_.branch != OpBranch::None && !serializes;
   const bool sources = make_list(t.sources, t.source, kReadyRegister),
              address = make_list(t.address, t.address_register, kReadyRegister),
              destinations = make_list(t.destinations, t.destination, kUnreadRegister);
   t.listed = sources && address && destinations;
+  const bool divides = t.kind == OpClass::Divide || t.kind == OpClass::Divide64 ||
+                       t.kind == OpClass::FpDivide || t.kind == OpClass::FpSqrt;
+  t.plain = t.listed && t.executes && !t.accesses && !t.predicted && !divides && !serializes;
 }
 
 }  // namespace pmusim::core

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/types.h"
+#include "core/timing/resources.h"
 
 namespace pmusim::core {
 
@@ -51,18 +52,26 @@ enum OpAccess : u8 {
   kPrefetch = 128,  // of the operand; the micro-op does nothing
 };
 
+// Two instructions that may take one slot: a NOP with whatever is next, an arithmetic instruction with a
+// conditional jump, which is then one operation.
+enum Fusion : u8 { kFuseNop = 1, kFuseBranch = 2 };
+
 struct TimingOp {
   RegisterSet sources = 0, destinations = 0;
   u16 address = 0;  // general registers that form addresses
   // The same as lists, which take no branches to go through; `listed` where they suffice.
   u8 source[4] = {}, address_register[2] = {}, destination[3] = {};
   bool listed = false;
+  bool executes = true;     // takes a port and its latency; not those that only access memory
+  bool predicted = false;   // a branch that is predicted
+  bool plain = false;       // listed, executes, and is neither access, branch, division nor serializing
+  u8 fuses = 0, joins = 0;  // Fusion: as the first of two, as the second
   OpClass kind = OpClass::Alu;
   u8 accesses = 0;  // OpAccess
   u8 load_size = 0, store_size = 0;
-  bool vector = false;  // executes on a vector port
+  bool vector = false;    // of the vector unit
+  u8 port = Ports::kAlu;  // Ports::Group
   bool write_prefetch = false;
-  bool fuses_branch = false;  // may be one micro-op with the conditional jump behind it
 };
 
 }  // namespace pmusim::core

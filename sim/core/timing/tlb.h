@@ -20,11 +20,13 @@ class Tlb {
     return (linear & 0xffffffffffff) >> page_shift | u64{tag} << 36 | u64{page_shift} << 52;
   }
 
+  bool last_used(u64 key) const {  // whether it is its set's most recently used
+    return sets_ && (*set_of(key) & ~kGlobal) == (key | kValid);
+  }
   // Whether it is cached; then most recently used.
   bool use(u64 key) {
     if (!sets_) return false;
-    u64* first = set_of(key);
-    return (*first & ~kGlobal) == (key | kValid) || use_further(first, key);
+    return last_used(key) || use_further(set_of(key), key);
   }
   void insert(u64 key, bool global);
   void flush();
@@ -36,10 +38,12 @@ class Tlb {
 
  private:
   static constexpr u64 kValid = u64{1} << 63, kGlobal = u64{1} << 62;
-  u64* set_of(u64 key) {
+  std::size_t first_of(u64 key) const {
     const u64 page = key & 0xfffffffff;
-    return &entries_[(mask_ ? page & mask_ : page % sets_) * ways_];
+    return (mask_ ? page & mask_ : page % sets_) * ways_;
   }
+  u64* set_of(u64 key) { return &entries_[first_of(key)]; }
+  const u64* set_of(u64 key) const { return &entries_[first_of(key)]; }
   bool use_further(u64* first, u64 key);
   u64* find(u64 key);
 
