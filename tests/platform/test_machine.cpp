@@ -85,7 +85,7 @@ TEST_CASE(
   Code h(kHandler);
   h.raw({0xff, 0x05}).imm32(kTaken).raw({0xcf});  // inc dword [kTaken]; iretd
   Code c(kMain);
-  c.load_tables().store(kTaken, 0).loop(5000).raw({0xa1}).imm32(kTaken).exit_with_eax();
+  c.load_tables().store(kTaken, 0).loop(50000).raw({0xa1}).imm32(kTaken).exit_with_eax();
   const Image image = make_image(c, {tables(2, kHandler), part(h)});
   ApicMessage nmi;
   nmi.delivery = ApicDelivery::Nmi;
