@@ -80,6 +80,11 @@ u64 Core::Impl::skip_wait(u64 remaining) {
     return 0;
   }
   if ((w.seen - w.at) % kPeriod) return 0;
+  if (!w.known && (!w.taken || w.seen != w.at)) {  // a point was passed by while skipping was not asked for
+    w.taken = false;
+    w.at = w.seen + kPeriod;
+    return 0;
+  }
   if (!w.known) {
     mark(w.to);
     const u64 ticks = scaled(w.to.read_at, ref_num_, ref_den_) - scaled(w.from.read_at, ref_num_, ref_den_);
