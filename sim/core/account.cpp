@@ -147,6 +147,7 @@ void Core::Impl::discard_time() {
 }
 
 void Core::Impl::update_levels() {
+  waiting_.seen = 0;
   levels_ = 0;
   for (const Observer* o : observers_) levels_ = static_cast<u8>(levels_ | o->levels());
 }

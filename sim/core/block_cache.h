@@ -42,6 +42,7 @@ class BlockCache {
 
   void drop_page(u64 page);
   void drop_all();
+  u64 epoch() const { return epoch_; }    // changes whenever code may have
   void collect() { graveyard_.clear(); }  // only while no block executes
 
  private:

@@ -27,6 +27,7 @@ void Core::configure(const CoreConfig& config) {
 
 void Core::set_step(bool step) {
   impl_->step_ = step;
+  impl_->waiting_.seen = 0;
 }
 
 void Core::set_state(CpuState* state) {

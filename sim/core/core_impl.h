@@ -84,7 +84,8 @@ struct Core::Impl {
     u64 since = 0, read_at = 0;      // instructions since the last RDTSC; the cycle at which it read
     u64 end_rip = 0, end_cycle = 0;  // of the last run
     u64 at = 0;                      // iteration at which to compare next
-    bool taken = false, known = false;
+    enum class Stage : u8 { Unknown, Started, Known } stage = Stage::Unknown;  // Started: has `from`
+    u64 until = 0, epoch = 0;  // since `from`: the last clock with which the loop goes on, its code
     struct Point {
       u64 clock = 0, read_at = 0, branches = 0;  // clock: as read, and when
       TimingPattern time;
@@ -130,6 +131,7 @@ struct Core::Impl {
   void begin_wait();
   void end_wait(Stop stop, u64 spent);
   void mark(Waiting::Point& point);
+  void restart_wait(u64 iterations);
   u64 skip_wait(u64 remaining);
   template <bool kDetailed>
   u64 execute_repeat(Block& block, u64 allowed);

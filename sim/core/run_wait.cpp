@@ -2,7 +2,8 @@
 // Closed form of loops that wait for the clock (wait_loop.h). RDTSC ends a run, so an iteration is one run or
 // several, between which nothing happened and no time passed. Once two points eight iterations apart have
 // left the same relative time and predictor, so does every further one: they take the same cycles and count
-// the same. A whole iteration is executed behind those that are skipped; it sets registers and flags.
+// the same, as long as the clock says that the loop has not been left and its code stays. A whole iteration
+// is executed behind those that are skipped; it sets registers and flags.
 #include <algorithm>
 
 #include "core/core_impl.h"
@@ -20,6 +21,11 @@ constexpr Count kClocks[] = {Count::Cycles, Count::Slots, Count::RefCycles, Coun
 
 u64 scaled(u64 cycle, u64 num, u64 den) {
   return static_cast<u64>(static_cast<u128>(cycle) * num / den);
+}
+
+// What the last RDTSC left.
+u64 clock_read(const CpuState& s) {
+  return (s.gpr[RAX] & 0xffffffff) | s.gpr[RDX] << 32;
 }
 
 }  // namespace
@@ -45,16 +51,14 @@ void Core::Impl::end_wait(Stop stop, u64 spent) {
     w.rip = w.end_rip;
     w.instructions = w.since;
     w.seen = 1;
-    w.at = kFirst;
-    w.taken = w.known = false;
+    restart_wait(kFirst);
   }
   w.since = 0;
   w.read_at = synchronized_at_;
 }
 
 void Core::Impl::mark(Waiting::Point& point) {
-  const CpuState& s = *x.s;
-  point.clock = (s.gpr[RAX] & 0xffffffff) | s.gpr[RDX] << 32;
+  point.clock = clock_read(*x.s);
   point.read_at = waiting_.read_at;
   point.branches = branch_count_;
   point.counts = core.counts_.at[context_];
@@ -63,41 +67,50 @@ void Core::Impl::mark(Waiting::Point& point) {
   point.time.words = {timing.instructions_before(timing.cycle() + 1)};  // what is left of the cycle
 }
 
+// From the next comparison on, nothing is known of the loop.
+void Core::Impl::restart_wait(u64 iterations) {
+  waiting_.stage = Waiting::Stage::Unknown;
+  waiting_.at = waiting_.seen + iterations;
+}
+
 // At the begin of a run; returns the instructions of the iterations that were skipped.
 u64 Core::Impl::skip_wait(u64 remaining) {
+  using Stage = Waiting::Stage;
   Waiting& w = waiting_;
   if (!w.seen || w.seen < w.at || w.since || levels_) return 0;
   CpuState& s = *x.s;
+  const u64 clock = clock_read(s);
+  // Since the first point every iteration must have gone the same way, through the same code.
+  const bool same = w.seen == w.at && clock <= w.until && cache.epoch() == w.epoch;
+  if (w.stage != Stage::Unknown && !same) {
+    restart_wait(kFirst);
+    return 0;
+  }
+  w.at = w.seen + kPeriod;
   WaitLoop loop;
-  if (w.seen == w.at && !w.taken) {
-    if (!find_wait_loop(cache, s, loop) || (detailed_ && loop.first / kLine != loop.last / kLine)) {
-      w.at = 2 * w.seen;
+  const bool waits = find_wait_loop(cache, s, loop);
+  if (w.stage == Stage::Unknown) {
+    if (!waits || (detailed_ && loop.first / kLine != loop.last / kLine)) {
+      restart_wait(w.seen);
       return 0;
     }
     mark(w.from);
-    w.taken = true;
-    w.at += kPeriod;
+    w.until = clock + std::min(loop.left, kNever - clock);
+    w.epoch = cache.epoch();
+    w.stage = Stage::Started;
     return 0;
   }
-  if ((w.seen - w.at) % kPeriod) return 0;
-  if (!w.known && (!w.taken || w.seen != w.at)) {  // a point was passed by while skipping was not asked for
-    w.taken = false;
-    w.at = w.seen + kPeriod;
-    return 0;
-  }
-  if (!w.known) {
+  if (w.stage == Stage::Started) {
     mark(w.to);
     const u64 ticks = scaled(w.to.read_at, ref_num_, ref_den_) - scaled(w.from.read_at, ref_num_, ref_den_);
-    w.known = w.from.time.words == w.to.time.words && w.to.clock - w.from.clock == ticks &&
-              w.to.time.cycle - w.from.time.cycle == w.to.read_at - w.from.read_at;
-    if (!w.known) {
-      w.taken = false;
-      w.at = 2 * w.seen;
+    if (w.from.time.words != w.to.time.words || w.to.clock - w.from.clock != ticks ||
+        w.to.time.cycle - w.from.time.cycle != w.to.read_at - w.from.read_at) {
+      restart_wait(w.seen);
       return 0;
     }
+    w.stage = Stage::Known;
   }
-  if (!find_wait_loop(cache, s, loop)) return 0;
-  if (loop.pauses && x.intercepts && x.intercepts->instruction(ExitKind::Pause)) return 0;
+  if (!waits || (loop.pauses && x.intercepts && x.intercepts->instruction(ExitKind::Pause))) return 0;
   const u64 cycles = w.to.time.cycle - w.from.time.cycle;
   if (!cycles) return 0;
   // One period more than is skipped fits below every limit.
@@ -123,14 +136,12 @@ u64 Core::Impl::skip_wait(u64 remaining) {
   }
   account_time(context_);
   const u64 then = w.read_at + times * cycles;
-  const u64 clock = (s.gpr[RAX] & 0xffffffff) + (s.gpr[RDX] << 32) + scaled(then, ref_num_, ref_den_) -
-                    scaled(w.read_at, ref_num_, ref_den_);
+  const u64 read = clock + scaled(then, ref_num_, ref_den_) - scaled(w.read_at, ref_num_, ref_den_);
   w.read_at = then;
-  s.gpr[RAX] = clock & 0xffffffff;
-  s.gpr[RDX] = clock >> 32;
+  s.gpr[RAX] = read & 0xffffffff;
+  s.gpr[RDX] = read >> 32;
   const u64 instructions = times * kPeriod * w.instructions;
   w.since -= instructions;  // they belong to iterations of their own
-  w.at += kPeriod;
   return instructions;
 }
 

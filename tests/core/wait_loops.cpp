@@ -96,6 +96,22 @@ void check_same(const Waiter& fast, const Waiter& step) {
   REQUIRE(fast.core.counts().at == step.core.counts().at);
 }
 
+// Both up to about as many instructions.
+void run_to(Waiter& fast, Waiter& step, u64 instructions) {
+  while (fast.instructions() < instructions) {
+    Limit limit;
+    limit.instructions = instructions - fast.instructions();
+    REQUIRE(fast.core.run(limit) != Stop::Halted);
+  }
+  while (step.instructions() < fast.instructions()) {
+    Limit limit;
+    limit.instructions = fast.instructions() - step.instructions();
+    step.core.run(limit);
+  }
+  check_same(fast, step);
+  REQUIRE(fast.timed->save() == step.timed->save());
+}
+
 // Returns how many instructions the longest run without a change of the clock's reading took at once.
 u64 run_both(bool interval, const Bytes& code, u64 seed, bool limits) {
   Waiter fast(interval, false, code), step(interval, true, code);
@@ -150,6 +166,68 @@ TEST_CASE("loops that do more than wait for the clock are executed") {
       CAPTURE(&code - kOthers);
       CHECK(run_both(interval, code, 1, true) < 100);
     }
+}
+
+// for (;;) { read RDX; if (RDX - RBX < RSI) pause; else RBX = RDX; }: both ways have as many instructions.
+TEST_CASE("a loop that now and then goes another way of the same length is the same as step by step") {
+  const Bytes decide = joined({kRead,
+                               {0x48, 0x89, 0xd1},    // mov rcx, rdx
+                               {0x48, 0x29, 0xd9},    // sub rcx, rbx
+                               {0x48, 0x39, 0xf1}});  // cmp rcx, rsi
+  const u8 size = static_cast<u8>(decide.size());
+  const Bytes code = joined({decide,
+                             {0x72, 5},           // jb +5
+                             {0x48, 0x89, 0xd3},  // mov rbx, rdx
+                             {0xeb, static_cast<u8>(0xfe - (size + 2 + 3))},
+                             kPause,
+                             {0xeb, static_cast<u8>(0xfe - (size + 2 + 5 + 2))}});
+  for (const bool interval : {false, true})
+    for (u64 period = 2000; period < 8000; period += 90) {
+      CAPTURE(interval);
+      CAPTURE(period);
+      Waiter fast(interval, false, code), step(interval, true, code);
+      fast.s.gpr[RSI] = step.s.gpr[RSI] = period;
+      for (u64 instructions = 2000; instructions <= 20000; instructions += 1500)
+        run_to(fast, step, instructions);
+    }
+}
+
+TEST_CASE("a waiting loop whose code is changed to as many instructions is the same as step by step") {
+  const Bytes nop = {0x0f, 0x1f, 0x00}, move = {0x48, 0x89, 0xd2};  // mov rdx, rdx: a cycle more
+  const Bytes code = bottom(kFor, joined({kRead, nop, kSince, kLimit}), kBelow);
+  for (const bool interval : {false, true}) {
+    CAPTURE(interval);
+    Waiter fast(interval, false, code), step(interval, true, code);
+    run_to(fast, step, 6000);
+    for (Waiter* w : {&fast, &step})
+      w->ram.write(Waiter::kCode + kFor.size() + kRead.size(), move.data(), move.size());
+    for (u64 instructions = 6100; instructions < 14000; instructions += 700) run_to(fast, step, instructions);
+  }
+}
+
+TEST_CASE("a second waiting loop that was observed for a while is not taken for the first") {
+  struct Watcher final : Observer {
+    u8 levels() const override { return kCycle; }
+  };
+  const auto until = [](u8 ticks) {  // add rcx, ticks << 12
+    return joined(
+        {kRead, kStart, {0x48, 0x81, 0xc1, 0, static_cast<u8>(ticks << 4), static_cast<u8>(ticks >> 4), 0}});
+  };
+  const Bytes body = joined({kRead, kClockToEnd});
+  Bytes code = bottom(until(2), body, kBelow);
+  code.pop_back();  // the first one's HLT
+  const u64 second = Waiter::kCode + code.size();
+  code = joined({code, bottom(until(255), body, kBelow)});
+  for (const bool interval : {false, true}) {
+    CAPTURE(interval);
+    Waiter fast(interval, false, code), step(interval, true, code);
+    while (fast.s.rip < second + until(0).size()) run_to(fast, step, fast.instructions() + 50);
+    Watcher watcher;
+    fast.core.attach(watcher);
+    run_to(fast, step, fast.instructions() + 4000);
+    fast.core.detach(watcher);
+    for (unsigned i = 0; i < 10; ++i) run_to(fast, step, fast.instructions() + 400);
+  }
 }
 
 TEST_CASE("a clock that is not the core's reference clock is not foreseen") {
