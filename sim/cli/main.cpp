@@ -78,7 +78,7 @@ int parse_and_run(int argc, char** argv) {
     const std::string wanted = extra.substr(0, extra.find('='));
     const std::string near = nearest_name(wanted, names_of(verb));
     const std::string hint = !near.empty() ? "; did you mean '" + near + "'?"
-                             : verb.get_name() == "run" && extra.front() != '-'
+                             : verb.get_name() == "run" && extra.rfind('-', 0) != 0
                                  ? "; the guest's arguments follow '--'"
                                  : "";
     return wrong_use(verb, "unknown argument '" + extra + "'" + hint);

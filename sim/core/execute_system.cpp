@@ -153,6 +153,7 @@ void load_table(Executor& x, const MicroOp& op) {
 }
 void store_table(Executor& x, const MicroOp& op) {
   begin_system(x, op);
+  check_umip(x);  // before the operand's segment
   store_descriptor_table(x, op.aux, effective_address(x, op), op.size);
 }
 void load_system_segment_reg(Executor& x, const MicroOp& op) {

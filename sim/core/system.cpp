@@ -213,7 +213,6 @@ void load_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned o
 
 void store_descriptor_table(Exec& x, bool interrupt_table, u64 linear, unsigned) {
   CpuState& s = *x.s;
-  if (s.cr4 & kCr4Umip && s.cpl != 0) raise_gp(0);
   const DescriptorTable& t = interrupt_table ? s.idtr : s.gdtr;
   x.mmu->probe_write(linear, s.code64() ? 10 : 6);
   x.mmu->write<u16>(linear, t.limit);

@@ -35,6 +35,15 @@ TEST_CASE("a cache has as many sets as its size and ways leave") {
   CHECK_THROWS_AS(Cache(CacheConfig{1, 32, 1}), std::logic_error);
 }
 
+TEST_CASE("a direct-mapped cache does not take the cycle of a line's arrival for a second line") {
+  Cache cache(CacheConfig{1, 1, 4});
+  const u64 sets = cache.sets();
+  cache.insert(0, 2 * (sets + 1), false);  // as a key that cycle would be line `sets`, of the same set
+  CHECK_FALSE(cache.find(sets));
+  CHECK_FALSE(cache.use(sets));
+  CHECK(cache.find(0));
+}
+
 TEST_CASE("a fourth line in a set of three ways drives out the one used longest ago") {
   Cache cache = small();
   for (const u64 line : {u64{0}, kSets, 2 * kSets}) CHECK(cache.insert(line, 0, false).key == 0);

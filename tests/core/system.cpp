@@ -90,8 +90,6 @@ TEST_CASE(
   n.user();
   CHECK(gp([&] { load_descriptor_table(n.x, true, 0x7000, 8); }));
   CHECK_NOTHROW(store_descriptor_table(n.x, true, 0x7100, 8));
-  n.s.cr4 |= kCr4Umip;
-  CHECK(gp([&] { store_descriptor_table(n.x, true, 0x7100, 8); }));
 }
 
 TEST_CASE("port I/O above IOPL is decided by the TSS's bitmap, before the exit") {

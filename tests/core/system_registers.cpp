@@ -3,6 +3,7 @@
 // Registers".
 #include <doctest/doctest.h>
 
+#include "program.h"
 #include "system_cpu.h"
 
 using namespace pmusim;
@@ -178,4 +179,22 @@ TEST_CASE("a guest's MOV DR exits before every fault on VMX and after every faul
   CHECK(exit_kind([&] { mov_from_dr(svm.x, 0); }) == ExitKind::DrAccess);
   svm.user();
   CHECK(gp([&] { mov_from_dr(svm.x, 0); }));
+}
+
+// SDM Vol. 2, SGDT, SIDT: the check of UMIP comes first.
+TEST_CASE("UMIP refuses SGDT and SIDT above CPL 0 before their operand's segment counts") {
+  for (const u8 operand : {u8{0x45}, u8{0x4d}})  // sgdt, sidt [rbp]
+    for (const bool umip : {false, true}) {
+      Program p;
+      p.user();
+      if (umip) p.s.cr4 |= kCr4Umip;
+      p.s.gpr[RBP] = u64{1} << 63;  // not canonical: #SS
+      p.code({0x0f, 0x01, operand, 0});
+      FakeIntercepts intercepts;
+      intercepts.all = true;
+      p.core.set_world(World::Guest, nullptr, &intercepts, 1);
+      REQUIRE(p.run(1) == Stop::VmExit);
+      CHECK(p.core.exit().kind == ExitKind::Exception);
+      CHECK(p.core.exit().qualification == (umip ? kGP : kSS));
+    }
 }

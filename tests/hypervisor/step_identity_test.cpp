@@ -5,10 +5,9 @@
 // in the environment ask for more programs of each model and policy (docs/validation.md).
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-
 #include "hypervisor/simulated_kvm.h"
 #include "hypervisor/vmm.h"
+#include "tests/platform/identity.h"
 #include "tests/platform/random_guest.h"
 
 using namespace pmusim;
@@ -83,18 +82,7 @@ Run run(const platform::Image& image, const How& how) {
 void check_same(const Run& a, const Run& b) {
   CHECK(b.result.end == a.result.end);
   CHECK(b.result.status == a.result.status);
-  for (std::size_t i = 0; i < std::min(a.events.size(), b.events.size()); ++i) {
-    const Event &x = a.events[i], &y = b.events[i];
-    CAPTURE(i);
-    CAPTURE(int(x.kind));
-    CAPTURE(int(y.kind));
-    CAPTURE(x.a);
-    CAPTURE(y.a);
-    REQUIRE(x.cycle == y.cycle);
-    REQUIRE((x.kind == y.kind && x.cpu == y.cpu && x.vcpu == y.vcpu && x.a == y.a && x.b == y.b &&
-             x.tsc == y.tsc && x.write == y.write && x.fault == y.fault && x.text == y.text));
-  }
-  CHECK(b.events.size() == a.events.size());
+  check_same_events(a.events, b.events);
   CHECK(b.cycles == a.cycles);
   CHECK(b.tscs == a.tscs);
   for (std::size_t id = 0; id < std::min(a.counts.size(), b.counts.size()); ++id)
@@ -102,16 +90,11 @@ void check_same(const Run& a, const Run& b) {
   CHECK((b.memory == a.memory));
 }
 
-u64 environment(const char* name, u64 otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 }  // namespace
 
 TEST_CASE("random programs in virtual machines are the same by blocks, by steps and with any quantum") {
-  const u64 programs = environment("PMUSIM_IDENTITY_PROGRAMS", kShort),
-            first = environment("PMUSIM_IDENTITY_SEED", 1);
+  const u64 programs = identity_setting("PMUSIM_IDENTITY_PROGRAMS", kShort),
+            first = identity_setting("PMUSIM_IDENTITY_SEED", 1);
   for (const char* id : {"spr", "icx", "skx", "zen3", "zen4", "zen5"})
     for (const char* policy : {"emulated", "mediated", "dedicated"}) {
       u64 pmis = 0, exits = 0;

@@ -6,10 +6,10 @@
 // of each model (docs/validation.md), from the seed PMUSIM_IDENTITY_SEED on.
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "base/bits.h"
+#include "identity.h"
 #include "random_guest.h"
 
 using namespace pmusim;
@@ -23,12 +23,8 @@ constexpr u64 kShort = 4;
 #else
 constexpr u64 kShort = 30;
 #endif
-u64 environment(const char* name, u64 otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-const u64 kPrograms = environment("PMUSIM_IDENTITY_PROGRAMS", kShort);
-const u64 kFirst = environment("PMUSIM_IDENTITY_SEED", 1);
+const u64 kPrograms = identity_setting("PMUSIM_IDENTITY_PROGRAMS", kShort);
+const u64 kFirst = identity_setting("PMUSIM_IDENTITY_SEED", 1);
 const char* const kModels[] = {"spr", "icx", "skx", "zen3", "zen4", "zen5"};
 constexpr u64 kMostCycles = 50000000;
 
@@ -91,18 +87,7 @@ Outcome execute(const Image& image, const char* model_id, const Execution& how, 
 void check_same(const Outcome& a, const Outcome& b) {
   CHECK(b.stop.kind == a.stop.kind);
   CHECK(b.stop.status == a.stop.status);
-  for (std::size_t i = 0; i < std::min(a.events.size(), b.events.size()); ++i) {
-    const Event &x = a.events[i], &y = b.events[i];
-    CAPTURE(i);
-    CAPTURE(int(x.kind));
-    CAPTURE(int(y.kind));
-    CAPTURE(x.a);
-    CAPTURE(y.a);
-    REQUIRE(x.cycle == y.cycle);
-    REQUIRE((x.cpu == y.cpu && x.kind == y.kind && x.a == y.a && x.b == y.b && x.tsc == y.tsc &&
-             x.text == y.text));
-  }
-  CHECK(a.events.size() == b.events.size());
+  check_same_events(a.events, b.events);
   CHECK(b.log == a.log);
   CHECK(b.cycles == a.cycles);
   CHECK(b.tsc == a.tsc);

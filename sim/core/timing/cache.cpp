@@ -24,7 +24,7 @@ void Cache::make(u32 chunk) {
 Cache::Found Cache::look_further(u64* first, u64 key, bool use) const {
   u64* const keys = first + kOrderWords;
   const u32 second = recency::at(first[0], 1);
-  if (keys[second] >> 1 == key) {
+  if (ways_ > 1 && keys[second] >> 1 == key) {
     if (use) set_order(first, recency::swap_front(order(first)));
     return {keys + second, ways_};
   }

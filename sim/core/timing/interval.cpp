@@ -277,9 +277,7 @@ inline u64 IntervalTiming::retire_plain(const TimingOp& t) {
   memory_bound_ = false;
   fuse(t);
   const u64 dispatched = dispatch(false, false, false);
-  u64 done = sources_ready(t, dispatched);
-  done = ports_.take(static_cast<Ports::Group>(t.port), done) +
-         operations_[static_cast<unsigned>(t.kind)].latency;
+  const u64 done = execute(t, sources_ready(t, dispatched));
   set_ready(t, done);
   retire_at(std::max(done, dispatched + 1));
   return retired_at_;

@@ -184,9 +184,7 @@ void Translator::timing(TimingOp& t) {
              address = make_list(t.address, t.address_register, kReadyRegister),
              destinations = make_list(t.destinations, t.destination, kUnreadRegister);
   t.listed = sources && address && destinations;
-  const bool divides = t.kind == OpClass::Divide || t.kind == OpClass::Divide64 ||
-                       t.kind == OpClass::FpDivide || t.kind == OpClass::FpSqrt;
-  t.plain = t.listed && t.executes && !t.accesses && !t.predicted && !divides && !serializes;
+  t.plain = t.listed && t.executes && !t.accesses && !t.predicted && !serializes;
 }
 
 }  // namespace pmusim::core

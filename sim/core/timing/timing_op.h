@@ -64,7 +64,7 @@ struct TimingOp {
   bool listed = false;
   bool executes = true;     // takes a port and its latency; not those that only access memory
   bool predicted = false;   // a branch that is predicted
-  bool plain = false;       // listed, executes, and is neither access, branch, division nor serializing
+  bool plain = false;       // listed, executes, and is neither access, branch nor serializing
   u8 fuses = 0, joins = 0;  // Fusion: as the first of two, as the second
   OpClass kind = OpClass::Alu;
   u8 accesses = 0;  // OpAccess
