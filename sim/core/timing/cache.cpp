@@ -11,6 +11,7 @@ Cache::Cache(const CacheConfig& config)
       ways_(config.ways),
       mask_((sets_ & (sets_ - 1)) == 0 ? sets_ - 1 : 0) {
   if (!sets_) throw std::logic_error("cache smaller than one set");
+  reciprocal_ = ~u64{0} / sets_;
   if (ways_ > recency::kMostWays) throw std::logic_error("cache with more ways than an order of use holds");
   chunks_.resize((sets_ + kChunk - 1) / kChunk);
 }

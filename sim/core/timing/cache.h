@@ -58,13 +58,6 @@ class Cache {
     __builtin_prefetch(first);
     __builtin_prefetch(first + kOrderWords + ways_);
   }
-  // The line that insert() of this one would displace; 0 where there is none.
-  u64 oldest(u64 line) const {
-    const u64* first = set(set_of(line));
-    if (!first) return 0;
-    const u64 key = first[kOrderWords + recency::at(order(first), ways_ - 1)];
-    return key ? (key >> 1) - 1 : 0;
-  }
   void clear() {
     for (auto& chunk : chunks_) chunk.reset();
   }
@@ -93,14 +86,20 @@ class Cache {
     set[1] = static_cast<u64>(order >> 64);
   }
   u32 set_words() const { return kOrderWords + 2 * ways_; }
-  u32 set_of(u64 line) const { return static_cast<u32>(mask_ ? line & mask_ : line % sets_); }
+  // line % sets_, without a division: the quotient by the reciprocal is right or one too small.
+  u32 set_of(u64 line) const {
+    if (mask_) return static_cast<u32>(line & mask_);
+    const u64 rest = line - static_cast<u64>(u128{line} * reciprocal_ >> 64) * sets_;
+    return static_cast<u32>(rest >= sets_ ? rest - sets_ : rest);
+  }
   u64* set(u32 index) const {
     u64* chunk = chunks_[index / kChunk].get();
     return chunk ? chunk + index % kChunk * set_words() : nullptr;
   }
 
   u32 sets_, ways_;
-  u64 mask_;  // sets - 1 where that is a mask, else 0
+  u64 mask_;        // sets - 1 where that is a mask, else 0
+  u64 reciprocal_;  // 2^64 / sets
   // A set: the order of use of its ways, their keys, their cycles, so that a search touches as few of the
   // host's lines as it can.
   std::vector<std::unique_ptr<u64[]>> chunks_;

@@ -121,7 +121,6 @@ MemoryHierarchy::Served MemoryHierarchy::l2_access(u64 cycle, u64 line, Requeste
   if (Cache::Found hit = l2_.use(line)) {
     served.ready = std::max(served.ready, hit.ready());
   } else {
-    l3_.expect(l2_.oldest(line));
     const Buffers::Grant grant = l2_buffers_.acquire(cycle);
     served = beyond_l2(grant.start, line);
     l2_buffers_.hold(grant, served.ready);
@@ -133,6 +132,7 @@ MemoryHierarchy::Served MemoryHierarchy::l2_access(u64 cycle, u64 line, Requeste
 }
 
 MemoryHierarchy::Served MemoryHierarchy::beyond_l2(u64 cycle, u64 line) {
+  settle_victim();
   if (Cache::Found hit = l3_.use(line))
     return {std::max(cycle + config_.l3.latency, hit.ready()), MemoryLevel::L3};
   return {dram_.pass(cycle) + config_.dram_latency, MemoryLevel::Dram};
@@ -150,6 +150,11 @@ void MemoryHierarchy::stride_prefetch(u64 cycle, const MemoryAccess& access, u64
 void MemoryHierarchy::stream_prefetch(u64 cycle, u64 line, CountVector& counts) {
   const StreamPrefetcher::Request request = stream_.train(line);
   u64 wanted = request.first;
+  if (request.count) {  // the stream is likely to ask for what follows next
+    const u64 next = wanted + request.count * static_cast<u64>(request.step);
+    l2_.expect(next);
+    l3_.expect(next);
+  }
   for (u32 i = 0; i < request.count; ++i, wanted += static_cast<u64>(request.step)) {
     MemoryLevel level = MemoryLevel::L2;
     if (!l2_.find(wanted)) {
@@ -174,16 +179,22 @@ void MemoryHierarchy::fill_l1d(u64 line, u64 ready, bool dirty, CountVector& cou
     fill_l2(victim.number(), victim.ready, true);
 }
 
+void MemoryHierarchy::fill_l2(u64 line, u64 ready, bool dirty) {
+  settle_victim();
+  victim_ = l2_.insert(line, ready, dirty);
+  if (victim_.key) l3_.expect(victim_.number());
+}
+
 // What the L2 evicts goes to the L3. What that evicts goes to DRAM if written to, on a channel of its own:
 // one core's reads are bound by their own interval.
-void MemoryHierarchy::fill_l2(u64 line, u64 ready, bool dirty) {
-  const Cache::Line victim = l2_.insert(line, ready, dirty);
-  if (!victim.key) return;
-  if (Cache::Found below = l3_.use(victim.number())) {
-    below.make_dirty(victim.dirty());
-    return;
-  }
-  l3_.insert(victim.number(), victim.ready, victim.dirty());
+void MemoryHierarchy::settle_victim() {
+  if (!victim_.key) return;
+  const u64 line = victim_.number();
+  if (Cache::Found below = l3_.use(line))
+    below.make_dirty(victim_.dirty());
+  else
+    l3_.insert(line, victim_.ready, victim_.dirty());
+  victim_ = {};
 }
 
 void MemoryHierarchy::count(CountVector& counts, Requester requester, MemoryLevel level) {
@@ -192,15 +203,18 @@ void MemoryHierarchy::count(CountVector& counts, Requester requester, MemoryLeve
 }
 
 void MemoryHierarchy::flush_line(u64 physical) {
+  settle_victim();
   const u64 line = physical >> kLineShift;
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->remove(line);
 }
 
 void MemoryHierarchy::flush_caches() {
+  settle_victim();
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->clear();
 }
 
 void MemoryHierarchy::visit(StateWords& words) {
+  settle_victim();
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->visit(words);
   for (Tlb* tlb : tlbs()) tlb->visit(words);
   stride_.visit(words);

@@ -139,6 +139,7 @@ class MemoryHierarchy {
   void stream_prefetch(u64 cycle, u64 line, CountVector&);
   void fill_l1d(u64 line, u64 ready, bool dirty, CountVector&);
   void fill_l2(u64 line, u64 ready, bool dirty);
+  void settle_victim();
   static void count(CountVector&, Requester, MemoryLevel);
   std::array<Tlb*, 6> tlbs() { return {&itlb_, &dtlb_, &dtlb_large_, &stlb_, &stlb_code_, &walk_cache_}; }
 
@@ -151,6 +152,9 @@ class MemoryHierarchy {
   Bandwidth dram_;
   u16 tag_ = 0;
   bool second_stage_ = false;
+  // What the L2 evicted last. It goes into the L3 before that is used next, so that the host has time to
+  // bring the set near.
+  Cache::Line victim_;
 };
 
 }  // namespace pmusim::core
