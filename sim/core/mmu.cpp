@@ -80,13 +80,12 @@ void Mmu::settle() {
 
 void Mmu::flush_all() {
   ++flushes;
-  for (Entry& e : tlb_) e.clear();
+  drop_entries([](const Entry&) { return true; });
 }
 
 void Mmu::flush_tag(u16 tag) {
   ++flushes;
-  for (Entry& e : tlb_)
-    if (e.tag == tag) e.clear();
+  drop_entries([tag](const Entry& e) { return e.tag == tag; });
 }
 
 void Mmu::flush_current() {
@@ -96,8 +95,7 @@ void Mmu::flush_current() {
 
 void Mmu::flush_non_global() {
   ++flushes;
-  for (Entry& e : tlb_)
-    if (e.tag == tag_ && !e.global) e.clear();
+  drop_entries([this](const Entry& e) { return e.tag == tag_ && !e.global; });
   remember();
 }
 
@@ -108,8 +106,9 @@ void Mmu::flush_page(u64 linear) {
 }
 
 void Mmu::page_marked(u64 page) {
-  for (Entry& e : tlb_)
+  for_used_entries([page](Entry& e) {
     if (e.physical == page) e.write_tag = kNever;
+  });
 }
 
 Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
@@ -141,6 +140,7 @@ Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
   ++page_walks;
   e.clear();
   if (!t.host) return t;
+  mark_used(index(linear));
   e.host = t.host - offset;
   e.physical = t.physical - offset;
   e.tag = tag_;

@@ -176,11 +176,28 @@ class Mmu final : public CodeWatcher {
     const SecondStage* second;
   };
 
-  static constexpr unsigned kEntries = 1024;
+  static constexpr unsigned kEntries = 4096, kWord = 64;
   static constexpr u8 kUnpagedShift = 21;  // as what translations without paging are cached
   static unsigned index(u64 linear) { return static_cast<unsigned>(linear >> 12) % kEntries; }
   // 52 bits of page number; rights and address-space tag above them.
   u64 tag_of(u64 linear) const { return (linear >> 12) ^ space_; }
+
+  void mark_used(unsigned entry) { used_[entry / kWord] |= u64{1} << entry % kWord; }
+  template <class F>
+  void for_used_entries(F f) {
+    for (unsigned word = 0; word < kEntries / kWord; ++word)
+      for (u64 left = used_[word]; left; left &= left - 1)
+        f(tlb_[word * kWord + static_cast<unsigned>(__builtin_ctzll(left))]);
+  }
+  template <class F>
+  void drop_entries(F which) {
+    for_used_entries([&](Entry& e) {
+      if (!which(e)) return;
+      e.clear();
+      const auto entry = static_cast<unsigned>(&e - tlb_);
+      used_[entry / kWord] &= ~(u64{1} << entry % kWord);
+    });
+  }
 
   u64 read_slow(u64 linear, unsigned size, bool for_write);
   void write_slow(u64 linear, u64 value, unsigned size);
@@ -223,6 +240,7 @@ class Mmu final : public CodeWatcher {
   void* outside_context_ = nullptr;
   std::vector<Known> known_;
   Entry tlb_[kEntries];
+  u64 used_[kEntries / kWord] = {};  // a bit per entry filled since it was dropped: a flush costs no more
 };
 
 }  // namespace pmusim::core
