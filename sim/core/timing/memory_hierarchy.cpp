@@ -68,11 +68,12 @@ MemoryResult MemoryHierarchy::data_access(const MemoryAccess& access, bool write
   return result;
 }
 
-MemoryResult MemoryHierarchy::fetch(const MemoryAccess& access, CountVector& counts) {
+MemoryResult MemoryHierarchy::fetch_further(const MemoryAccess& access, CountVector& counts) {
   MemoryResult result;
+  const u64 line = access.physical >> kLineShift, before = code_changes_;
+  if (!itlb_.last_used(key_of(access)) || !l1i_.last_used(line)) ++code_changes_;
   Tlb& second = config_.stlb_code.entries ? stlb_code_ : stlb_;
   const u64 cycle = translate(access, itlb_, second, Count::ItlbStlbHit, counts, result.walked);
-  const u64 line = access.physical >> kLineShift;
   if (Cache::Found hit = l1i_.use(line)) {
     result.ready = std::max(cycle + config_.l1i.latency, hit.ready());
     if (result.ready > cycle + config_.l1i.latency) result.level = MemoryLevel::Fill;
@@ -85,8 +86,12 @@ MemoryResult MemoryHierarchy::fetch(const MemoryAccess& access, CountVector& cou
   count_in(counts, Count::FetchTlbCycles) += cycle - access.cycle;
   count_in(counts, Count::FetchMissCycles) += result.ready - cycle - config_.l1i.latency;
   const u64 next = line + 1;
-  if (config_.next_line_fetch && next % 64 != 0 && !l1i_.find(next))
+  if (config_.next_line_fetch && next % 64 != 0 && !l1i_.find(next)) {
+    ++code_changes_;
     l1i_.insert(next, l2_access(cycle, next, Requester::Code, counts).ready, false);
+  }
+  if (code_changes_ == before && result.level == MemoryLevel::L1)
+    fetched_at(access) = {code_changes_, key_of(access), line};
   return result;
 }
 
@@ -203,17 +208,20 @@ void MemoryHierarchy::count(CountVector& counts, Requester requester, MemoryLeve
 }
 
 void MemoryHierarchy::flush_line(u64 physical) {
+  ++code_changes_;
   settle_victim();
   const u64 line = physical >> kLineShift;
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->remove(line);
 }
 
 void MemoryHierarchy::flush_caches() {
+  ++code_changes_;
   settle_victim();
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->clear();
 }
 
 void MemoryHierarchy::visit(StateWords& words) {
+  ++code_changes_;
   settle_victim();
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->visit(words);
   for (Tlb* tlb : tlbs()) tlb->visit(words);

@@ -83,7 +83,14 @@ class MemoryHierarchy {
     if (result.ready > access.cycle) result.level = MemoryLevel::Fill;
     return result;
   }
-  MemoryResult fetch(const MemoryAccess&, CountVector&);  // once per line or block: nothing counts hits
+  // Once per line or block; nothing counts hits.
+  MemoryResult fetch(const MemoryAccess& access, CountVector& counts) {
+    const FetchedLine& known = fetched_at(access);
+    if (known.changes == code_changes_ && known.line == access.physical >> kLineShift &&
+        known.key == key_of(access))
+      return {access.cycle + config_.l1i.latency};
+    return fetch_further(access, counts);
+  }
   void prefetch(const MemoryAccess&, bool for_write, CountVector&);  // PREFETCHh, PREFETCHW; never faults
 
   void flush_line(u64 physical);  // CLFLUSH: from every cache
@@ -115,6 +122,16 @@ class MemoryHierarchy {
     return l1d_.last_used(access.physical >> kLineShift);
   }
   u64 key_of(const MemoryAccess& access) const { return Tlb::key(access.linear, access.page_shift, tag_); }
+
+  // Code found in L1I and TLB at once, both where the last use of their sets was. Nothing to do when it is
+  // fetched again, unless something has changed in either since; fetches come in order of time.
+  struct FetchedLine {
+    u64 changes = 0, key = 0, line = 0;
+  };
+  FetchedLine& fetched_at(const MemoryAccess& access) {
+    return fetched_[(access.physical >> kLineShift) % kFetchedLines];
+  }
+  MemoryResult fetch_further(const MemoryAccess&, CountVector&);
 
   MemoryResult load_further(const MemoryAccess&, CountVector&);
   // `stlb_hit` is the first of a TLB's three kinds.
@@ -150,6 +167,9 @@ class MemoryHierarchy {
   StreamPrefetcher stream_;
   Buffers fill_buffers_, l2_buffers_, walkers_;
   Bandwidth dram_;
+  static constexpr unsigned kFetchedLines = 64;
+  FetchedLine fetched_[kFetchedLines];
+  u64 code_changes_ = 1;  // of L1I and code TLB
   u16 tag_ = 0;
   bool second_stage_ = false;
   // What the L2 evicted last. It goes into the L3 before that is used next, so that the host has time to

@@ -70,14 +70,17 @@ u64 MemoryHierarchy::read_table(u64 cycle, unsigned level, u64 index, CountVecto
 }
 
 void MemoryHierarchy::flush_tlb() {
+  ++code_changes_;
   for (Tlb* tlb : tlbs()) tlb->flush();
 }
 
 void MemoryHierarchy::flush_tlb_tag(u16 tag, bool keep_global) {
+  ++code_changes_;
   for (Tlb* tlb : tlbs()) tlb->flush_tag(tag, keep_global);
 }
 
 void MemoryHierarchy::flush_tlb_page(u16 tag, u64 linear) {
+  ++code_changes_;
   for (const u8 shift : {u8{12}, u8{21}, u8{30}})
     for (Tlb* tlb : tlbs()) {
       const unsigned covers = tlb == &walk_cache_ ? shift + kIndexBits : shift;
