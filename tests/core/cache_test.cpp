@@ -144,3 +144,17 @@ TEST_CASE("an order of use keeps every way once, up to the most ways that it hol
     }
   }
 }
+
+TEST_CASE(
+    "lines share a set exactly when they are a multiple of the sets apart, whatever the number of sets") {
+  for (const u32 kilobytes : {1u, 3u, 5u, 7u}) {
+    for (const u64 line : {u64{0}, u64{1}, u64{47}, u64{1} << 32, (u64{1} << 58) - 500}) {
+      Cache cache(CacheConfig{kilobytes, 1, 4});
+      const u64 sets = cache.sets();
+      cache.insert(line, 0, false);
+      for (u64 apart = 1; apart < sets; ++apart) CHECK(cache.insert(line + apart, 0, false).key == 0);
+      for (u64 again = 0; again < sets; ++again)
+        CHECK(cache.insert(line + sets + again, 0, false).number() == line + again);
+    }
+  }
+}

@@ -344,3 +344,74 @@ TEST_CASE("the same accesses after a restore take the same time and leave the sa
   CHECK(run(a, 2000) == run(b, 2000));
   CHECK(words_of(a.hierarchy) == words_of(b.hierarchy));
 }
+
+// Code that is fetched again and again is answered without a look into TLB and cache; these change them.
+namespace {
+
+struct Code : Memory {
+  Code() : Memory(plain()) {
+    for (u64 i = 0; i < 4; ++i) fetch(kStart + 1000 * i, 0);
+  }
+  MemoryResult fetch(u64 cycle, u64 address) {
+    return hierarchy.fetch({cycle, address, address, address, 1, 12, false}, counts);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("code that was fetched many times costs nothing when it is fetched again") {
+  Code m;
+  const u64 cycle = 2 * kStart;
+  CHECK(m.fetch(cycle, 0).ready == cycle + m.hierarchy.config().l1i.latency);
+}
+
+TEST_CASE("code that was fetched many times is walked for after a flush of its translation") {
+  const auto walked = [](auto flush) {
+    Code m;
+    flush(m.hierarchy);
+    return m.fetch(2 * kStart, 0).walked;
+  };
+  CHECK_FALSE(walked([](MemoryHierarchy&) {}));
+  CHECK(walked([](MemoryHierarchy& h) { h.flush_tlb(); }));
+  CHECK(walked([](MemoryHierarchy& h) { h.flush_tlb_tag(0, false); }));
+  CHECK(walked([](MemoryHierarchy& h) { h.flush_tlb_page(0, 0); }));
+  CHECK(walked([](MemoryHierarchy& h) { h.set_space(1, false); }));
+}
+
+TEST_CASE("code that was fetched many times comes from memory after a flush of its line") {
+  const auto level = [](auto flush) {
+    Code m;
+    flush(m.hierarchy);
+    return m.fetch(2 * kStart, 0).level;
+  };
+  CHECK(level([](MemoryHierarchy&) {}) == MemoryLevel::L1);
+  CHECK(level([](MemoryHierarchy& h) { h.flush_line(0); }) == MemoryLevel::Dram);
+  CHECK(level([](MemoryHierarchy& h) { h.flush_caches(); }) == MemoryLevel::Dram);
+}
+
+TEST_CASE("code that was fetched many times is looked up once its set has taken eight other lines") {
+  Code m;
+  const u64 set_bytes = 4096;  // 64 sets of 64 bytes
+  for (u64 i = 1; i <= 8; ++i) m.fetch(2 * kStart + 1000 * i, i * set_bytes);
+  CHECK(m.fetch(3 * kStart, 0).level == MemoryLevel::L2);
+}
+
+TEST_CASE("a line that the L2 evicted last is flushed like one that is in the L3") {
+  MemoryConfig c = plain();
+  c.l1d = {1, 1, 4};
+  c.l2 = {1, 1, 14};  // 16 sets of one line
+  Memory m(c);
+  m.load(0, 0);
+  m.load(kStart, 1024);  // the same set: evicts line 0
+  SUBCASE("left alone") {
+    CHECK(m.load(2 * kStart, 0).level == MemoryLevel::L3);
+  }
+  SUBCASE("CLFLUSH") {
+    m.hierarchy.flush_line(0);
+    CHECK(m.load(2 * kStart, 0).level == MemoryLevel::Dram);
+  }
+  SUBCASE("WBINVD") {
+    m.hierarchy.flush_caches();
+    CHECK(m.load(2 * kStart, 0).level == MemoryLevel::Dram);
+  }
+}
