@@ -145,16 +145,33 @@ using CountVector = std::array<u64, kCounts>;
 inline u64& count_in(CountVector& counts, Count kind) {
   return counts[static_cast<unsigned>(kind)];
 }
-struct EventCounts {
-  std::array<CountVector, kContexts> at{};
+
+// The totals by context. Most machines count in few of the contexts, and a sum looks only into those.
+class EventCounts {
+ public:
+  CountVector& in(unsigned context) {  // to count in
+    used_ |= static_cast<ContextMask>(1u << context);
+    return at_[context];
+  }
+  const CountVector& operator[](unsigned context) const { return at_[context]; }
+  auto begin() const { return at_.begin(); }
+  auto end() const { return at_.end(); }
+  bool operator==(const EventCounts& other) const { return at_ == other.at_; }
+  bool operator!=(const EventCounts& other) const { return !(*this == other); }
 
   u64 sum(CountMask kinds, ContextMask contexts) const {
     u64 total = 0;
-    for (unsigned c = 0; c < kContexts; ++c)
-      if (contexts >> c & 1)
-        for (CountMask k = kinds; k;) total += at[c][static_cast<unsigned>(take_lowest(k))];
+    for (unsigned left = contexts & used_; left; left &= left - 1) {
+      const u64* counts = at_[static_cast<unsigned>(__builtin_ctz(left))].data();
+      for (u64 k = static_cast<u64>(kinds); k; k &= k - 1) total += counts[__builtin_ctzll(k)];
+      for (u64 k = static_cast<u64>(kinds >> 64); k; k &= k - 1) total += counts[64 + __builtin_ctzll(k)];
+    }
     return total;
   }
+
+ private:
+  std::array<CountVector, kContexts> at_{};
+  ContextMask used_ = 0;  // the others are all zero
 };
 
 // Name as in `list events` and in model files ("instructions", "cond_taken", ...), and back (Number if none).

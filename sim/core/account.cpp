@@ -20,7 +20,7 @@ u64 scaled(u64 cycle, u64 num, u64 den) {
 }  // namespace
 
 void Core::Impl::happened(Count kind, u64 n) {
-  core.counts_.at[context_][static_cast<unsigned>(kind)] += n;
+  core.counts_.in(context_)[static_cast<unsigned>(kind)] += n;
   if (levels_ & Observer::kCycle) cycle_counts_[static_cast<unsigned>(kind)] += n;
 }
 
@@ -94,7 +94,7 @@ void Core::Impl::synchronize() {
 void Core::Impl::account_time(unsigned context) {
   const u64 now = timing.cycle();
   if (now <= accounted_) return;
-  CountVector& to = core.counts_.at[context];
+  CountVector& to = core.counts_.in(context);
   const u64 cycles = now - accounted_;
   to[static_cast<unsigned>(Count::Cycles)] += cycles;
   to[static_cast<unsigned>(Count::Slots)] += cycles * timing.width();

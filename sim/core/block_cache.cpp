@@ -155,7 +155,7 @@ void BlockCache::mark_dirty(Block& block) {
 }
 
 void BlockCache::fold(Block& block) {
-  CountVector& to = counts_.at[block.key.context];
+  CountVector& to = counts_.in(block.key.context);
   auto add = [&to](Count kind, u64 n) { to[static_cast<unsigned>(kind)] += n; };
   const u64 runs = block.runs[0] + block.runs[1];
   add(Count::Instructions, runs * block.count);

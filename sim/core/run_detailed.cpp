@@ -78,7 +78,7 @@ bool Core::Impl::time_instruction(const MicroOp& op) {
     d.target = x.s->rip;
   }
   if (__builtin_expect(levels_ & Observer::kCycle, 0)) return time_observed();
-  return timing.retire(d, core.counts_.at[context_]) >= limit_cycle_;
+  return timing.retire(d, core.counts_.in(context_)) >= limit_cycle_;
 }
 
 // The same with what happened told one by one.

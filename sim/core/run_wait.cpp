@@ -61,7 +61,7 @@ void Core::Impl::mark(Waiting::Point& point) {
   point.clock = clock_read(*x.s);
   point.read_at = waiting_.read_at;
   point.branches = branch_count_;
-  point.counts = core.counts_.at[context_];
+  point.counts = core.counts_[context_];
   if (detailed_) return timing.pattern(point.time);
   point.time.cycle = timing.cycle();
   point.time.words = {timing.instructions_before(timing.cycle() + 1)};  // what is left of the cycle
@@ -123,7 +123,7 @@ u64 Core::Impl::skip_wait(u64 remaining) {
   const u64 times = std::min(periods - 1, detailed_ ? timing.most_skips(w.from.time, w.to.time) : kNever);
   if (!times) return 0;
 
-  CountVector& counts = core.counts_.at[context_];
+  CountVector& counts = core.counts_.in(context_);
   for (unsigned k = 0; k < kCounts; ++k)
     if (std::find(std::begin(kClocks), std::end(kClocks), static_cast<Count>(k)) == std::end(kClocks))
       counts[k] += times * (w.to.counts[k] - w.from.counts[k]);

@@ -63,7 +63,6 @@ void VpmuAudit::take_truth(const EventCounts& counts, Advances advances) {
     if (truth_.threshold(counter) && state_->filter_allows(counter)) happened_[counter] += guest - at.guest;
     at.guest = guest;
   });
-  truth_.begin(counts);
 }
 
 void VpmuAudit::program(const VpmuState& s, pmu::RegRef written, const pmu::Registers& from) {
@@ -110,13 +109,15 @@ void VpmuAudit::guest_changed(u32 msr, const pmu::Pmu& hardware, const EventCoun
   take_truth(counts, [&](unsigned physical) { return hardware.advances(physical); });
   const auto written = pmu::find_register(s.host->vendor, msr);
   if (written) program(s, *written, hardware.registers());
-  if (s.handling(Asset::GlobalStatus) != Handling::Passthrough) return;
-  // The frozen state is the hardware's, and so is the global control that a legacy freeze clears.
-  pmu::Registers controls = truth_.controls();
-  controls.global_status = hardware.registers().global_status;
-  if (!written && s.handling(Asset::GlobalCtrl) == Handling::Passthrough)
-    controls.global_ctrl = hardware.registers().global_ctrl;
-  truth_.program(controls, svme(s));
+  if (s.handling(Asset::GlobalStatus) == Handling::Passthrough) {
+    // The frozen state is the hardware's, and so is the global control that a legacy freeze clears.
+    pmu::Registers controls = truth_.controls();
+    controls.global_status = hardware.registers().global_status;
+    if (!written && s.handling(Asset::GlobalCtrl) == Handling::Passthrough)
+      controls.global_ctrl = hardware.registers().global_ctrl;
+    truth_.program(controls, svme(s));
+  }
+  truth_.begin(counts);
 }
 
 void VpmuAudit::exited(const VpmuState& s, const VpmuBacking& backing) {

@@ -11,6 +11,7 @@ BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const p
   pmu_.on_change = [this](u32) {
     take();
     truth_.program(pmu_.registers(), pmu_.svme());
+    truth_.begin(counts_);
   };
 }
 
@@ -24,7 +25,6 @@ void BareMetalAudit::take() {
     lines_[counter].truth +=
         static_cast<s64>(truth_.threshold(counter) ? by : truth_.counted(counter, counts_));
   }
-  truth_.begin(counts_);
 }
 
 void BareMetalAudit::finish() {

@@ -55,10 +55,20 @@ void AuditTruth::program(const pmu::Registers& controls, bool svme) {
   }
 }
 
-u64 AuditTruth::counted(unsigned counter, const EventCounts& counts) const {
+u64 AuditTruth::total(unsigned counter, const EventCounts& counts) const {
   const pmu::CounterSetup& setup = setup_[counter];
-  if (!setup.enabled || setup.threshold()) return 0;
-  return counts.sum(setup.kinds, setup.contexts) - since_.sum(setup.kinds, setup.contexts);
+  return setup.enabled && !setup.threshold() ? counts.sum(setup.kinds, setup.contexts) : 0;
+}
+
+void AuditTruth::begin(const EventCounts& counts) {
+  for (u64 left = caps_.counter_bits(); left; left &= left - 1) {
+    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+    since_[counter] = total(counter, counts);
+  }
+}
+
+u64 AuditTruth::counted(unsigned counter, const EventCounts& counts) const {
+  return total(counter, counts) - since_[counter];
 }
 
 // Of branches only those events are known to count it that count every branch.

@@ -24,7 +24,7 @@ class AuditTruth {
   const pmu::Registers& controls() const { return controls_; }
   bool svme() const { return svme_; }
 
-  void begin(const EventCounts& counts) { since_ = counts; }
+  void begin(const EventCounts& counts);                           // with the controls as they are now
   u64 counted(unsigned counter, const EventCounts& counts) const;  // since begin()
   // Does an instruction that others execute for the owner count?
   u64 counts_emulated(unsigned counter, bool branch, bool user) const;
@@ -35,6 +35,8 @@ class AuditTruth {
  private:
   std::string describe(unsigned counter) const;
 
+  u64 total(unsigned counter, const EventCounts& counts) const;
+
   const pmu::Model* model_ = nullptr;
   pmu::Caps caps_;
   pmu::Registers controls_;
@@ -43,7 +45,7 @@ class AuditTruth {
   std::array<u64, kSlots> last_{};  // selector or nibble of the latest programming that counted
   std::array<u32, kSlots> programmings_{};
   std::array<std::string, kSlots> names_;
-  EventCounts since_;
+  std::array<u64, kSlots> since_{};  // total() at begin()
 };
 
 }  // namespace pmusim::hv

@@ -100,7 +100,7 @@ u8 Cpu::take_interrupt() {
 }
 
 void Cpu::count_interrupt() {
-  core_->mutable_counts().at[core_->context()][static_cast<unsigned>(Count::Interrupts)] += 1;
+  core_->mutable_counts().in(core_->context())[static_cast<unsigned>(Count::Interrupts)] += 1;
 }
 
 bool Cpu::deliver_pending() {

@@ -20,7 +20,7 @@ void Cpu::spend(Cost cost) {
 void Cpu::retire_host(u64 loads, u64 stores) {
   timing_->retire(1);
   core_->account_time();
-  CountVector& at = core_->mutable_counts().at[core_->context()];
+  CountVector& at = core_->mutable_counts().in(core_->context());
   at[static_cast<unsigned>(Count::Instructions)] += 1;
   at[static_cast<unsigned>(Count::Loads)] += loads;
   at[static_cast<unsigned>(Count::Stores)] += stores;
@@ -229,7 +229,7 @@ void Cpu::work(const HostWork& w) {
   u64 done = 0;
   auto add = [&](u64 from, u64 to) {
     const u64 cycles = std::max<u64>(w.cycles, 1);
-    CountVector& at = core_->mutable_counts().at[core_->context()];
+    CountVector& at = core_->mutable_counts().in(core_->context());
     auto part = [&](Count kind, u64 n) {
       at[static_cast<unsigned>(kind)] += scale(n, to, cycles) - scale(n, from, cycles);
     };

@@ -52,8 +52,12 @@ void Cpu::archive(Archive& a) {
   std::vector<u64> time = timing_->save();
   a.list(time);
   if (!a.saving()) timing_->restore(time);
-  for (CountVector& v : core_->mutable_counts().at)
+  EventCounts& counts = core_->mutable_counts();
+  for (unsigned c = 0; c < kContexts; ++c) {
+    CountVector v = counts[c];
     for (u64& n : v) a(n);
+    if (v != counts[c]) counts.in(c) = v;
+  }
 
   pmu::Pmu::Snapshot pmu = pmu_->save();
   visit(a, pmu.regs);

@@ -60,7 +60,7 @@ bool Pmu::wrmsr(u32 msr, u64 value) {
     case Reg::GpCounterFull:
     case Reg::K7Counter:
     case Reg::FixedCounter:
-      break;  // a value alone changes no programming
+      return true;  // a value alone changes no programming
     case Reg::GpSelector:
     case Reg::K7Selector:
       program(counters_[ref->index]);

@@ -29,7 +29,7 @@ void check_same(const Looping& fast, const Looping& step) {
   REQUIRE(fast.s.rip == step.s.rip);
   REQUIRE(fast.s.rflags == step.s.rflags);
   REQUIRE(fast.timing.slot() == step.timing.slot());
-  for (unsigned c = 0; c < kContexts; ++c) REQUIRE(fast.core.counts().at[c] == step.core.counts().at[c]);
+  for (unsigned c = 0; c < kContexts; ++c) REQUIRE(fast.core.counts()[c] == step.core.counts()[c]);
 }
 
 // A body of steps and comparisons, and a branch back to its start.

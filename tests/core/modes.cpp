@@ -68,8 +68,8 @@ TEST_CASE("instructions and time of user code count in the user context, INT inc
   p.code({0x90, 0xcd, 0x80});
   p.user();
   p.run_to_halt();
-  const CountVector& user = p.core.counts().at[context_of(World::Host, true)];
-  const CountVector& kernel = p.core.counts().at[context_of(World::Host, false)];
+  const CountVector& user = p.core.counts()[context_of(World::Host, true)];
+  const CountVector& kernel = p.core.counts()[context_of(World::Host, false)];
   CHECK(user[static_cast<unsigned>(Count::Instructions)] == 2);
   CHECK(user[static_cast<unsigned>(Count::FarBranch)] == 1);
   CHECK(kernel[static_cast<unsigned>(Count::Instructions)] == 4);
@@ -91,7 +91,7 @@ TEST_CASE("in guest mode an intercepted exception exits before it changes CR2") 
   CHECK(e.guest_linear == 0x500000);
   CHECK(p.s.cr2 == 0x1234);
   CHECK(p.s.rip == Program::kCode + 1);
-  CHECK(p.core.counts().at[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] == 1);
+  CHECK(p.core.counts()[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] == 1);
 }
 
 TEST_CASE("an intercepted instruction exits with its length and does not count") {

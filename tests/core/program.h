@@ -25,7 +25,7 @@ struct Program : Machine {
   void code(const std::vector<u8>& bytes, u64 at = kCode) { ram.write(at, bytes.data(), bytes.size()); }
   u64 count(Count kind) const {
     u64 sum = 0;
-    for (const CountVector& v : core.counts().at) sum += v[static_cast<unsigned>(kind)];
+    for (const CountVector& v : core.counts()) sum += v[static_cast<unsigned>(kind)];
     return sum;
   }
   // Runs until HLT.

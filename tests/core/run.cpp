@@ -27,7 +27,7 @@ struct Recorder : Observer {
   void on_retire(u64 rip, unsigned) override { retired.push_back(rip); }
   void on_cycle(unsigned context, const CountVector& delta, u64 repeat) override {
     if (repeat > 1) CHECK(delta[static_cast<unsigned>(Count::Instructions)] == 0);
-    for (unsigned k = 0; k < kCounts; ++k) sum.at[context][k] += delta[k] * repeat;
+    for (unsigned k = 0; k < kCounts; ++k) sum.in(context)[k] += delta[k] * repeat;
     cycles += repeat;
   }
   struct Branch {
@@ -275,7 +275,7 @@ TEST_CASE("the PMU sees counts as of before WRMSR and RDPMC, which then retire t
   struct Env : FakeEnv {
     Core* core = nullptr;
     u64 at_write = 0, at_read = 0;
-    u64 now() const { return core->counts().at[0][static_cast<unsigned>(Count::Instructions)]; }
+    u64 now() const { return core->counts()[0][static_cast<unsigned>(Count::Instructions)]; }
     bool wrmsr(u32, u64) override { return at_write = now(), true; }
     bool rdpmc(u32, u64&) override { return at_read = now(), true; }
   };
@@ -300,7 +300,7 @@ TEST_CASE("a memory-mapped access sees counts of the instructions before it and 
     Core* core = nullptr;
     u64 seen = 0;
     u64 mmio_read(u64, unsigned) override {
-      return seen = core->counts().at[0][static_cast<unsigned>(Count::Instructions)], 0x77;
+      return seen = core->counts()[0][static_cast<unsigned>(Count::Instructions)], 0x77;
     }
   };
   Program p;
@@ -315,7 +315,7 @@ TEST_CASE("a memory-mapped access sees counts of the instructions before it and 
   CHECK(env.seen == 2);
   CHECK(p.s.gpr[RAX] == 0x77);
   CHECK(p.s.rip == Program::kCode + 9);
-  CHECK(core.counts().at[0][static_cast<unsigned>(Count::Instructions)] == 3);
+  CHECK(core.counts()[0][static_cast<unsigned>(Count::Instructions)] == 3);
 }
 
 TEST_CASE("an unimplemented instruction is a located error, an undefined one #UD") {
@@ -361,7 +361,7 @@ TEST_CASE("observers see every retirement, branch and cycle, and change neither 
       plain = p.core.counts();
       time = p.timing.slot();
     }
-    CHECK(p.core.counts().at == plain.at);
+    CHECK(p.core.counts() == plain);
     CHECK(p.timing.slot() == time);
     const u64 instructions = p.count(Count::Instructions);
     CHECK(instructions == 43);
@@ -369,9 +369,9 @@ TEST_CASE("observers see every retirement, branch and cycle, and change neither 
     if (levels & Observer::kBranch) CHECK(r.branches.size() == 10);
     if (levels & Observer::kCycle) {
       CHECK(r.cycles == p.count(Count::Cycles));
-      CHECK(r.sum.at[0][static_cast<unsigned>(Count::Slots)] == p.count(Count::Slots));
+      CHECK(r.sum[0][static_cast<unsigned>(Count::Slots)] == p.count(Count::Slots));
       // What retires in the last, incomplete cycle has not been reported.
-      CHECK(r.sum.at[0][static_cast<unsigned>(Count::Instructions)] + 4 > instructions);
+      CHECK(r.sum[0][static_cast<unsigned>(Count::Instructions)] + 4 > instructions);
     }
   }
 }
@@ -489,7 +489,7 @@ TEST_CASE("stepping gives the same state, counts and time as blocks on random pr
       CHECK(results[0].s.rip == results[way].s.rip);
       CHECK(results[0].s.rflags == results[way].s.rflags);
       CHECK(results[0].s.activity == results[way].s.activity);
-      CHECK(results[0].counts.at == results[way].counts.at);
+      CHECK(results[0].counts == results[way].counts);
       CHECK(results[0].time == results[way].time);
       CHECK(results[0].memory == results[way].memory);
     }

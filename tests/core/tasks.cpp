@@ -397,7 +397,7 @@ TEST_CASE("the T flag of a TSS traps once the instruction that switches tasks ha
     CHECK((t.s.dr[6] >> 15 & 1) == trap);
     if (trap) CHECK(t.get(t.s.gpr[RSP], 4) == 0x6000);
     u64 branches = 0, instructions = 0;
-    for (const CountVector& v : core.counts().at) {
+    for (const CountVector& v : core.counts()) {
       instructions += v[static_cast<unsigned>(Count::Instructions)];
       branches += v[static_cast<unsigned>(Count::FarBranch)];
     }

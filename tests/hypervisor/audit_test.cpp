@@ -61,7 +61,7 @@ struct Audited : AuditProbe {
     g.requests();
     g.vpmu->load(g.cpu);
     g.vpmu->prepare_entry(g.cpu, fields);
-    core.at[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] += n;
+    core.in(context_of(World::Guest, false))[static_cast<unsigned>(Count::Instructions)] += n;
     for (unsigned c : hardware) g.cpu.counter(c) += n, in_guest[c] += n;
     fields.at_exit = fields.guest;
     g.vpmu->after_exit(g.cpu, fields);

@@ -73,7 +73,7 @@ void check_same(const Run& a, const Run& b) {
   }
   CHECK(b.events.size() == a.events.size());
   CHECK(b.cycles == a.cycles);
-  for (std::size_t id = 0; id < 4; ++id) CHECK(b.counts[id].at == a.counts[id].at);
+  for (std::size_t id = 0; id < 4; ++id) CHECK(b.counts[id] == a.counts[id]);
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ void check_same(const Run& a, const Run& b) {
   CHECK(b.cycles == a.cycles);
   CHECK(b.tscs == a.tscs);
   for (std::size_t id = 0; id < std::min(a.counts.size(), b.counts.size()); ++id)
-    CHECK(b.counts[id].at == a.counts[id].at);
+    CHECK(b.counts[id] == a.counts[id]);
   CHECK((b.memory == a.memory));
 }
 

@@ -136,7 +136,7 @@ TEST_CASE("a halted CPU sleeps until its timer, and the time asleep is not count
   CHECK(machine().ports().serial.output() == "!");
   const auto& counts = machine().cpu(0).core().counts();
   u64 unhalted = 0, interrupts = 0;
-  for (const CountVector& v : counts.at) {
+  for (const CountVector& v : counts) {
     unhalted += v[static_cast<unsigned>(Count::Cycles)];
     interrupts += v[static_cast<unsigned>(Count::Interrupts)];
   }

@@ -35,7 +35,7 @@ Code& timer(Code& c) {
 }
 u64 unhalted(unsigned cpu) {
   u64 sum = 0;
-  for (const CountVector& v : machine().cpu(cpu).core().counts().at)
+  for (const CountVector& v : machine().cpu(cpu).core().counts())
     sum += v[static_cast<unsigned>(Count::Cycles)];
   return sum;
 }

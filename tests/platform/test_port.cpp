@@ -39,7 +39,7 @@ StopReport run_host(const MachineConfig& c, std::function<void(Cpu&)> body,
 }
 
 u64 host(Cpu& cpu, Count kind, bool user = false) {
-  return cpu.core().counts().at[context_of(World::Host, user)][static_cast<unsigned>(kind)];
+  return cpu.core().counts()[context_of(World::Host, user)][static_cast<unsigned>(kind)];
 }
 
 struct Identity final : core::SecondStage {
@@ -259,9 +259,8 @@ TEST_CASE("enter_guest runs the guest in its own context until the intercepted i
     CHECK(exit.instruction_length == 2);
     CHECK(b.state.rip == 0x100003);
     CHECK(b.order == std::vector<std::string>{"load", "store"});
-    CHECK(
-        cpu.core().counts().at[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] ==
-        3);
+    CHECK(cpu.core().counts()[context_of(World::Guest, false)][static_cast<unsigned>(Count::Instructions)] ==
+          3);
     CHECK(host(cpu, Count::Instructions) == 1);
     CHECK(cpu.core().world() == World::Host);
   });

@@ -70,7 +70,7 @@ Outcome execute(const Image& image, const char* model_id, const Execution& how, 
     for (const unsigned id : counter_ids(model(model_id))) o.counters.push_back(pmu.counter_value(id));
     o.status.push_back(pmu.registers().global_status);
     o.cycles.push_back(m.cpu(n).cycle());
-    for (const CountVector& v : m.cpu(n).core().counts().at) o.interrupts += v[unsigned(Count::Interrupts)];
+    for (const CountVector& v : m.cpu(n).core().counts()) o.interrupts += v[unsigned(Count::Interrupts)];
   }
   o.log.resize(kLogEnd - kLogPointer);
   REQUIRE(m.ram().read(kLogPointer, o.log.data(), o.log.size()));

@@ -135,7 +135,35 @@ TEST_CASE("the transaction filters separate and exclude transactional counts") {
   b.wr(msr::kPerfEvtSel0, kInstructions | kOs | kEn | bit(32));
   b.wr(msr::kPerfEvtSel0 + 2, kInstructions | kOs | kEn | bit(33));
   b.retire(5);
-  b.counts.at[context_of(World::Host, false, true)][static_cast<unsigned>(Count::Instructions)] += 7;
+  b.counts.in(context_of(World::Host, false, true))[static_cast<unsigned>(Count::Instructions)] += 7;
   CHECK(b.rd(msr::kPerfCtr0) == 7);
   CHECK(b.rd(msr::kPerfCtr0 + 2) == 5);
+}
+
+TEST_CASE("a sum takes every kind of its mask, in the contexts of its mask alone") {
+  EventCounts counts;
+  const unsigned kernel = context_of(World::Host, false), guest = context_of(World::Guest, true);
+  const Count low = Count::Cycles, high = Count::DividerCycles;
+  static_assert(static_cast<unsigned>(high) >= 64, "in the mask's upper word");
+  const CountMask both = mask_of(low) | mask_of(high);
+  CHECK(counts.sum(both, 0xfff) == 0);
+  count_in(counts.in(kernel), low) = 1;
+  count_in(counts.in(kernel), high) = 20;
+  count_in(counts.in(guest), high) = 300;
+  CHECK(counts.sum(both, 0xfff) == 321);
+  CHECK(counts.sum(mask_of(low), 0xfff) == 1);
+  CHECK(counts.sum(both, 1u << kernel) == 21);
+  CHECK(counts.sum(both, 1u << guest) == 300);
+  CHECK(counts.sum(both, 0) == 0);
+}
+
+TEST_CASE("controls that are written are reported, a counter's new value is not") {
+  Bench b(model("spr"));
+  std::vector<u32> changed;
+  b.pmu.on_change = [&changed](u32 msr) { changed.push_back(msr); };
+  b.wr(msr::kPerfEvtSel0, kInstructions | kOs | kEn);
+  b.wr(msr::kPerfCtr0, 5);
+  b.wr(msr::kFixedCtr0, 6);
+  b.wr(msr::kGlobalCtrl, 1);
+  CHECK(changed == std::vector<u32>{msr::kPerfEvtSel0, msr::kGlobalCtrl});
 }

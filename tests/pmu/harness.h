@@ -70,7 +70,7 @@ struct Bench {
     return value;
   }
   void count(Count kind, u64 n, World world = World::Host, bool user = false) {
-    counts.at[context_of(world, user)][static_cast<unsigned>(kind)] += n;
+    counts.in(context_of(world, user))[static_cast<unsigned>(kind)] += n;
   }
   void happen(Count kind, u64 n, World world = World::Host, bool user = false) {
     count(kind, n, world, user);
@@ -84,7 +84,7 @@ struct Bench {
     CountVector delta{};
     delta[static_cast<unsigned>(Count::Cycles)] = 1;
     delta[static_cast<unsigned>(Count::Instructions)] = n;
-    for (unsigned k = 0; k < kCounts; ++k) counts.at[context_of(World::Host, user)][k] += delta[k] * repeat;
+    for (unsigned k = 0; k < kCounts; ++k) counts.in(context_of(World::Host, user))[k] += delta[k] * repeat;
     pmu.on_cycle(context_of(World::Host, user), delta, repeat);
     pmu.sync();
   }

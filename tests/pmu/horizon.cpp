@@ -48,9 +48,9 @@ TEST_CASE("counts that were not taken in yet shorten the horizon") {
   Bench b("spr");
   b.wr(msr::kPerfEvtSel0, kInstructions | kOs | kEn);
   b.wr(msr::kPerfCtr0, 0xfffffff6);
-  b.counts.at[0][static_cast<unsigned>(Count::Instructions)] += 4;
+  b.counts.in(0)[static_cast<unsigned>(Count::Instructions)] += 4;
   CHECK(b.pmu.horizon().instructions == 6);
-  b.counts.at[0][static_cast<unsigned>(Count::Instructions)] += 90;
+  b.counts.in(0)[static_cast<unsigned>(Count::Instructions)] += 90;
   CHECK(b.pmu.horizon().instructions == 1);
 }
 

@@ -51,7 +51,7 @@ TEST_CASE("RDPMC reads the running value, masked to the width") {
   b.wr(msr::kPerfEvtSel0 + 1, kInstructions | kOs | kEn);
   b.wr(msr::kPerfCtr0 + 1, 0xffffffff);
   CHECK(b.rdpmc(1) == mask(48));
-  b.counts.at[0][static_cast<unsigned>(Count::Instructions)] += 3;  // not yet taken in
+  b.counts.in(0)[static_cast<unsigned>(Count::Instructions)] += 3;  // not yet taken in
   CHECK(b.pmu.counter_value(1) == 2);
   CHECK(b.rdpmc(1) == 2);
 }
