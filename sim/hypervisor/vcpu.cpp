@@ -20,6 +20,8 @@ namespace apic = platform::apic;
 
 namespace {
 
+constexpr u64 kLeastTimerPeriod = 200'000;  // ns: KVM's min_timer_period_us, its default
+
 std::unique_ptr<GuestControl> make_control(Host& host, core::CpuState& state,
                                            const core::SecondStage& memory) {
   if (!host.intel()) return std::make_unique<Vmcb>(state, memory, host.next_tag());
@@ -100,6 +102,7 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   features.tsc_deadline = has_cpuid(1, 0, 2, 24);
   features.masks_lvtpc_on_pmi = false;  // the vPMU decides it when it delivers (Vpmu::deliver_pmi)
   features.physical_bits = physical_address_bits(cpuid_);
+  features.least_period = kLeastTimerPeriod;
   apic_.power_on(id_, id_ == 0, features);
   if (id_ == 0) apic_.connect_virtual_wire();  // as KVM does for firmware that relies on it
   vpmu_->refresh(cpuid_, perf_capabilities_);

@@ -65,6 +65,7 @@ struct ApicFeatures {
   bool tsc_deadline = true;
   bool masks_lvtpc_on_pmi = true;  // Intel sets the mask bit when it handles a PMI; AMD does not
   unsigned physical_bits = 46;
+  u64 least_period = 0;  // of the periodic timer, in timer ticks; shorter ones are lengthened to it
 };
 
 class LocalApic {
@@ -139,6 +140,7 @@ class LocalApic {
   u32 divisor_shift() const;
   u64 ticks_left() const;
   u32 current_count() const;
+  u64 period() const;  // timer ticks from start to expiry, with the mode as it is
   void start_timer();
   void rebase_timer(u32 remaining);
   void reset_registers();

@@ -2,6 +2,8 @@
 // The local APIC timer. Nothing ticks: the count is computed from the clock when it is read, and the owner
 // pulls the next deadline. Periodic expiries that lie before the same update() collapse into one request, as
 // the single IRR bit would.
+#include <algorithm>
+
 #include "platform/local_apic.h"
 
 namespace pmusim::platform {
@@ -23,9 +25,14 @@ u32 LocalApic::current_count() const {
   return static_cast<u32>((ticks_left() + (u64{1} << shift) - 1) >> shift);
 }
 
+u64 LocalApic::period() const {
+  const u64 asked = static_cast<u64>(initial_count_) << divisor_shift();
+  return timer_mode() == kTimerPeriodic ? std::max(asked, features_.least_period) : asked;
+}
+
 void LocalApic::start_timer() {
   timer_running_ = initial_count_ != 0;
-  if (timer_running_) rebase_timer(initial_count_);
+  if (timer_running_) timer_end_ticks_ = clock_->timer_ticks() + period();
 }
 
 void LocalApic::rebase_timer(u32 remaining) {
@@ -41,8 +48,7 @@ void LocalApic::update() {
   const u64 now = clock_->timer_ticks();
   if (now < timer_end_ticks_) return;
   if (timer_mode() == kTimerPeriodic) {
-    const u64 period = static_cast<u64>(initial_count_) << divisor_shift();
-    timer_end_ticks_ += ((now - timer_end_ticks_) / period + 1) * period;
+    timer_end_ticks_ += ((now - timer_end_ticks_) / period() + 1) * period();
   } else {
     timer_running_ = false;
   }

@@ -467,3 +467,30 @@ TEST_CASE("IA32_ARCH_CAPABILITIES of a VM is the host's where the guest's CPUID 
       CHECK(r.status == 7);
   }
 }
+
+// KVM does not let a guest have periodic timers faster than min_timer_period_us, by default 200.
+TEST_CASE("a guest's periodic APIC timer has a period of at least 200 microseconds") {
+  for (const u32 count : {10u, 199'999u, 200'000u, 250'000u}) {
+    CAPTURE(count);
+    constexpr u32 kHandler = 0x402000, kApic = 0xfee00000;
+    Code handler(kHandler);
+    handler.store(kApic + 0xb0, 0).raw({0x4d, 0xcf});  // EOI; dec ebp; iretd
+    Code code(kBase);
+    code.load_tables().store(kApic + 0xf0, 0x1ff).store(kApic + 0x3e0, 0xb).store(kApic + 0x320, 0x20040);
+    code.raw({0xbd, 10, 0, 0, 0}).store(kApic + 0x380, count);  // mov ebp, 10
+    code.raw({0xfb, 0xf4, 0x85, 0xed, 0x75, 0xfb}).exit(0);     // sti; hlt; test ebp, ebp; jnz to the hlt
+    Options options;
+    options.parts = {platform::test::tables(0x40, kHandler), platform::test::part(handler)};
+    const Run r = run(code, options);
+    REQUIRE(r.result.end == VmmEnd::Exit);
+    std::vector<u64> woken;
+    for (const Event& e : r.events)
+      if (e.kind == EventKind::Halt && e.text == "leave") woken.push_back(e.tsc);
+    REQUIRE(woken.size() == 10);
+    const u64 khz = platform::test::machine().cpu(0).model().tsc_khz;
+    const u64 period = (woken.back() - woken.front()) * 1'000'000 / khz / 9;  // ns
+    const u64 expected = std::max(count, 200'000u);
+    CHECK(period >= expected - expected / 100);
+    CHECK(period <= expected + expected / 100);
+  }
+}

@@ -216,6 +216,27 @@ TEST_CASE("periodic timer reloads, also after several periods at once") {
   CHECK(r.apic.read(apic::kCurrentCount) == 25);
 }
 
+TEST_CASE("a periodic timer with a least period is lengthened to it, a one-shot timer is not") {
+  for (const u32 count : {99u, 100u, 101u}) {
+    CAPTURE(count);
+    Rig r;
+    ApicFeatures f;
+    f.least_period = 200;
+    r.apic.power_on(0, true, f);
+    r.apic.write(apic::kSvr, 0x1ff);
+    const u64 ticks = 2 * std::max(count, 100u);  // divided by 2; a tick is two cycles
+    r.apic.write(apic::kLvtTimer, 0x20040);
+    r.apic.write(apic::kInitialCount, count);
+    CHECK(r.apic.next_deadline() == 2 * ticks);
+    r.at(2 * ticks);
+    CHECK(r.apic.pending() == 0x40);
+    CHECK(r.apic.next_deadline() == 4 * ticks);
+    r.apic.write(apic::kLvtTimer, 0x40);
+    r.apic.write(apic::kInitialCount, count);
+    CHECK(r.apic.next_deadline() == 2 * ticks + 4 * count);
+  }
+}
+
 TEST_CASE("a TSC deadline in the past fires at once and reads 0 afterwards") {
   Rig r;
   r.at(1000);
