@@ -242,6 +242,11 @@ void Cpu::work(const HostWork& w) {
   if (w.cycles == 0) {
     add(0, 1);
     host_boundary();
+  } else {  // steps are whole cycles, from the end of the one that was begun
+    const u64 begun = cycle();
+    timing_->stall(0);
+    core_->account_time();
+    if (cycle() != begun) host_boundary();
   }
   while (done < w.cycles) {
     const u64 step = work_step(w, done);

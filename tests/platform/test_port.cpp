@@ -196,6 +196,34 @@ TEST_CASE("interrupts wait for the host's IF, NMIs do not, a handler's own NMI w
   });
 }
 
+TEST_CASE("an interrupt comes in its own cycle of host work, also of work that begins within a cycle") {
+  run_host(config("spr"), [](Cpu& cpu) {
+    Handler h;
+    cpu.set_handler(&h);
+    u64 at = 0, cost = 0;
+    h.interrupt = [&](u8) {
+      at = cpu.cycle();
+      cpu.apic_write(apic::kEoi, 0);
+    };
+    for (const auto& [name, cycles] : cpu.model().costs)
+      if (name == "interrupt") cost = cycles;
+    REQUIRE(cost > 0);
+    cpu.apic_write(apic::kSvr, 0x1ff);
+    cpu.apic_write(apic::kLvtTimer, 0x40050);
+    cpu.set_interrupts(true);
+    for (unsigned after = 0; after < 40; ++after) {
+      CAPTURE(after);
+      cpu.wrmsr(msr::kTscDeadline, cpu.rdtsc() + 600 + after);
+      const u64 due = cpu.apic().next_deadline();
+      REQUIRE(due != kNever);
+      HostWork w;
+      w.cycles = 2000;
+      cpu.work(w);
+      CHECK(at == due + cost);
+    }
+  });
+}
+
 TEST_CASE("halt returns after the timer's interrupt was handled") {
   run_host(config("spr"), [](Cpu& cpu) {
     Handler h;
