@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/error.h"
+
 namespace pmusim {
 namespace fs = std::filesystem;
 namespace {
@@ -24,7 +26,13 @@ fs::path data_root() {
 }  // namespace
 
 std::string data_path(const std::string& relative) {
-  return (data_root() / relative).string();
+  const fs::path root = data_root();
+  std::error_code error;
+  if (!fs::is_directory(root, error))
+    throw InputError("PMUSIM_DATA_DIR", "", "'" + root.string() + "', which is no folder",
+                     "in it, or where the program was built or installed, the folder of models, policies and "
+                     "conformance");
+  return (root / relative).string();
 }
 
 std::vector<std::string> list_files(const std::string& folder, const std::string& suffix) {

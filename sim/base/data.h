@@ -9,7 +9,8 @@ namespace pmusim {
 
 // Path of a data file or folder, named relative to the source tree ("models/intel/spr.json"). Looked for in
 // $PMUSIM_DATA_DIR if set, else in ../share/pmusim beside the executable, else in the source tree that the
-// program was built from. The file need not exist.
+// program was built from. The file need not exist; InputError
+// if the folder of all of them does not.
 std::string data_path(const std::string& relative);
 
 // Regular files below a folder whose names end in `suffix`, sorted by the bytes of their path relative to the
