@@ -24,7 +24,7 @@ inline constexpr u32 kPmiBudget = kVariables + 8, kTimerCount = kVariables + 16,
                      kFaultCount = kVariables + 24;
 inline constexpr u32 kApicPage = 0xfee00000;
 inline constexpr u8 kPmiVector = 0x40, kTimerVector = 0x41, kSoftware = 0x80, kLeaveUser = 0x81;
-inline constexpr u32 kCpusLeft = kVariables + 32;
+inline constexpr u32 kCpusLeft = kVariables + 32, kStarted = kVariables + 40;
 inline constexpr u32 kTrampoline = 0x8000, kOtherBoot = 0x150000, kPerCpu = 0x1000, kStackPerCpu = 0x4000;
 inline constexpr unsigned kCodeSelector = 0x08, kDataSelector = 0x10, kUserData = 0x1b, kUserCode = 0x23,
                           kTaskSelector = 0x28, kProtectedCode = 0x68;

@@ -150,6 +150,10 @@ void Generator::boot() {
   for (unsigned cpu = 1; cpu < plan_.cpus; ++cpu)
     for (const u32 message : {kInit, kStartUp | (kTrampoline + cpu * kPerCpu) >> 12})
       a.store(kApicPage + apic::kIcrHigh, cpu << 24).store(kApicPage + apic::kIcr, message);
+  // Until they have all started: an NMI that comes before there is a stack and long mode ends the guest.
+  const u32 wait = a.here();
+  a.b({0xf3, 0x90, 0x83, 0x3c, 0x25}).d(kStarted).b({plan_.cpus - 1});  // pause; cmp dword [started], n; jne
+  a.b({0x75, static_cast<u8>(wait - (a.here() + 2))});
   a.b({0xfb});
   a.b({0xe9}).d(kKernel - (a.here() + 4));
 }
@@ -166,6 +170,7 @@ void Generator::boot_other(std::vector<Part>& parts, unsigned cpu) {
   a.b({0x66, 0xb8, kDataSelector, 0, 0x8e, 0xd8});
   enter_long_mode(a);
   start(a, cpu);
+  a.b({0xf0, 0xff, 0x04, 0x25}).d(kStarted);  // lock inc dword
   a.b({0xfb, 0xe9}).d(units_[pick(units_.size())] - (a.here() + 4));
   parts.push_back(t.part());
   parts.push_back(a.part());
