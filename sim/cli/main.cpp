@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pmusim command: parses the command line, runs one verb and maps errors to exit statuses.
-//   0 good   1 a check failed   2 wrong use or wrong input   3 an internal error
-//   130, 143: ended by SIGINT (Ctrl-C), SIGTERM
+//   0 good   1 a check failed   2 wrong use, wrong input or output that cannot be written   3 an internal
+//   error 130, 143: ended by SIGINT (Ctrl-C), SIGTERM
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <system_error>
 #include <systemc>
 
 #include "base/error.h"
+#include "cli/options.h"
 #include "cli/verbs.h"
 
 namespace pmusim::cli {
@@ -110,10 +113,18 @@ int parse_and_run(int argc, char** argv) {
 
 int guarded(int argc, char** argv) {
   try {
-    return parse_and_run(argc, argv);
+    const int status = parse_and_run(argc, argv);
+    flush_output();  // the status holds only if all that was printed is written
+    return status;
   } catch (const InputError& error) {
     fmt::print(stderr, "pmusim: {}\n", error.what());
     return kWrongUse;
+  } catch (const std::system_error& error) {
+    const bool lost = std::ferror(stdout);  // fmt's printing throws
+    fmt::print(
+        stderr, "pmusim: {}\n",
+        lost ? output_lost(error.code().value()).what() : "internal error: " + std::string(error.what()));
+    return lost ? kWrongUse : kInternalError;
   } catch (const std::exception& error) {
     fmt::print(stderr, "pmusim: internal error: {}\n", error.what());
     return kInternalError;

@@ -166,4 +166,14 @@ void write_file(const std::string& path, const std::string& text) {
   if (!out) throw InputError(path, "", std::strerror(errno), "a file that can be written");
 }
 
+InputError output_lost(int error) {
+  return InputError("standard output", "", error ? std::strerror(error) : "an error while it was written",
+                    "a file that can be written");
+}
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw output_lost(errno);
+}
+
 }  // namespace pmusim::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/types.h"
 #include "conformance/target_catalog.h"
 
@@ -70,5 +71,10 @@ int interrupted_status();
 // Creates the folder. write_file: whole contents; both throw InputError with the system's reason.
 void make_folder(const std::string& path);
 void write_file(const std::string& path, const std::string& text);
+
+// Standard output that could not be written, for the reason errno gives; flush_output() throws it if anything
+// that was printed is lost.
+InputError output_lost(int error);
+void flush_output();
 
 }  // namespace pmusim::cli

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/interrupt.h"
@@ -32,7 +34,8 @@ constexpr const char* kFooter =
     "IMAGE may be followed by '--' and the guest's arguments: its command line is IMAGE and they.\n"
     "The guest's serial line is standard output. Exit status: 0 if the guest wrote 0 (good) or 38 (all\n"
     "skipped) to the debug exit port 0xf4 under every policy; 1 if it wrote anything else, or did not end\n"
-    "by itself; 2 wrong use; 3 an internal error; 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n"
+    "by itself; 2 wrong use, or output that cannot be written; 3 an internal error; 130 interrupted\n"
+    "(Ctrl-C), 143 ended by SIGTERM.\n"
     "Messages and stats.json show what QEMU's status would be: (2 * value + 1) & 255.";
 constexpr u32 kGood = 2 * 0 + 1, kSkipped = 2 * 38 + 1;  // as the exit port reports values
 
@@ -196,7 +199,9 @@ PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, s
 std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   if (p.policies.size() == 1) {
     const std::unique_ptr<Target> target = make_simulator(static_cast<unsigned>(c.cpus));
-    return {run_policy(*target, c, p, 0, [](char ch) { std::fputc(ch, stdout); })};
+    return {run_policy(*target, c, p, 0, [](char ch) {
+      if (std::fputc(ch, stdout) == EOF) throw output_lost(errno);
+    })};
   }
   PoolSettings settings;
   settings.workers = default_workers();
@@ -276,11 +281,11 @@ int run(RunConfig& c) {
     print_serial(results);
     fmt::print("{}", comparison_table(results, use_color(c.common)));
   }
-  std::fflush(stdout);
   if (!c.out.empty()) {
     write_file(c.out + "/config.json", to_json(c));
     write_file(c.out + "/stats.json", stats_json(p.model.id, results));
   }
+  flush_output();
   return status_of(results);
 }
 

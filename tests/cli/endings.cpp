@@ -217,3 +217,22 @@ TEST_CASE("a worker of the suite that dies costs its one case an error, and the 
   CHECK(has(o.out, "the worker "));
   CHECK(o.status != 3);
 }
+
+TEST_CASE("output that cannot be written is an error of every verb, by the name of standard output") {
+  const std::string hello = build("guests/hello.elf"), file = fresh_folder("full") + "/r.jsonl";
+  const std::string run = "run " + hello + " --model spr --policy ";
+  REQUIRE(pmusim_command(run + "emulated --record " + file).status == 0);
+  for (const std::string& arguments :
+       {run + "bare-metal", run + "emulated", run + "bare-metal,emulated",
+        std::string("conform 'absent*' --model spr --policy bare-metal"), std::string("list events"),
+        std::string("list models"), std::string("--help"), "trace view " + file}) {
+    CAPTURE(arguments);
+    const Output o = pmusim_command(arguments + " > /dev/full");
+    CAPTURE(o.err);
+    CHECK(o.status == 2);
+    CHECK(has(o.err,
+              "pmusim: standard output: found No space left on device, expected a file that can be "
+              "written\n"));
+    CHECK_FALSE(has(o.err, "internal error"));
+  }
+}
