@@ -38,6 +38,8 @@ const char* vmm_end_name(VmmEnd end) {
       return "internal error";
     case VmmEnd::Stall:
       return "stall";
+    case VmmEnd::CycleLimit:
+      return "cycle limit";
     case VmmEnd::TimeLimit:
       return "time limit";
     case VmmEnd::Interrupted:
@@ -261,6 +263,16 @@ bool Vmm::time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin
   return true;
 }
 
+// In the words of a machine without a VM.
+void Vmm::finish_at_limit(u64 cycles) {
+  const kvm::TimeLimit& limit = config_.limit;
+  if (limit.cycles != kNever && cycles >= limit.cycles)
+    finish(VmmEnd::CycleLimit, "cycle " + std::to_string(limit.cycles) + " reached without an exit");
+  else
+    finish(VmmEnd::TimeLimit,
+           std::to_string(limit.wall_milliseconds / 1000) + " seconds passed without an exit");
+}
+
 VmmResult Vmm::run() {
   const u64 begin_cycle = vm_ ? vm_->cycles() : 0;
   const auto begin = std::chrono::steady_clock::now();
@@ -276,9 +288,10 @@ VmmResult Vmm::run() {
     kvm::Vcpu* vcpu = late ? nullptr : vm_->wait(left);
     if (!vcpu && interrupt_signal()) continue;
     if (!vcpu) {
-      const bool stalled = !late && vm_->stalled();
-      finish(stalled ? VmmEnd::Stall : VmmEnd::TimeLimit,
-             stalled ? "no vCPU will ever run again" : "the guest did not end in time");
+      if (!late && vm_->stalled())
+        finish(VmmEnd::Stall, "no vCPU will ever run again");
+      else
+        finish_at_limit(vm_->cycles() - begin_cycle);
       break;
     }
     if (handle(*vcpu)) vcpu->post_run();

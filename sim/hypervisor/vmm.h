@@ -52,6 +52,7 @@ enum class VmmEnd : u8 {
   GuestError,  // what KVM cannot emulate for it, such as execution outside memory
   InternalError,
   Stall,  // no vCPU will ever run again
+  CycleLimit,
   TimeLimit,
   Interrupted,  // by the user
   Refused,      // an ioctl failed while the VM was set up; detail says which, error is the errno
@@ -92,6 +93,7 @@ class Vmm {
   // What the limit leaves to a run that began then; false: nothing.
   bool time_left(u64 begin_cycle, std::chrono::steady_clock::time_point begin, kvm::TimeLimit& left) const;
   void finish(VmmEnd end, const std::string& detail);
+  void finish_at_limit(u64 cycles);  // cycles: that the run took
   void port_access(kvm::Run& run);
   void serve_port(u16 port, unsigned size, bool write, u64& value);
 

@@ -368,7 +368,10 @@ TEST_CASE("a limit is a budget of the whole run, whatever the guest does") {
     "area": "counting across VM-exits", "sources": ["none"], "requires": {"pmu": "any"},
     "steps": [{"for": {"i": 1000000000}, "do": [{"host": {"force_exit": {}}, "as": "status"}]},
               {"check": "status == 0", "title": "the host came back"}]})";
-  for (const char* limit : {"--max-cycles 3000000", "--max-seconds 1"}) {
+  for (const auto& [limit, end] :
+       {std::pair<const char*, const char*>{"--max-cycles 3000000",
+                                            "cycle limit: cycle 3000000 reached without an exit"},
+        {"--max-seconds 1", "time limit: 1 seconds passed without an exit"}}) {
     CAPTURE(limit);
     const auto suite =
         pmusim_command("conform " + file + " --model spr --policy emulated " + std::string(limit));

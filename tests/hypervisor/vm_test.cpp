@@ -221,7 +221,7 @@ TEST_CASE("UD2 with KVM's prefix is emulated where the host offers it, else #UD"
   CHECK(run(code).result.end == VmmEnd::Shutdown);
 }
 
-TEST_CASE("a guest that halts with interrupts disabled is a stall, one that spins meets the time limit") {
+TEST_CASE("a guest that halts with interrupts disabled is a stall, one that spins meets the cycle limit") {
   Code halting(kBase);
   halting.halt();
   CHECK(run(halting).result.end == VmmEnd::Stall);
@@ -229,7 +229,9 @@ TEST_CASE("a guest that halts with interrupts disabled is a stall, one that spin
   spinning.spin();
   Options options;
   options.cycles = 100000;
-  CHECK(run(spinning, options).result.end == VmmEnd::TimeLimit);
+  const VmmResult limited = run(spinning, options).result;
+  CHECK(limited.end == VmmEnd::CycleLimit);
+  CHECK(limited.detail == "cycle 100000 reached without an exit");
 }
 
 TEST_CASE("the same VM twice gives the same events to the cycle") {
