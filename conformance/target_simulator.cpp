@@ -70,16 +70,14 @@ std::string Simulator::stopped_text(const platform::StopReport& stop) {
 // What was programmed on a counter and counts nothing here, by name where the model knows it.
 std::string Simulator::uncounted(const pmu::Model& model, unsigned counter, u64 selector, u64 times) {
   const auto said = [&](const std::string& what) {
-    return fmt::format("{} is not counted by this simulator; it was programmed {} time{}", what, times,
-                       times == 1 ? "" : "s");
+    return fmt::format("{} is not counted by {}; it was programmed {} time{}", what,
+                       pmu::not_counted_by(model, counter, selector), times, times == 1 ? "" : "s");
   };
   if (counter == pmu::kPebsBit) return said("PEBS");
   if (counter == pmu::kMetricsBit) return said("PERF_METRICS");
   if (counter >= pmu::kFixedBase)
     return said(fmt::format("the event of fixed counter {}", counter - pmu::kFixedBase));
-  // AMD's event select has four more bits, 35:32 of the selector.
-  const bool amd = model.vendor == pmu::Vendor::Amd;
-  const u64 code = (selector & 0xff) | (amd ? (selector >> 32 & 0xf) << 8 : 0), umask = selector >> 8 & 0xff;
+  const u64 code = pmu::event_code(model.vendor, selector), umask = selector >> 8 & 0xff;
   std::string name;
   for (const pmu::EventInfo& event : model.events)
     if (event.code == code && event.umask == umask && event.fixed < 0 && name.empty())

@@ -72,8 +72,8 @@ void Cpu::reset(const CpuConfig& config) {
   };
   pmu_->on_unavailable = [this](unsigned counter, u64 selector) {
     ++uncounted_[{counter, selector}];
-    const std::string text =
-        fmt::format("event {:#x} on counter {} is not counted by this simulator", selector, counter);
+    const std::string text = fmt::format("event {:#x} on counter {} is not counted by {}", selector, counter,
+                                         pmu::not_counted_by(this->model(), counter, selector));
     emit(EventKind::Gap, counter, selector, text.c_str());
   };
   pmu_->configure(m);

@@ -115,4 +115,11 @@ struct Model {
   std::string file;
 };
 
+// The event select in a GP counter's selector; AMD's has four more bits, 35:32.
+u16 event_code(Vendor vendor, u64 selector);
+
+// For messages about a programmed event that counts nothing (see Pmu::on_unavailable): "functional timing" if
+// interval timing counts it, else "this simulator".
+const char* not_counted_by(const Model& model, unsigned counter, u64 selector);
+
 }  // namespace pmusim::pmu
