@@ -67,7 +67,7 @@ Choice split(const std::string& text) {
     if (found == std::end(kFeatureBits)) {
       std::vector<std::string> names;
       for (const FeatureBit& f : kFeatureBits) names.push_back(f.name);
-      throw InputError("--cpuid", "", "'" + name + "', a feature to leave out,",
+      throw InputError("--cpuid", "", "'" + name + "' as a feature to leave out",
                        expected_one_of(name, names) + " ('pmusim list features' shows all)");
     }
     choice.without.push_back(found);

@@ -267,8 +267,10 @@ int status_of(const std::vector<PolicyResult>& results) {
   }
   if (interrupt_signal()) return interrupted_status();
   if (!ran)
-    throw InputError("--policy", "", fmt::format("'{}', which {}", results.at(0).policy, results.at(0).unmet),
-                     "a policy that can run on this model");
+    throw InputError(
+        "--policy", "",
+        fmt::format("'{}', which cannot run here: {}", results.at(0).policy, results.at(0).unmet),
+        "a policy that can run on this model");
   return status;
 }
 

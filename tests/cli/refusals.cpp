@@ -125,6 +125,8 @@ TEST_CASE("a policy that cannot work and a misspelt word in one are refused at t
   check_refused({run + "emulatde", {"'emulatde'", "did you mean 'emulated'?"}});
 }
 
+  check_refused({run + "exitless-pmi",
+                 {"--policy: found 'exitless-pmi', which cannot run here: the simulator delivers no"}});
 TEST_CASE("options with values that cannot be are refused by name") {
   const std::string run = "run " + kHello + " --model spr --policy emulated ";
   const Refusal wrong[] = {
@@ -156,7 +158,9 @@ TEST_CASE("options with values that cannot be are refused by name") {
       {run + "--log msr,exti", {"--log", "'exti'", "'exit'"}},
       {run + "--cpuid nofile", {"--cpuid", "'nofile'"}},
       {run + "--cpuid /nonexistent.json", {"/nonexistent.json"}},
-      {run + "--cpuid kvm,-x2apci", {"--cpuid", "'x2apci'", "did you mean 'x2apic'?", "list features"}},
+      {run + "--cpuid kvm,-x2apci",
+       {"--cpuid: found 'x2apci' as a feature to leave out, expected", "did you mean 'x2apic'?",
+        "list features"}},
       {run + "--cpuid kvm,-qqqqqqqq", {"--cpuid", "one of monitor, pdcm", "list features"}},
       {"conform 'absent*' --model spr --policy all --cpuid host,kvm,-x2apci", {"--cpuid", "'x2apic'"}},
       {run + "--module ''", {"--module: found an empty text"}},
