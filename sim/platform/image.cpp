@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "platform/image_reader.h"
 
@@ -38,6 +40,7 @@ void check(const ImageReader& r, Image& image) {
 
 Image load_image(const std::vector<u8>& bytes, const std::string& name) {
   const ImageReader r(bytes, name);
+  if (bytes.empty()) r.fail("offset 0", "an empty file", "a bootable image");
   Image image;
   image.name = name;
   const auto multiboot = find_multiboot_header(r);
@@ -78,6 +81,11 @@ Image load_flat(const std::vector<u8>& bytes, const std::string& name, u64 addre
 }
 
 std::vector<u8> read_image_file(const std::string& path) {
+  // Devices and pipes may have no end, or not begin; a folder is told by the system's own reason.
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::is_other(status))
+    throw InputError(path, "", "a device, pipe or socket", "a regular file");
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) throw InputError(path, "", std::strerror(errno), kReadable);
   std::vector<u8> bytes;

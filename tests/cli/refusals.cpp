@@ -58,7 +58,10 @@ TEST_CASE("images that are cut short or lie about themselves are refused") {
   hostile.replace(28, 4, "\xf0\xff\xff\xff");  // e_phoff
   const std::string tail = " --model spr --policy ";
   for (const char* policy : {"bare-metal", "emulated"}) {
-    check_refused({"run " + write(folder + "/empty.elf", "") + tail + policy, {"empty.elf"}});
+    check_refused({"run " + write(folder + "/empty.elf", "") + tail + policy,
+                   {"empty.elf: offset 0: found an empty file, expected a bootable image"}});
+    check_refused({std::string("run /dev/zero") + tail + policy,
+                   {"/dev/zero: found a device, pipe or socket, expected a regular file"}});
     check_refused({"run " + write(folder + "/cut.elf", whole.substr(0, 60)) + tail + policy,
                    {"cut.elf: program header table at offset", "the file's end at 0x3c"}});
     check_refused({"run " + write(folder + "/half.elf", whole.substr(0, whole.size() / 2)) + tail + policy,
@@ -122,11 +125,11 @@ TEST_CASE("a policy that cannot work and a misspelt word in one are refused at t
   policy["assets"]["rdpmc"] = "emulatd";
   check_refused(
       {run + write(folder + "/misspelt.json", policy.dump(1)), {"misspelt.json: line ", "/assets/rdpmc"}});
+  check_refused({run + "exitless-pmi",
+                 {"--policy: found 'exitless-pmi', which cannot run here: the simulator delivers no"}});
   check_refused({run + "emulatde", {"'emulatde'", "did you mean 'emulated'?"}});
 }
 
-  check_refused({run + "exitless-pmi",
-                 {"--policy: found 'exitless-pmi', which cannot run here: the simulator delivers no"}});
 TEST_CASE("options with values that cannot be are refused by name") {
   const std::string run = "run " + kHello + " --model spr --policy emulated ";
   const Refusal wrong[] = {
