@@ -15,6 +15,8 @@ constexpr const char* kRed = "\033[31m";
 constexpr const char* kGreen = "\033[32m";
 constexpr const char* kDim = "\033[2m";
 constexpr const char* kOff = "\033[0m";
+constexpr const char* kLegend =
+    "cases per cell: 4 passed; 4 6s: 6 more skipped; 5 11F 1s: 11 failed, 1 skipped; -: all skipped\n\n";
 
 // In order of first appearance.
 template <typename F>
@@ -65,7 +67,8 @@ std::string table(const std::string& model, const std::vector<std::string>& area
                   const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& cells,
                   const TextStyle& style) {
   constexpr std::size_t kWidth = 100, kCell = 9;
-  std::size_t first = model.size();
+  const std::string cpuid = "  CPUID", kernel = "  kernel";
+  std::size_t first = std::max({model.size(), cpuid.size(), kernel.size()});
   for (const std::string& area : areas) first = std::max(first, area.size());
   std::string text;
   for (std::size_t begin = 0, end = 0; begin < columns.size(); begin = end) {
@@ -87,8 +90,8 @@ std::string table(const std::string& model, const std::vector<std::string>& area
       row(name, [&](std::size_t i, std::size_t w) { return fmt::format("{:>{}}", columns[i].*member, w); });
     };
     head(model, &Column::policy);
-    head("  CPUID", &Column::cpuid);
-    head("  kernel", &Column::kernel);
+    head(cpuid, &Column::cpuid);
+    head(kernel, &Column::kernel);
     for (std::size_t a = 0; a < areas.size(); ++a)
       row(areas[a], [&](std::size_t i, std::size_t w) {
         const Cell& cell = cells[a][i];
@@ -167,6 +170,7 @@ std::string report_text(const std::vector<CaseResult>& results, const TextStyle&
   std::string text;
   for (const std::string& model : distinct(results, [](const CaseResult& r) { return r.model; }))
     text += matrix(results, model, style);
+  if (!text.empty()) text += kLegend;
   text += skips(results);
   for (const CaseResult& r : results)
     if (r.verdict == Verdict::Fail || r.verdict == Verdict::Error) text += failure(r, style);

@@ -62,6 +62,17 @@ TEST_CASE("the text report has a cell per area and policy, and every failure wit
   CHECK(has(text, "expected 10\n    got      11\n  source SDM \"18.2\""));
   CHECK_FALSE(has(text, "wrmsr"));
   CHECK_FALSE(has(text, "\033"));
+  CHECK(has(text,
+            "\n\ncases per cell: 4 passed; 4 6s: 6 more skipped; 5 11F 1s: 11 failed, 1 skipped; "
+            "-: all skipped\n\n"));
+  // The head's names can be wider than every area and the model.
+  auto narrow = sample();
+  for (CaseResult& r : narrow) r.area = "lvt";
+  CHECK(has(report_text(narrow, {}),
+            "spr       bare-metal   emulated\n"
+            "  CPUID          kvm        kvm\n"
+            "  kernel         7.2        7.2\n"
+            "lvt             1 1s       0 2F\n"));
   // Each combination of policy, CPUID and kernel is a column; bare metal has no kernel.
   auto several = sample();
   several[0].kernel = several[1].kernel = "-";
