@@ -241,7 +241,9 @@ std::string Cpu::waits_for() const {
   if (parked_) return "parked by its program until woken";
   const u64 event = next_event();
   std::string text;
-  if (!idle_)
+  if (state_.activity == Activity::Shutdown && !handler_)
+    text = "shut down by a triple fault";
+  else if (!idle_)
     text = "running";
   else if (state_.activity == Activity::WaitForSipi)
     text = "waits for a start-up IPI";

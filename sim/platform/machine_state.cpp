@@ -117,7 +117,9 @@ StopReport Machine::report() {
     CpuReport c = describe_core(cpus_[id]->core());
     c.id = id;
     c.cycle = cpus_[id]->cycle();
-    c.waits_for = cpus_[id]->waits_for();
+    const bool stopped_here =
+        (r.kind == StopKind::Unimplemented || r.kind == StopKind::GuestError) && id == r.cpu;
+    c.waits_for = stopped_here ? "stopped at what it cannot execute" : cpus_[id]->waits_for();
     r.cpus.push_back(std::move(c));
   }
   return r;

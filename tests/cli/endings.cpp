@@ -117,6 +117,12 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
       CHECK((has(o.err, "0x100005 -> 0x100008") || std::string(end.name) == "endless"));
     }
   }
+  // What the processor itself says must agree with it.
+  const std::string bare = " --model spr --policy bare-metal";
+  CHECK(has(pmusim_command("run " + folder + "/triple.elf" + bare).err, ": shut down by a triple fault\n"));
+  for (const char* name : {"unimplemented", "outside"})
+    CHECK(has(pmusim_command("run " + folder + "/" + name + ".elf" + bare).err,
+              ": stopped at what it cannot execute\n"));
   // The bytes and the instruction, where it is not implemented.
   const Output o = pmusim_command("run " + folder + "/unimplemented.elf --model zen4 --policy emulated");
   CHECK(has(o.err, "bytes d9 fe"));
