@@ -52,12 +52,11 @@ CLI::Option* add_text(CLI::App& verb, const std::string& name, std::string& valu
   return verb.add_option_function<std::string>(name, set, help)->type_name("TEXT");
 }
 
-void add_common(CLI::App& verb, Common& common) {
+void add_common(CLI::App& verb, Common& common, const std::string& settable) {
   const auto more = [&common](const std::vector<std::string>& set) {
     common.set.insert(common.set.end(), set.begin(), set.end());
   };
-  verb.add_option_function<std::vector<std::string>>(
-          "--set", more, "override a value: model.KEY=V, policy.KEY=V, and with 'run' scenario.KEY=V")
+  verb.add_option_function<std::vector<std::string>>("--set", more, "override a value: " + settable)
       ->allow_extra_args(false)
       ->type_name("PATH=VALUE");
   add_number(verb, "--seed", common.seed, 0, ~u64{0}, "seed of RDRAND and RDSEED")

@@ -24,7 +24,8 @@ struct Common {
   bool quiet = false;
   std::string color = "auto";
 };
-void add_common(CLI::App& verb, Common& common);
+// settable: the forms of --set that the verb takes, for its help.
+void add_common(CLI::App& verb, Common& common, const std::string& settable);
 void check_common(const Common& common);  // InputError for a colour that is none
 // Of --set what a suite of cases can take: a case says itself what its host does.
 conformance::Overrides suite_overrides(const Common& common);

@@ -82,7 +82,7 @@ void add_bugs(CLI::App& app, Action& action) {
   auto o = std::make_shared<BugsOptions>();
   sub->add_option("ID", o->ids, "defects; none: all");
   add_number(*sub, "--jobs", o->jobs, 1, 1024, "worker processes")->default_str(std::to_string(o->jobs));
-  add_common(*sub, o->common);
+  add_common(*sub, o->common, "model.KEY=V or policy.KEY=V");
   sub->callback([o, &action] { action = [o] { return check(*o); }; });
 }
 

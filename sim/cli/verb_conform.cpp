@@ -91,7 +91,7 @@ void add_conform(CLI::App& app, Action& action) {
            "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
       ->default_str("interval");
   verb->add_flag("--step", o->step, "one instruction at a time")->disable_flag_override();
-  add_common(*verb, o->common);
+  add_common(*verb, o->common, "model.KEY=V or policy.KEY=V");
   verb->callback([verb, o, &action] {
     const ConfigFolder folder(*verb, o->folder);
     if (std::filesystem::exists(o->pattern)) folder.path("GLOB", o->pattern);

@@ -312,7 +312,9 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   verb->add_option("--entry-mode", c->entry_mode,
                    "CPU mode at a flat binary's entry: protected (32 bit) or real")
       ->capture_default_str();
-  verb->add_option("--model", c->models, "CPU model (one; required)")->allow_extra_args(false);
+  verb->add_option("--model", c->models, "CPU model (one; required)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   verb->add_option("--policy", c->policies,
                    "policies, 'bare-metal', or 'all': bare metal and the three presets (required)")
       ->allow_extra_args(false);
@@ -338,7 +340,7 @@ void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std:
   add_number(*verb, "--max-cycles", c->max_cycles, 1, kMostCycles, "end after so many cycles");
   add_number(*verb, "--max-seconds", c->max_seconds, 1, kMostSeconds, "end after so much wall time");
   add_text(*verb, "--out", c->out, "a path", "folder for config.json and stats.json");
-  add_common(*verb, c->common);
+  add_common(*verb, c->common, "model.KEY=V, policy.KEY=V or scenario.KEY=V");
   verb->footer(kFooter);
   verb->callback([verb, c, &action, &guest_arguments] {
     if (guest_arguments) c->arguments = *guest_arguments;

@@ -154,3 +154,13 @@ TEST_CASE("experiments are listed, though none need exist") {
   CHECK(nlohmann::json::parse(o.out).is_array());
   CHECK(pmusim_command("list experiments").status == 0);
 }
+
+TEST_CASE("the help of a verb shows what the verb takes: forms of --set, one model or several") {
+  const std::string run = pmusim_command("run --help").out, conform = pmusim_command("conform --help").out;
+  CHECK(run.find("scenario.KEY=V") != std::string::npos);
+  CHECK(conform.find("policy.KEY=V") != std::string::npos);
+  CHECK(conform.find("scenario.") == std::string::npos);
+  CHECK(run.find("--model TEXT ...") == std::string::npos);
+  CHECK(conform.find("--model TEXT ...") != std::string::npos);
+  check_refused("run x.elf --policy emulated --model spr --model zen4", {"2 models", "one model"});
+}
