@@ -33,7 +33,6 @@ json to_json(const Observation& o) {
           {"exits", o.exits},
           {"instructions", o.instructions},
           {"cycles", o.cycles},
-          {"host_cycles", o.host_cycles},
           {"stats", stats},
           {"audit", audit},
           {"assumed", o.assumed},
@@ -52,7 +51,6 @@ Observation observation_from_json(const json& v) {
   o.exits = v.at("exits").get<std::map<std::string, u64>>();
   o.instructions = v.at("instructions");
   o.cycles = v.at("cycles");
-  o.host_cycles = v.at("host_cycles");
   for (const json& s : v.at("stats")) o.stats.push_back({s.at(0), s.at(1), s.at(2)});
   for (const json& a : v.at("audit"))
     o.audit.push_back({a.at("vcpu"), a.at("counter"), a.at("programmed"), a.at("hardware"), a.at("visible"),

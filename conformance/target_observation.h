@@ -45,7 +45,6 @@ struct Observation {
   bool host_side = false;    // `exits` is known
   std::map<std::string, u64> exits;  // VM-exits by reason name
   u64 instructions = 0, cycles = 0;  // of the guest; of CPU 0
-  u64 host_cycles = 0;               // between VM-exits and VM-entries
   std::vector<Stat> stats;
   std::vector<CounterAudit> audit;
   std::vector<std::string> assumed, gaps;

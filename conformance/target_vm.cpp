@@ -30,7 +30,6 @@ void add_exits(const hv::ExitStatistics& statistics, unsigned id, Observation& s
   seen.stats.push_back({vcpu + "halts", statistics.halts, "halts"});
   seen.stats.push_back({vcpu + "guest_cycles", statistics.guest_cycles, "cycles"});
   seen.stats.push_back({vcpu + "host_cycles", statistics.host_cycles, "cycles"});
-  seen.host_cycles += statistics.host_cycles;
 }
 
 }  // namespace

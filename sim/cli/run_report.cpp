@@ -72,7 +72,7 @@ class Table {
   std::vector<Block> blocks_ = {Block{}};
 };
 
-// "cpu0.guest.interrupts", "vcpu1.guest_cycles": the sum over all of them.
+// "cpu0.guest.interrupts", "cpu1.guest.cycles": the sum over all of them.
 u64 sum_of(const Observation& seen, const std::string& prefix, const std::string& rest) {
   u64 total = 0;
   for (const conformance::Stat& s : seen.stats) {
@@ -158,10 +158,8 @@ std::string comparison_table(const std::vector<PolicyResult>& results, bool colo
     table.set("guest instructions", c, number(r.seen.instructions));
     table.set("guest interrupts", c, number(sum_of(r.seen, "cpu", "guest.interrupts")));
     table.set("cycles", c, number(r.seen.cycles));
-    // Without a hypervisor every cycle is the guest's.
-    table.set("cycles in the guest", c,
-              number(r.seen.host_side ? sum_of(r.seen, "vcpu", "guest_cycles") : r.seen.cycles));
-    table.set("cycles in the host", c, number(r.seen.host_cycles));
+    table.set("cycles in the guest", c, number(sum_of(r.seen, "cpu", "guest.cycles")));
+    table.set("cycles in the host", c, number(sum_of(r.seen, "cpu", "host.cycles")));
   }
   add_counters(table, results);
   table.heading("VM-exits");

@@ -26,7 +26,8 @@ struct HostConfig {
   u64 time_slice_cycles = 3'000'000;     // host scheduler; assumed: 1 ms at 3 GHz
 };
 
-// Cycles between VM-exit and the next VM-entry, and number, per exit reason.
+// Cycles between VM-exit and the next VM-entry, and number, per exit reason. From an entry to the exit, with
+// the cost of both, are guest_cycles; a vCPU that is halted is between the two as well.
 struct ExitStatistics {
   struct Row {
     const char* name = "";

@@ -111,6 +111,19 @@ void Vcpu::count_exit() {
   note(EventKind::Exit, id.reason, id.qualification, id.name);
 }
 
+ExitStatistics Vcpu::statistics() const {
+  ExitStatistics now = statistics_;
+  if (!ran_on_) return now;
+  if (in_guest_) {
+    now.guest_cycles += ran_on_->cycle() - entry_cycle_;
+  } else {
+    const u64 spent = ran_on_->cycle() - exit_cycle_;
+    now.row(last_reason_, last_reason_name_).host_cycles += spent;
+    now.host_cycles += spent;
+  }
+  return now;
+}
+
 int Vcpu::enter_guest(HostKernel& kernel) {
   platform::PhysicalCpu& cpu = kernel.cpu();
   kernel.work(Path::EnterGuest);
@@ -145,7 +158,10 @@ int Vcpu::enter_guest(HostKernel& kernel) {
       statistics_.host_cycles += spent;
     }
     note(EventKind::Entry, state_.rip, 0, "");
+    ran_on_ = &cpu;
+    in_guest_ = true;
     exit_ = cpu.enter_guest(*control_);
+    in_guest_ = false;
     exit_cycle_ = cpu.cycle();
     statistics_.guest_cycles += exit_cycle_ - entry_cycle_;
     count_exit();

@@ -37,8 +37,8 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   GuestControl& control() { return *control_; }
   core::CpuState& state() { return state_; }
   kvm::Run& run_data() { return run_; }
-  const ExitStatistics& statistics() const { return statistics_; }
-  std::string waits_for() const;  // for people: "running", "halted with interrupts disabled", ...
+  ExitStatistics statistics() const;  // up to now, wherever the vCPU is
+  std::string waits_for() const;      // for people: "running", "halted with interrupts disabled", ...
 
   // --- ioctls (on the thread of the physical CPU the vCPU is placed on)
   int set_cpuid(const std::vector<kvm::CpuidEntry2>& entries);
@@ -201,7 +201,8 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   ExitStatistics statistics_;
   u64 last_reason_ = 0;
   const char* last_reason_name_ = "";
-  bool in_host_since_exit_ = false;
+  bool in_host_since_exit_ = false, in_guest_ = false;
+  platform::PhysicalCpu* ran_on_ = nullptr;  // at the latest VM-entry
 };
 
 }  // namespace pmusim::hv

@@ -422,6 +422,17 @@ TEST_CASE("a recording can be limited to groups of events") {
   CHECK_FALSE(has(text, " hostmsr "));
 }
 
+TEST_CASE("the recording that is shipped is what its command records") {
+  const std::string made = fresh_folder("shipped_recording") + "/run.jsonl";
+  const auto run = shell("cd " + build("guests") + " && " + build("pmusim") +
+                         " run profiler.elf --model spr --policy mediated --max-cycles 1600000 --quiet "
+                         "--record-events msr,exit,pmi --record " +
+                         made);
+  REQUIRE(run.status == 124);
+  const std::string shipped = read_file(source("traces/profiler-spr-mediated.jsonl"));
+  CHECK((read_file(made) == shipped));
+}
+
 TEST_CASE("the recording that is shipped is well formed") {
   const auto output = pmusim_command("trace validate " + source("traces/profiler-spr-mediated.jsonl"));
   CHECK(output.status == 0);

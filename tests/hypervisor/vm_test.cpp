@@ -496,3 +496,27 @@ TEST_CASE("a guest's periodic APIC timer has a period of at least 200 microsecon
     CHECK(period <= expected + expected / 100);
   }
 }
+
+TEST_CASE("a vCPU that a limit stops in the guest or halted has all its time in its statistics") {
+  for (const bool halts : {false, true}) {
+    CAPTURE(halts);
+    Code code(kBase);
+    if (halts)
+      code.raw({0xfa, 0xf4});  // cli; hlt
+    else
+      code.raw({0xeb, 0xfe});  // jmp to itself
+    Options options;
+    options.cycles = 3'000'000;
+    const Run r = run(code, options);
+    CHECK(r.result.end != VmmEnd::Exit);
+    const u64 guest = r.statistics.guest_cycles, host = r.statistics.host_cycles;
+    if (halts) {
+      CHECK(guest < 20'000);
+      CHECK(host > 0);
+    } else {
+      CHECK(guest > 2'500'000);
+      CHECK(guest + host > 2'900'000);
+      CHECK(guest + host < 3'100'000);
+    }
+  }
+}
