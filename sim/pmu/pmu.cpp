@@ -98,6 +98,7 @@ void Pmu::set_svme(bool svme) {
   sync();
   svme_ = svme;
   reprogram();
+  if (on_change) on_change(0);
 }
 
 void Pmu::program(Counter& counter) {

@@ -33,8 +33,8 @@ class Pmu {
   // FIXED_CTR_CTRL). kMetricsBit, kPebsBit: PERF_METRICS or PEBS was enabled, with the enabling register's
   // value.
   std::function<void(unsigned counter, u64 selector)> on_unavailable;
-  // A PMU register other than a counter was written, or (0) a freeze changed the controls; what was counted
-  // before is in the counts that the PMU was given. Observation only.
+  // A PMU register other than a counter was written, or (0) a freeze changed the controls or EFER.SVME what
+  // they mean; what was counted before is in the counts that the PMU was given. Observation only.
   std::function<void(u32 msr)> on_change;
 
   // True if the MSR is a PMU register address of this vendor (then read/write decide).

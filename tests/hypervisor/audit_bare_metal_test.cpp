@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit of bare metal: hardware that counts by the manual leaves nothing over.
+#include "hypervisor/audit_bare_metal.h"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+
+#include "arch/msr.h"
+#include "base/bits.h"
+#include "models/models.h"
+
+using namespace pmusim;
+
+namespace {
+
+constexpr u64 kInstructionsInKernel = 0xc0 | bit(17) | bit(22), kHostOnly = bit(41);
+
+struct Audited {
+  Audited() : model(models::load_model("zen4")), pmu(counts) {
+    pmu.configure(model);
+    audit.emplace(pmu, counts, model);
+  }
+  void retire(u64 n) { count_in(counts.in(context_of(World::Host, false)), Count::Instructions) += n; }
+
+  pmu::Model model;
+  EventCounts counts;
+  pmu::Pmu pmu;
+  std::optional<hv::BareMetalAudit> audit;
+};
+
+}  // namespace
+
+// pmu-hardware B, "Guest/host filter": HostOnly counts nothing while EFER.SVME is clear.
+TEST_CASE("bare metal's audit follows EFER.SVME, which HostOnly depends on") {
+  Audited a;
+  a.pmu.wrmsr(msr::kAmdPerfCtl0, kInstructionsInKernel | kHostOnly);
+  a.pmu.wrmsr(msr::kAmdGlobalCtl, 1);
+  a.retire(5);
+  a.pmu.set_svme(true);
+  a.retire(7);
+  SUBCASE("a counter is written meanwhile") {
+    a.pmu.wrmsr(msr::kAmdPerfCtr0, 0);
+  }
+  SUBCASE("nothing else is written") {}
+  a.retire(20);
+  a.pmu.set_svme(false);
+  a.retire(100);
+  a.audit->finish();
+  CHECK(a.audit->line(0).seen == 27);
+  CHECK(a.audit->line(0).truth == 27);
+  CHECK(a.audit->line(0).residual() == 0);
+}
