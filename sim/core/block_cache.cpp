@@ -87,14 +87,14 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
   TimingOp* const timing = timing_ ? &timing_op : nullptr;
   const unsigned limit = longest(pages_[key.physical & ~kPageMask].rewrites);
   while (left && block->ops.size() < limit) {
-    if (!decode(host, left, rip, mode_, features_, d, timing)) {
+    if (!decode(host, left, rip, mode_, dialect_, d, timing)) {
       if (!block->ops.empty()) break;  // a straddling instruction is a block of its own
       u8 bytes[kMaxInstructionBytes];
       std::copy(host, host + left, bytes);
       const Mmu::Code next = mmu_.fetch((linear & ~kPageMask) + kPageSize);
       if (!next.host) throw OutsideRam(rip, "execution outside RAM");
       std::copy(next.host, next.host + (kMaxInstructionBytes - left), bytes + left);
-      decode(bytes, kMaxInstructionBytes, rip, mode_, features_, d, timing);
+      decode(bytes, kMaxInstructionBytes, rip, mode_, dialect_, d, timing);
       block->second_page = next.physical & ~kPageMask;
       left = d.op.length;
     }

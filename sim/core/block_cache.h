@@ -19,7 +19,7 @@ class BlockCache {
   BlockCache(Ram& ram, Mmu& mmu, EventCounts& counts);
 
   void set_timing(bool on) { timing_ = on; }  // blocks hold what detailed timing needs
-  void set_features(const Features& features) { features_ = features; }
+  void set_dialect(const Dialect& dialect) { dialect_ = dialect; }
 
   // What blocks are looked up for from now on: code mode (2, 4, 8), context, address-space tag, CS base and
   // limit.
@@ -64,7 +64,7 @@ class BlockCache {
   Ram& ram_;
   Mmu& mmu_;
   EventCounts& counts_;
-  Features features_;
+  Dialect dialect_;
   bool timing_ = false;
   u8 mode_ = 8, context_ = 0;
   u64 cs_base_ = 0, cs_limit_ = kNever, seen_flushes_ = 0;

@@ -21,7 +21,7 @@ void Core::configure(const CoreConfig& config) {
   impl_->config = config;
   impl_->mmu.set_physical_bits(config.physical_bits);
   impl_->mmu.set_features(config.features);
-  impl_->cache.set_features(config.features);
+  impl_->cache.set_dialect({config.features, config.amd});
   impl_->cache.drop_all();
 }
 

@@ -17,9 +17,15 @@ struct DecodedInstruction {
 
 inline constexpr unsigned kRealMode = 1;  // virtual-8086 mode too
 
+// What an encoding means depends on the features that there are, and on who made the CPU.
+struct Dialect {
+  Features features;
+  bool amd = false;
+};
+
 // mode: 2, 4 or 8 (bytes of the code segment's default size; 8 is 64-bit code), and kRealMode where it is.
 // False: more bytes are needed. `timing`, if given, is filled as well.
-bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Features& features,
+bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const Dialect& dialect,
             DecodedInstruction& to, TimingOp* timing = nullptr);
 
 }  // namespace pmusim::core

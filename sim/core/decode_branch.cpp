@@ -10,9 +10,14 @@ void Translator::branch(OpBranch kind, Handler h) {
   system(h);
 }
 
+// In 64-bit code, an operand-size prefix changes near branches on AMD alone.
+void Translator::near_branch() {
+  if (mode_ == 8) op_.size = amd_ && i_.operand_width == 16 ? 2 : 8;
+}
+
 void Translator::relative() {
-  op_.imm = op_.next_rip + o_[0].imm.value.u;
-  if (mode_ != 8) op_.imm &= op_.size == 2 ? 0xffff : 0xffffffff;
+  near_branch();
+  op_.imm = low_bytes(op_.next_rip + o_[0].imm.value.u, op_.size);
 }
 
 void Translator::jump_or_call(bool is_call) {
@@ -27,7 +32,7 @@ void Translator::jump_or_call(bool is_call) {
     return far_branch(is_call ? (is_mem(0) ? op::call_far_mem : op::call_far)
                               : (is_mem(0) ? op::jmp_far_mem : op::jmp_far));
   }
-  if (mode_ == 8) op_.size = 8;
+  near_branch();
   if (is_call) implicit(0, 1);
   if (is_imm(0)) {
     relative();

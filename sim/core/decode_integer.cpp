@@ -73,6 +73,12 @@ void Translator::integer_table() {
     case ZYDIS_MNEMONIC_MOVZX: return extend(false);
     case ZYDIS_MNEMONIC_MOVSX: case ZYDIS_MNEMONIC_MOVSXD:
       if (bytes(0) == bytes(1)) return move();  // MOVSXD with a 16- or 32-bit destination
+      // MOVSXD with a 16-bit destination reads 16 bits on Intel, 32 on AMD; Zydis knows AMD's.
+      if (!amd_ && bytes(0) == 2 && bytes(1) == 4) {
+        op_.dst = reg(o_[0]);
+        if (is_mem(1)) memory(1, 1, 0, 2); else op_.src = reg(o_[1]);
+        return use(select_move(is_mem(1) ? Form::RegMem : Form::RegReg, op_.size));
+      }
       return extend(true);
     case ZYDIS_MNEMONIC_MOVBE:
       if (lacks(Feature::Movbe)) return;
@@ -160,7 +166,7 @@ void Translator::integer_table() {
         implicit(2, 0);
         return far_branch(op::ret_far);
       }
-      if (mode_ == 8) op_.size = 8;
+      near_branch();
       implicit(1, 0);
       return branch(OpBranch::Return, op::ret);
     case ZYDIS_MNEMONIC_IRET: op_.size = 2; implicit(3, 0); return far_branch(op::iret);

@@ -95,6 +95,23 @@ void Translator::pop() {
   use(select_pop(is_mem(0), op_.size));
 }
 
+// Registers, a bit each, whose upper halves a repeated instruction clears before its first iteration, and
+// without any: with 32-bit addresses in 64-bit code, on Intel. String I/O: not modelled.
+u64 Translator::cleared_registers(StringOp s) const {
+  if (amd_ || mode_ != 8 || op_.address_size != 4) return 0;
+  switch (s) {
+    case StringOp::Movs:
+      return 1 << RCX | 1 << RSI | 1 << RDI;
+    case StringOp::Stos:
+      return 1 << RCX | 1 << RDI;
+    case StringOp::Ins:
+    case StringOp::Outs:
+      return 0;
+    default:
+      return 1 << RCX;
+  }
+}
+
 void Translator::string(StringOp s) {
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_MOVSB:
@@ -140,7 +157,10 @@ void Translator::string(StringOp s) {
   const unsigned stores = s == StringOp::Movs || s == StringOp::Stos || s == StringOp::Ins ? 1 : 0;
   implicit(loads, stores);
   use(select_string(s, op_.size));
-  if (repeat != Repeat::None) mark(kOpRepeat | kOpEndsBlock);
+  if (repeat != Repeat::None) {
+    mark(kOpRepeat | kOpEndsBlock);
+    op_.imm = cleared_registers(s);
+  }
   if (io) mark(kOpEndsBlock);
 }
 

@@ -6,7 +6,7 @@
 
 namespace pmusim::core {
 
-void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
+void Translator::memory(unsigned n, unsigned loads, unsigned stores, unsigned size) {
   const ZydisDecodedOperandMem& m = o_[n].mem;
   op_.disp = m.disp.has_displacement ? static_cast<u64>(m.disp.value) : 0;
   // Zydis 4.0.0 takes R13D for the base of a SIB byte that has a displacement instead (with 67h and REX.B).
@@ -31,7 +31,7 @@ void Translator::memory(unsigned n, unsigned loads, unsigned stores) {
   if (stores) op_.address |= kAddrStore;
   if (loads + stores)
     for (unsigned i = 0; i < 16; ++i)
-      if (kOperandBytes[i] == std::min(bytes(n), 512u)) op_.address |= static_cast<u8>(i << kAddrSizeShift);
+      if (kOperandBytes[i] == std::min(size, 512u)) op_.address |= static_cast<u8>(i << kAddrSizeShift);
   if (loads + stores) implicit(loads, stores);
   if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.access |= kAccessLocked;
 }

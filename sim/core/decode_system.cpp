@@ -16,7 +16,7 @@ void Translator::system_table() {
     case ZYDIS_MNEMONIC_CLDEMOTE:
       return use(op::nop);
     case ZYDIS_MNEMONIC_PAUSE:
-      if (mode_ == 8 && i_.raw.rex.B) {  // Zydis: PAUSE; CPUs, and QEMU: XCHG R8, RAX with an idle F3 prefix
+      if (amd_ && mode_ == 8 && i_.raw.rex.B) {  // XCHG R8, RAX with an idle F3 prefix
         op_.dst = R8 * 8;
         return use(select_exchange(false, op_.size));
       }

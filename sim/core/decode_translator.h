@@ -15,8 +15,8 @@ namespace pmusim::core {
 class Translator {
  public:
   Translator(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* operands, u64 rip, unsigned mode,
-             const Features& features, DecodedInstruction& to)
-      : i_(i), o_(operands), features_(features), to_(to), op_(to.op), mode_(mode) {
+             const Dialect& dialect, DecodedInstruction& to)
+      : i_(i), o_(operands), features_(dialect.features), amd_(dialect.amd), to_(to), op_(to.op), mode_(mode) {
     op_.next_rip = rip + i.length;
     if (mode != 8) op_.next_rip &= 0xffffffff;
     op_.length = i.length;
@@ -62,7 +62,8 @@ class Translator {
 
   u8 vector_register(unsigned n) const;  // of any class
 
-  void memory(unsigned n, unsigned loads, unsigned stores);
+  void memory(unsigned n, unsigned loads, unsigned stores) { memory(n, loads, stores, bytes(n)); }
+  void memory(unsigned n, unsigned loads, unsigned stores, unsigned size);  // bytes
   // For instructions whose memory operand Zydis does not know: the last prefix, DS if none. 64-bit mode
   // ignores the prefixes of ES, CS, SS and DS, behind one of FS or GS too.
   Seg segment_override() const;
@@ -111,16 +112,19 @@ class Translator {
   void push();
   void pop();
   void branch(OpBranch kind, Handler h);
+  void near_branch();
   void relative();
   void jump_or_call(bool is_call);
   void far_branch(Handler h);
   void string(StringOp s);
+  u64 cleared_registers(StringOp s) const;
   // One operand, register or memory.
   void either(Handler if_reg, Handler if_mem, unsigned loads, unsigned stores, bool is_system);
 
   const ZydisDecodedInstruction& i_;
   const ZydisDecodedOperand* o_;
   const Features& features_;
+  const bool amd_;
   DecodedInstruction& to_;
   MicroOp& op_;
   unsigned mode_;

@@ -75,6 +75,9 @@ void software_interrupt(Exec& x, u8 vector, EventType type);  // INT n, INT3, IN
 enum class Escalation : u8 { Serial, DoubleFault, TripleFault };
 Escalation escalate(u8 first, bool first_is_exception, u8 second);
 
+// #AC(0) for a misaligned access of `size` bytes, a power of two, that is not made (yet), under these flags.
+void check_alignment(const Exec& x, u64 rflags, u64 linear, unsigned size);
+
 // --- system.cpp: privileged and system instructions. All check CPL, intercepts and reserved bits, in the
 // architecture's order, and take their cost.
 void rdmsr(Exec& x);

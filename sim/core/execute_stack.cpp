@@ -68,13 +68,21 @@ Handler select_pop(bool memory, unsigned size) {
 
 namespace op {
 
+// A selector in 32 bits of the stack: Intel's CPUs access its 16 bits alone, AMD's all 32.
+unsigned selector_size(const Executor& x, const MicroOp& op) {
+  return op.size == 4 && !x.config->amd ? 2 : op.size;
+}
+
 void push_segment(Executor& x, const MicroOp& op) {
-  push_sized(x, x.s->seg[op.dst].selector, op.size);
+  const u64 mask = stack_mask(x), sp = (x.s->gpr[RSP] - op.size) & mask;
+  const unsigned size = selector_size(x, op);
+  write_sized(x, stack_linear(x, sp, size, true), x.s->seg[op.dst].selector, size);
+  set_sp(x, mask, sp);
 }
 
 void pop_segment(Executor& x, const MicroOp& op) {
   begin_system(x, op);
-  const u16 selector = static_cast<u16>(top_sized(x, op.size));
+  const u16 selector = static_cast<u16>(top_sized(x, selector_size(x, op)));
   const u64 mask = stack_mask(x);
   load_segment(x, static_cast<Seg>(op.dst), selector);
   set_sp(x, mask, x.s->gpr[RSP] + op.size);
@@ -117,8 +125,8 @@ void enter(Executor& x, const MicroOp& op) {
   const unsigned level = op.aux & 31;
   u64 sp = (old - op.size) & mask;
   write_sized(x, stack_linear(x, sp, op.size, true), x.s->gpr[RBP], op.size);
-  // With a 16-bit stack the frame pointer keeps the other bits of ESP on an AMD CPU (observed on Zen 4).
-  const u64 frame = x.config->amd ? (old & ~mask) | sp : sp;
+  // With a 16-bit stack the frame pointer keeps the other bits of ESP (observed on both vendors' CPUs).
+  const u64 frame = (old & ~mask) | sp;
   for (unsigned i = 1; i < level; ++i) {
     const u64 link =
         read_sized(x, stack_linear(x, (x.s->gpr[RBP] - i * op.size) & mask, op.size, false), op.size);

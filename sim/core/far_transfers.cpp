@@ -60,6 +60,8 @@ void drop_inner_segments(CpuState& s) {
   }
 }
 
+// The new stack and the offset in the code segment: Intel's CPUs check the stack first (SDM Vol. 2, "IRET",
+// "RET", "Operation"), AMD's the offset.
 struct Return {
   Descriptor cs, ss;
   u64 rip = 0, rsp = 0;
@@ -127,6 +129,11 @@ void enter_virtual_8086(Exec& x, StackCursor& stack, u64 rip, u16 cs, u64 flags,
   finish_iret(x, flags, changed);
 }
 
+// A 64-bit offset into a code segment that is not 64-bit: Intel's CPUs take its low 32 bits.
+u64 offset_in(const Exec& x, const Segment& cs, u64 offset) {
+  return x.config->amd || cs.long_mode() ? offset : offset & 0xffffffff;
+}
+
 Descriptor far_target(Exec& x, u16 selector) {
   if (is_null(selector)) raise_gp(0);
   return read_descriptor(x, selector, kGP);
@@ -149,7 +156,7 @@ void check_code_target(Exec& x, Descriptor& d) {
 
 void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
-  const u64 rip = offset & mask(operand_size * 8);
+  u64 rip = offset & mask(operand_size * 8);
   if (s.real_segments()) {
     const Segment cs = real_mode_code(s, selector);
     check_code_limits(x, cs, rip, 0);
@@ -158,6 +165,7 @@ void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   Descriptor d = far_target(x, selector);
   if (d.is_system()) return far_system_target(x, d, selector, false);
   check_code_target(x, d);
+  rip = offset_in(x, d.segment, rip);
   check_code_limits(x, d.segment, rip, 0);
   mark_accessed(x, d);
   commit_code(x, d.segment, rip);
@@ -165,7 +173,7 @@ void far_jump(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
 
 void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
   CpuState& s = *x.s;
-  const u64 rip = offset & mask(operand_size * 8);
+  u64 rip = offset & mask(operand_size * 8);
   Descriptor d;
   if (s.real_segments()) {
     d.segment = real_mode_code(s, selector);
@@ -173,6 +181,7 @@ void far_call(Exec& x, u16 selector, u64 offset, unsigned operand_size) {
     d = far_target(x, selector);
     if (d.is_system()) return far_system_target(x, d, selector, true);
     check_code_target(x, d);
+    rip = offset_in(x, d.segment, rip);
   }
   check_code_limits(x, d.segment, rip, 0);
   StackCursor stack(x);
@@ -197,7 +206,8 @@ void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
     return commit_code(x, cs, r.rip);
   }
   r.cs = return_code(x, selector);
-  check_code_limits(x, r.cs.segment, r.rip, 0);
+  r.rip = offset_in(x, r.cs.segment, r.rip);
+  if (x.config->amd) check_code_limits(x, r.cs.segment, r.rip, 0);
   const u8 rpl = selector & 3;
   if (rpl > s.cpl) {
     r.rsp = stack.pop(operand_size) + pop_bytes;
@@ -207,6 +217,7 @@ void far_return(Exec& x, unsigned operand_size, u16 pop_bytes) {
   } else {
     r.rsp = stack.merged(s.gpr[RSP]);
   }
+  if (!x.config->amd) check_code_limits(x, r.cs.segment, r.rip, 0);
   commit_return(x, r);
 }
 
@@ -240,9 +251,12 @@ void iret(Exec& x, unsigned operand_size) {
   if (!s.long_mode() && operand_size >= 4 && flags & kVM && s.cpl == 0)
     return enter_virtual_8086(x, stack, r.rip, selector, flags, changed | kVM);
   r.cs = return_code(x, selector);
-  check_code_limits(x, r.cs.segment, r.rip, 0);
+  r.rip = offset_in(x, r.cs.segment, r.rip);
+  if (x.config->amd) check_code_limits(x, r.cs.segment, r.rip, 0);
   const u8 rpl = selector & 3;
   if (s.code64() || rpl > s.cpl) {
+    // On Intel, the flags just popped are in force already.
+    if (!x.config->amd) check_alignment(x, flags, stack.top(operand_size), operand_size);
     r.rsp = stack.pop(operand_size);
     const u16 ss = static_cast<u16>(stack.pop(operand_size));
     r.ss = return_stack(x, ss, rpl, s.long_mode() && r.cs.segment.long_mode());
@@ -250,6 +264,7 @@ void iret(Exec& x, unsigned operand_size) {
   } else {
     r.rsp = stack.merged(s.gpr[RSP]);
   }
+  if (!x.config->amd) check_code_limits(x, r.cs.segment, r.rip, 0);
   commit_return(x, r);
   finish_iret(x, flags, changed);
 }

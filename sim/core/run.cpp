@@ -137,6 +137,7 @@ u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
   const MicroOp& op = block.ops[0];
   x.op = &op;
   if (kDetailed) begin_repeat(block);
+  begin_repeated(x, op);
   bool finished = repeat_count(x, op) == 0;
   u64 used = finished;
   if (kDetailed && finished) time_instruction(op);
@@ -151,6 +152,7 @@ u64 Core::Impl::execute_repeat(Block& block, u64 allowed) {
   }
   retire_repeat(finished);
   if (finished) {
+    leave_repeated(*x.s);
     x.s->rip = op.next_rip;
     x.s->rflags &= ~kRF;
     report_block(block, 1);
@@ -342,6 +344,7 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
 // The current instruction did not complete: those before it retire and RIP is at it, or where it went to.
 void Core::Impl::abandon() {
   waiting_.seen = 0;
+  abandon_repeated(*x.s);
   if (x.op) {
     commit();
     if (block_ && !block_->repeat && x.op != block_->ops.data())

@@ -2,6 +2,7 @@
 // What happens between instructions: debug exceptions that trap, events delivered from outside, task
 // switches, and the faults on their way.
 #include "core/core_impl.h"
+#include "core/string_ops.h"
 #include "core/task_switch.h"
 
 namespace pmusim::core {
@@ -76,6 +77,7 @@ Stop Core::Impl::triple_fault() {
 Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault, bool injected) {
   PendingEvent vectoring;
   Fault second{};
+  leave_repeated(*x.s);
   for (;;) {
     if (x.intercepts && !injected && event.type == EventType::HardwareException &&
         x.intercepts->exception(event.vector, event.error_code)) {

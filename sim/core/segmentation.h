@@ -76,6 +76,7 @@ class StackCursor {
   u64 pop(unsigned size);
   void skip(u64 bytes) { sp_ = moved(bytes); }
   u64 sp() const { return sp_; }
+  u64 top(unsigned size) const { return linear(sp_, size); }  // where pop() reads
   // The new RSP: a 16-bit stack keeps the rest of `old`, a 32-bit one clears it.
   u64 merged(u64 old) const {
     const u64 kept = width_mask() == 0xffff ? old & ~u64{0xffff} : 0;

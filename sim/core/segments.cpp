@@ -67,6 +67,11 @@ bool examine_segment(Exec& x, Examine what, u16 selector, u64& value) {
   return true;
 }
 
+void check_alignment(const Exec& x, u64 rflags, u64 linear, unsigned size) {
+  const CpuState& s = *x.s;
+  if ((rflags & kACFlag) && s.cpl == 3 && (s.cr0 & kCr0Am) && linear & (size - 1)) raise(kAC, 0);
+}
+
 void load_ldtr(Exec& x, u16 selector) {
   CpuState& s = *x.s;
   if (s.real_segments()) raise(kUD);

@@ -69,6 +69,7 @@ struct CpuState {
   bool interrupt_shadow = false;  // STI, MOV SS, POP SS: one more instruction before an interrupt
   bool debug_shadow = false;      // MOV SS, POP SS: and before a debug trap
   bool nmi_blocked = false;       // from NMI delivery to IRET
+  u64 repeat_flags = 0;  // within a repeated comparison: RFLAGS before it, for a fault (string_ops.h)
   Activity activity = Activity::Running;
   FpuState fpu;
 

@@ -12,6 +12,15 @@ enum class Repeat : u8 { None = 0, Rep = 1, Repe = 2, Repne = 3 };  // MicroOp::
 
 Handler select_string(StringOp op, unsigned size);
 
+// Before a repeated instruction, and wherever it goes on.
+void begin_repeated(Executor& x, const MicroOp& op);
+// Ends it, or leaves it for an interrupt.
+inline void leave_repeated(CpuState& s) {
+  s.repeat_flags = 0;
+}
+// Leaves it by a fault.
+void abandon_repeated(CpuState& s);
+
 // RCX in the address size.
 inline u64 repeat_count(const Executor& x, const MicroOp& op) {
   return low_bytes(x.s->gpr[RCX], op.address_size);

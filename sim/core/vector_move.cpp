@@ -93,6 +93,7 @@ void mmx_load(Executor& x, const MicroOp& op) {
 template <class T>
 void mmx_store(Executor& x, const MicroOp& op) {
   check_mmx(x);
+  if (!x.config->amd) x.s->fpu.set_top(0);  // on Intel, even where the store then faults
   x.mmu->write<T>(effective_address(x, op), static_cast<T>(mmx(x, op.src)));
   use_mmx(x);
 }

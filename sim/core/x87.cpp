@@ -123,24 +123,29 @@ void from_memory(Executor& x, const MicroOp& op) {
   x.s->fpu.operand = effective_offset(x, op);
 }
 
-// Before the operation has changed anything.
-void check_alignment(const CpuState& s, u64 linear, unsigned size) {
-  if ((s.rflags & kACFlag) && s.cpl == 3 && (s.cr0 & kCr0Am) && linear & (size - 1)) raise(kAC, 0);
-}
-
-// Nothing is stored, and nothing popped, on an unmasked exception other than precision.
+// Nothing is stored, and nothing popped, on an unmasked exception other than precision. AMD's CPUs look at
+// the operand first, and all of it; Intel's look at it where something is stored, and store an operand of 10
+// bytes as one of 8 and one of 2.
 template <unsigned Bytes>
 void to_memory(Executor& x, const MicroOp& op) {
   check_x87(x);
-  const u64 address = effective_address(x, op);
-  probe_store(x, address, Bytes);
-  check_alignment(*x.s, address, Bytes > 8 ? 8 : Bytes);
+  constexpr unsigned kFirst = Bytes > 8 ? 8 : Bytes;
   u64 memory[2] = {};
-  execute_on_host(x, op, x.s->fpu, memory);
-  x.s->fpu.operand = effective_offset(x, op);
-  if (raised(x.s->fpu, kFpInvalid | kFpOverflow | kFpUnderflow)) return;
-  write_sized(x, address, memory[0], Bytes > 8 ? 8 : Bytes);
-  if (Bytes > 8) x.mmu->write<u16>(address + 8, static_cast<u16>(memory[1]));
+  FpuState after = x.s->fpu;
+  execute_on_host(x, op, after, memory);
+  after.operand = effective_offset(x, op);
+  const bool stores = !raised(after, kFpInvalid | kFpOverflow | kFpUnderflow);
+  if (x.config->amd) {
+    const u64 address = effective_address(x, op);
+    probe_store(x, address, Bytes);
+    check_alignment(x, x.s->rflags, address, kFirst);
+  }
+  if (stores) {
+    const u64 address = effective_address(x, op);
+    write_sized(x, address, memory[0], kFirst);
+    if (Bytes > 8) x.mmu->write<u16>(address + 8, static_cast<u16>(memory[1]));
+  }
+  x.s->fpu = after;
 }
 
 constexpr auto None = OperandKind::None, St = OperandKind::St, M16 = OperandKind::Mem16,

@@ -91,6 +91,7 @@ VmExit Cpu::enter_guest(ControlBlock& block) {
   core_->account_time();
   pmu_->sync();
   if (block.guest_state().waiting()) end_wait();
+  block.guest_state().repeat_flags = 0;  // an instruction goes on with the flags that the exit saved
   stop_monitoring();
   guest_tsc_offset_ = 0;
   vcpu_ = -1;

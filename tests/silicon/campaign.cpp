@@ -140,8 +140,8 @@ const char* Campaign::lacks(const Form& form) const {
 
 Tally Campaign::run(const Form& form, u64 states) {
   Tally tally;
-  Generator generator(seed_ ^ hash(form.name), HostCpu::fs_base(), kData + 0x123,
-                      SimulatedCpu::host_like().amd);
+  Generator generator(seed_ ^ hash(form.name), HostCpu::fs_base(), kData + 0x123, split_locks_);
+  split_locks_.begin_form();
   Batch& batch = host_.batch();
   std::vector<Instruction> instructions;
   std::vector<Outcome> results(kBatch);

@@ -8,6 +8,7 @@
 #include "form.h"
 #include "host.h"
 #include "simulated.h"
+#include "split_locks.h"
 
 namespace pmusim::silicon {
 
@@ -22,14 +23,17 @@ struct Tally {
 
 class Campaign {
  public:
-  explicit Campaign(u64 seed) : seed_(seed) {}
+  // Locked accesses across cache lines: few of each form and 5 s in all, where the host makes them slow.
+  explicit Campaign(u64 seed) : seed_(seed), split_locks_(split_lock_cost(), 5, 2) {}
   // Why this host cannot run the mode or the form, or nullptr.
   const char* lacks(Mode mode) const { return host_.lacks(mode); }
   const char* lacks(const Form& form) const;
   Tally run(const Form& form, u64 states);
+  const SplitLocks& split_locks() const { return split_locks_; }
 
  private:
   u64 seed_;
+  SplitLocks split_locks_;
   HostCpu host_;
   SimulatedCpu simulated_;
 };

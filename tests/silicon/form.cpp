@@ -44,7 +44,7 @@ bool uses_fx_state(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* 
 
 bool implemented(const Instruction& i, const core::Features& features) {
   core::DecodedInstruction to;
-  if (!core::decode(i.bytes, sizeof i.bytes, kCode, bytes_of(i.mode), features, to)) return false;
+  if (!core::decode(i.bytes, sizeof i.bytes, kCode, bytes_of(i.mode), {features, host_is_amd()}, to)) return false;
   if (to.op.run == core::op::unimplemented) return false;
   const ZydisMnemonic m = i.info.mnemonic;
   const bool ud = m == ZYDIS_MNEMONIC_UD0 || m == ZYDIS_MNEMONIC_UD1 || m == ZYDIS_MNEMONIC_UD2;
@@ -118,17 +118,18 @@ class Enumeration {
         left_out_.push_back(i.mnemonic);
       return;
     }
-    // PREFETCHW's opcode with a register: #UD for AMD (APM Vol. 3, "PREFETCHW"), NOP for Intel.
-    if (i.mnemonic == ZYDIS_MNEMONIC_NOP && i.opcode_map == ZYDIS_OPCODE_MAP_0F && i.opcode == 0x0d) return;
+    // PREFETCHW's opcode with a register: #UD for AMD (APM Vol. 3, "PREFETCHW"; not compared), NOP for Intel.
+    if (host_is_amd() && i.mnemonic == ZYDIS_MNEMONIC_NOP && i.opcode_map == ZYDIS_OPCODE_MAP_0F &&
+        i.opcode == 0x0d)
+      return;
     // FS belongs to the process that executes the states, and so does the base of GS in 64-bit mode.
     const bool long_mode = instruction.mode == Mode::Long;
     if (o[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
         (o[0].reg.value == ZYDIS_REGISTER_FS || (o[0].reg.value == ZYDIS_REGISTER_GS && long_mode)) &&
         (o[0].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
       return;
-    // 64-bit branches with an operand-size prefix are what vendors differ in (SDM Vol. 2, "JMP", APM Vol. 3,
-    // "JMP").
-    if (long_mode && i.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
+    // 64-bit branches with an operand-size prefix: AMD's truncate RIP (APM Vol. 3, "JMP"; not compared).
+    if (host_is_amd() && long_mode && i.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
         std::count(std::begin(e.prefixes), std::end(e.prefixes), 0x66))
       return;
     for (unsigned n = 0; n < i.operand_count_visible; ++n) {

@@ -62,7 +62,7 @@ u64 Generator::landing(Mode mode) {
 }
 
 u64 Generator::target(const Form& form) {
-  // Kernels may slow down processes whose locked accesses cross a cache line: stay inside.
+  // Mostly inside a cache line: see split_locks.h.
   if (form.locked && rng_.below(16)) return kData + 0x400 + rng_.below(0x1800) / 16 * 16;
   switch (form.locked ? 12 + rng_.below(4) : rng_.below(16)) {
     case 0:
@@ -148,6 +148,12 @@ void Generator::fill(u8* to, unsigned size, const State& s) {
   }
 }
 
+bool Generator::splits_lock(const Form& form) const {
+  return form.locked && std::any_of(accesses_, accesses_ + count_, [](const Access& a) {
+           return a.first / kLine != (a.first + a.size - 1) / kLine;
+         });
+}
+
 bool Generator::state(const Form& form, const Instruction& i, Input& to) {
   State& s = to.state;
   const bool long_mode = i.mode == Mode::Long;
@@ -190,6 +196,7 @@ bool Generator::state(const Form& form, const Instruction& i, Input& to) {
                                                margin + std::max(margin, a.size), writes(*a.operand));
   }
   if (!acceptable(form, i, s)) return false;
+  if (splits_lock(form) && !split_locks_.take()) return false;
 
   for (Patch& p : to.patches) p.size = 0;
   for (unsigned k = 0, used = 0; k < count_ && used < 2; ++k) {

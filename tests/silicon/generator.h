@@ -7,14 +7,15 @@
 
 #include "addressing.h"
 #include "form.h"
+#include "split_locks.h"
 #include "values.h"
 
 namespace pmusim::silicon {
 
 class Generator {
  public:
-  Generator(u64 seed, u64 fs_base, u64 gs_base, bool amd)
-      : rng_(seed), values_(rng_), addressing_(fs_base, gs_base), amd_(amd) {}
+  Generator(u64 seed, u64 fs_base, u64 gs_base, SplitLocks& split_locks)
+      : rng_(seed), values_(rng_), addressing_(fs_base, gs_base), split_locks_(split_locks) {}
 
   Rng& rng() { return rng_; }
   void fill_memory(Batch& batch);
@@ -43,6 +44,7 @@ class Generator {
   void segments(const Instruction& i, State& s);
   u16 data_segment(bool narrow);
   void fill(u8* to, unsigned size, const State& s);
+  bool splits_lock(const Form& form) const;
   bool acceptable(const Form& form, const Instruction& i, State& s);
   // Registers that decide what happens, before addresses are chosen; memory that does, afterwards.
   void special_registers(const Form& form, const Instruction& i, State& s);
@@ -51,7 +53,7 @@ class Generator {
   Rng rng_;
   Values values_;
   Addressing addressing_;
-  bool amd_;  // of the host
+  SplitLocks& split_locks_;
   bool safe_stack_ = false;
   u64 destination_ = 0;  // linear, of an indirect branch
   unsigned pinned_ = 0;  // general registers that an address depends on

@@ -17,6 +17,15 @@ bool has_fsgsbase() {
 }  // namespace
 #endif
 
+bool host_is_amd() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
 const char* missing_on_host(const Form& form) {
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -13,6 +13,7 @@ const ZydisDecoder& decoder(Mode mode) {
       ZydisDecoderInit(&of[0], ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
       ZydisDecoderInit(&of[1], ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
       ZydisDecoderInit(&of[2], ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16);
+      ZydisDecoderEnableMode(&of[0], ZYDIS_DECODER_MODE_AMD_BRANCHES, host_is_amd());
     }
   };
   static const Set set;

@@ -10,6 +10,9 @@
 
 namespace pmusim::silicon {
 
+// The host's vendor: both sides then take instructions for the same.
+bool host_is_amd();
+
 struct Instruction {
   ZydisDecodedInstruction info;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];

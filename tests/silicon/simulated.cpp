@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulated.h"
 
+#include "instruction.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -201,9 +203,8 @@ const CoreConfig& SimulatedCpu::host_like() {
       CpuidRegs r;
       if (__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx)) table.set(leaf, subleaf, r);
     }
-    __builtin_cpu_init();
-    made.amd = __builtin_cpu_is("amd");
 #endif
+    made.amd = host_is_amd();
     made.features = features_of(table);
     return made;
   }();

@@ -74,6 +74,9 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
       if (!form.far) return put(stack, offset_in(i.cs), long_mode ? 8 : size);
       const u64 frame[] = {offset_in(selector), selector, flags, kData + rng_.below(kDataSize),
                            values_.selector()};
+      // On Intel the popped AC is in force for what is popped after it. Linux takes #AC with AC clear for a
+      // split lock, puts the process to sleep and tries again, forever: IRET then never ends.
+      if (form.mnemonic != ZYDIS_MNEMONIC_RET && flags & core::kACFlag && stack & (size - 1)) return false;
       bool all = true;
       for (unsigned n = 0; n < 5; ++n) all &= put(stack + n * size, frame[n], size);
       return all;
@@ -85,11 +88,11 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
       if (first.type != ZYDIS_OPERAND_TYPE_MEMORY) return true;
       if (!form.far) return put(operand, offset_in(i.cs), 8);
       return put(operand, offset_in(selector), 8) &&
-             put(operand + std::min(size, long_mode && !amd_ ? 8u : 4u), selector, 2);
+             put(operand + std::min(size, long_mode && !host_is_amd() ? 8u : 4u), selector, 2);
     case ZYDIS_MNEMONIC_LES:
     case ZYDIS_MNEMONIC_LDS:
     case ZYDIS_MNEMONIC_LSS:
-      if (rng_.below(2)) put_memory(in, operand + std::min(size, long_mode && !amd_ ? 8u : 4u), selector, 2);
+      if (rng_.below(2)) put_memory(in, operand + std::min(size, long_mode && !host_is_amd() ? 8u : 4u), selector, 2);
       return true;
     case ZYDIS_MNEMONIC_BOUND: {
       const u64 index = value_of(first.reg.value, s);

@@ -46,7 +46,9 @@ void verify(Mode mode, unsigned shard) {
   }
   for (const std::string& feature : missing)
     MESSAGE("left out on this host: forms that need what it lacks: " << feature);
-  MESSAGE(states << " states");
+  const SplitLocks& split = campaign.split_locks();
+  MESSAGE(states << " states; locked accesses across a cache line: " << split.taken() << ", left out "
+                 << split.refused());
 #endif
 }
 
