@@ -85,14 +85,15 @@ struct Iteration {
 
 }  // namespace
 
-// SDM Vol. 2, "REP/REPE/REPZ/REPNE/REPNZ", on faults of CMPS and SCAS with REPNE: "the EFLAGS value may be
-// restored to the state prior to the execution of the instruction". Intel's CPUs do.
+// SDM Vol. 2, "REP/REPE/REPZ/REPNE/REPNZ", on page faults of CMPS and SCAS with REPNE: "the EFLAGS value may
+// be restored to the state prior to the execution of the instruction". Intel's CPUs do, for every fault, and
+// with REPE too.
 void begin_repeated(Executor& x, const MicroOp& op) {
   for (u64 left = op.imm; left; left &= left - 1) {
     u64& r = x.s->gpr[__builtin_ctzll(left)];
     r = static_cast<u32>(r);
   }
-  if (static_cast<Repeat>(op.aux) == Repeat::Repne && !x.config->amd && !x.s->repeat_flags)
+  if (static_cast<Repeat>(op.aux) >= Repeat::Repe && !x.config->amd && !x.s->repeat_flags)
     x.s->repeat_flags = x.s->rflags;
 }
 

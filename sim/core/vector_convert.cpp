@@ -73,6 +73,7 @@ void to_mmx(Executor& x, const MicroOp& op) {
   const Vec b = Source::get(x, op);
   Vec a = vec(0);
   const u32 flags = Op::apply(a, b, operating_mxcsr(x));
+  if (!x.config->amd) use_mmx(x);  // on Intel, even where #XM follows
   report(x, flags);
   set_mmx(x, op.dst, low_half(a));
 }
@@ -80,18 +81,19 @@ template <class Source>
 struct LowHalfOf {
   static Vec get(Executor& x, const MicroOp& op) { return vec(low_half(Source::get(x, op))); }
 };
-// CVTPI2PS keeps the upper half of its destination.
+// From memory neither touches MMX state. CVTPI2PS keeps the upper half of its destination.
 template <bool Memory>
 void pi_to_ps(Executor& x, const MicroOp& op) {
   check_sse(x);
-  check_mmx(x);
+  if (!Memory) check_mmx(x);
   const Vec b = vec(Memory ? load<u64>(x, op) : mmx(x, op.src));
   Vec a = vec(0);
-  report(x, cvtdq2ps_op::apply(a, b, operating_mxcsr(x)));
-  use_mmx(x);
+  const u32 flags = cvtdq2ps_op::apply(a, b, operating_mxcsr(x));
+  if (!Memory && !x.config->amd) use_mmx(x);
+  report(x, flags);
+  if (!Memory) use_mmx(x);
   low(x, op.dst) = low_half(a);
 }
-// CVTPI2PD from memory touches no MMX state.
 template <bool Memory>
 void pi_to_pd(Executor& x, const MicroOp& op) {
   check_sse(x);

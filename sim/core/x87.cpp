@@ -104,11 +104,11 @@ void on_registers(Executor& x, const MicroOp& op) {
   execute_on_host(x, op, x.s->fpu, nullptr);
 }
 
-// FCOMI and its kin: ZF, PF, CF; OF, SF and AF are cleared. An unmasked #IA leaves the flags.
+// FCOMI and its kin: ZF, PF, CF; OF, SF and AF are cleared. SDM Vol. 2, "FCOMI", says that an unmasked #IA
+// leaves the flags; CPUs of both vendors set them to unordered all the same.
 void compare_to_flags(Executor& x, const MicroOp& op) {
   check_x87(x);
   const u64 flags = execute_on_host(x, op, x.s->fpu, nullptr);
-  if (raised(x.s->fpu, kFpInvalid)) return;
   alu::replace(x.s->rflags, kArithmeticFlags, flags & (kZF | kPFlag | kCF));
 }
 

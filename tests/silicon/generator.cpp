@@ -221,7 +221,7 @@ bool Generator::state(const Form& form, const Instruction& i, Input& to) {
   }
   if (form.uses_fx) values_.fx(s.fx);
   // From memory it touches no x87 state on AMD (APM Vol. 5), and makes the transition to MMX state on Intel.
-  if (form.mnemonic == ZYDIS_MNEMONIC_CVTPI2PS && count_) {
+  if (host_is_amd() && form.mnemonic == ZYDIS_MNEMONIC_CVTPI2PS && count_) {
     s.fx.fsw &= 0x4700;
     s.fx.ftw = 0xff;
   }

@@ -183,14 +183,6 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
     case ZYDIS_MNEMONIC_RSQRTSS:
       for (unsigned n = 0; n < 16; ++n) take_over_approximations(host.state.fx.xmm[n], fx.xmm[n]);
       break;
-    // SDM Vol. 2, "FCOMI" (compared with a copy of the page): if #IA is raised, "the status flags in the
-    // EFLAGS register are set only if the exception is masked"; AMD CPUs set them.
-    case ZYDIS_MNEMONIC_FCOMI:
-    case ZYDIS_MNEMONIC_FCOMIP:
-    case ZYDIS_MNEMONIC_FUCOMI:
-    case ZYDIS_MNEMONIC_FUCOMIP:
-      if (fx.fsw & ~fx.fcw & 1) core.state.rflags = (core.state.rflags & ~kAll) | (host.state.rflags & kAll);
-      break;
     default:
       break;
   }
@@ -199,7 +191,7 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
   if (fx.mxcsr & ~(fx.mxcsr >> 7) & (kOverflow | kUnderflow))
     fx.mxcsr = (fx.mxcsr & ~kPrecision) | (host.state.fx.mxcsr & kPrecision);
   // Whether the transition to MMX state precedes a #XM is not documented.
-  if (names_mmx(i)) {
+  if (host_is_amd() && names_mmx(i)) {
     fx.fsw = host.state.fx.fsw;
     fx.ftw = host.state.fx.ftw;
     std::memcpy(fx.st, host.state.fx.st, sizeof fx.st);
