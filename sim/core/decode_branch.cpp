@@ -12,7 +12,8 @@ void Translator::branch(OpBranch kind, Handler h) {
 
 // In 64-bit code, an operand-size prefix changes near branches on AMD alone.
 void Translator::near_branch() {
-  if (mode_ == 8) op_.size = amd_ && i_.operand_width == 16 ? 2 : 8;
+  const bool narrow = i_.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE && !i_.raw.rex.W;
+  if (mode_ == 8) op_.size = amd_ && narrow ? 2 : 8;
 }
 
 void Translator::relative() {

@@ -8,7 +8,11 @@ namespace pmusim::core {
 void Translator::system_table() {
   integer_ = false;
   switch (i_.mnemonic) {
-    case ZYDIS_MNEMONIC_NOP: case ZYDIS_MNEMONIC_ENDBR64: case ZYDIS_MNEMONIC_ENDBR32: return use(op::nop);
+    case ZYDIS_MNEMONIC_NOP:
+      // PREFETCHW's opcode with a register: #UD on AMD.
+      if (amd_ && i_.opcode_map == ZYDIS_OPCODE_MAP_0F && i_.opcode == 0x0d) return system(op::undefined);
+      return use(op::nop);
+    case ZYDIS_MNEMONIC_ENDBR64: case ZYDIS_MNEMONIC_ENDBR32: return use(op::nop);
     case ZYDIS_MNEMONIC_PREFETCH: case ZYDIS_MNEMONIC_PREFETCHNTA: case ZYDIS_MNEMONIC_PREFETCHT0:
     case ZYDIS_MNEMONIC_PREFETCHT1: case ZYDIS_MNEMONIC_PREFETCHT2: case ZYDIS_MNEMONIC_PREFETCHW:
       memory(0, 0, 0);  // for timing

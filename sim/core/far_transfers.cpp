@@ -51,10 +51,11 @@ Descriptor return_stack(Exec& x, u16 selector, u8 cs_rpl, bool to64) {
   return d;
 }
 
-// Data segments the outer level may not use become null.
-void drop_inner_segments(CpuState& s) {
+// Data segments the outer level may not use become null. On Intel, null selectors of any RPL become 0.
+void drop_inner_segments(CpuState& s, bool amd) {
   for (const Seg i : {ES, DS, FS, GS}) {
-    const Segment& g = s.seg[i];
+    Segment& g = s.seg[i];
+    if (!amd && is_null(g.selector)) g.selector = 0;
     const bool conforming_code = (g.access & (kCode | kConforming)) == (kCode | kConforming);
     if (!g.unusable() && !conforming_code && g.dpl() < s.cpl) s.seg[i] = null_segment(0, 0);
   }
@@ -88,7 +89,7 @@ void commit_return(Exec& x, Return& r) {
   s.seg[CS] = r.cs.segment;
   if (outer) {
     set_cpl(x, r.cs.segment.selector & 3);
-    drop_inner_segments(s);
+    drop_inner_segments(s, x.config->amd);
   }
   commit_rip(x, r.rip);
 }

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// What instructions do differently on CPUs of the two vendors, each row of docs/vendors.md a test: both sides
+// hold on every host. Sources stand in that table.
+#include <doctest/doctest.h>
+
+#include "user_program.h"
+
+namespace pmusim::core::test {
+namespace {
+
+constexpr u64 kAbsent = 0x7fff0000;  // not mapped
+constexpr u64 kPageEnd = 0x302000;     // of the last page that may be written
+
+// A program on that vendor's CPU.
+template <class P = UserProgram>
+struct On : P {
+  explicit On(bool amd) {
+    this->config.amd = amd;
+    this->s.cr4 |= kCr4Osfxsr;
+    this->map(kPageEnd, kPageEnd, Program::kP | Program::kU);
+  }
+  u64 frame(unsigned word) const { return this->get(this->s.gpr[RSP] + 8 * word); }  // of a fault
+};
+using InCompat = CompatProgram;
+
+}  // namespace
+
+TEST_CASE("an x87 store that an unmasked exception keeps from storing faults for its operand on AMD alone") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.s.fpu.control = kFcwInit & ~kFpInvalid;
+    p.s.fpu.tags = 0;  // a stack underflow
+    p.s.gpr[RBX] = kAbsent;
+    CHECK(p.vector_of({0xd9, 0x13}) == (amd ? int{kPF} : -1));  // fst dword [rbx]
+    CHECK(bool(p.s.fpu.status & kFswSummary) == !amd);
+  }
+}
+TEST_CASE("an x87 store of 10 bytes that faults in its last two has stored the first eight on Intel") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.s.fpu.tags = 1;
+    p.s.fpu.r[0] = {0x8877665544332211, 0x4000};
+    p.s.gpr[RBX] = kPageEnd - 8;
+    CHECK(p.vector_of({0xdb, 0x3b}) == kPF);  // fstp tbyte [rbx]
+    CHECK(p.s.cr2 == kPageEnd);
+    CHECK(p.get(kPageEnd - 8) == (amd ? 0 : 0x8877665544332211));
+    CHECK(p.s.fpu.tags == 1);
+  }
+}
+
+TEST_CASE("an MMX store that faults has set TOP to 0 on Intel, and left the tags") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.s.fpu.set_top(5);
+    p.s.fpu.tags = 0x11;
+    p.s.gpr[RBX] = kAbsent;
+    CHECK(p.vector_of({0x0f, 0x7f, 0x03}) == kPF);  // movq [rbx], mm0
+    CHECK(p.s.fpu.top() == (amd ? 5 : 0));
+    CHECK(p.s.fpu.tags == 0x11);
+  }
+}
+TEST_CASE("a conversion to MMX that ends in a SIMD exception has made the transition on Intel") {
+  On p(false);
+  p.s.cr4 |= kCr4Osxmmexcpt;
+  p.s.fpu.mxcsr = kMxcsrReset & ~(kFpInvalid << kMxcsrMaskShift);
+  p.s.fpu.xmm[0][0] = 0x7f8000007f800000;  // infinities
+  p.s.fpu.set_top(5);
+  CHECK(p.vector_of({0x0f, 0x2d, 0xc0}) == kXM);  // cvtps2pi mm0, xmm0
+  CHECK(p.s.fpu.top() == 0);
+  CHECK(p.s.fpu.tags == 0xff);
+}
+
+TEST_CASE("a selector pushed in 32-bit code is written as 16 bits on Intel and as 32 on AMD") {
+  for (const bool amd : {false, true}) {
+    On<InCompat> p(amd);
+    p.put(0x200000 + 0x7ffc, 0x5a5a5a5a, 4);
+    CHECK(p.vector_of({0x06}) == -1);  // push es
+    CHECK(p.s.gpr[RSP] == 0x7ffc);
+    CHECK(p.get(0x200000 + 0x7ffc, 4) == (amd ? 0u : 0x5a5a0000u | 0) + (kUserData | 3));
+  }
+}
+TEST_CASE("a selector popped in 32-bit code is read as 16 bits on Intel and as 32 on AMD") {
+  for (const bool amd : {false, true}) {
+    On<InCompat> p(amd);
+    p.s.gpr[RSP] = 0xfffe;  // two bytes below the limit
+    CHECK(p.vector_of({0x07}) == (amd ? int{kSS} : -1));  // pop es
+    if (!amd) CHECK(p.s.gpr[RSP] == 0x10002);
+  }
+}
+
+TEST_CASE("with REX.W a far pointer has a 64-bit offset on Intel and a 32-bit one on AMD") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.put(Program::kDataAt, u64{0x5566} | u64{kUserData | 3} << 32);
+    p.put(Program::kDataAt + 8, kUserData | 3);
+    p.s.gpr[RBX] = Program::kDataAt;
+    p.vector_of({0x48, 0x0f, 0xb2, 0x03});  // lss rax, [rbx]
+    CHECK(p.s.gpr[RAX] == (amd ? 0x5566 : 0x5566 | u64{kUserData | 3} << 32));
+  }
+}
+TEST_CASE("a 64-bit offset into 32-bit code is cut on Intel and beyond the limit on AMD") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.put(Machine::kStack, 0x12'0010'2000);
+    p.put(Machine::kStack + 8, kUserCode32 | 3);
+    CHECK(p.vector_of({0x48, 0xcb}) == (amd ? int{kGP} : -1));  // retf
+    if (!amd) CHECK(p.s.rip == 0x102000);
+  }
+}
+
+TEST_CASE("REX.B before PAUSE makes it XCHG R8, RAX on AMD alone") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.s.gpr[RAX] = 1;
+    p.s.gpr[R8] = 2;
+    p.vector_of({0xf3, 0x49, 0x90});
+    CHECK(p.s.gpr[RAX] == (amd ? 2 : 1));
+    CHECK(p.s.gpr[R8] == (amd ? 1 : 2));
+  }
+}
+
+namespace {
+
+// Three bytes to compare before a page that is not there.
+struct Scan : On<> {
+  explicit Scan(bool amd) : On<>(amd) {
+    map(kPageEnd, 0, 0);
+    put(kPageEnd - 3, 0x010203, 3);
+    s.gpr[RDI] = kPageEnd - 3;
+    s.gpr[RCX] = 9;
+    s.gpr[RAX] = 0xff;
+    s.rflags |= kZF | kCF | kOFlag;
+  }
+  u64 flags_pushed() const { return frame(3) & kArithmeticFlags; }
+};
+constexpr u64 kBefore = kZF | kCF | kOFlag, kCompared = kSF;  // 0xff - 0x01
+
+}  // namespace
+
+TEST_CASE("a repeated comparison that faults pushes the flags from before it on Intel") {
+  for (const bool amd : {false, true}) {
+    Scan p(amd);
+    CHECK(p.vector_of({0xf2, 0xae}, 100) == kPF);  // repne scasb
+    CHECK(p.flags_pushed() == (amd ? kCompared : kBefore));
+    CHECK(p.s.gpr[RCX] == 6);
+  }
+}
+TEST_CASE("a repeated comparison pushes the same flags in a fault when it was executed an iteration at a time") {
+  Scan p(false);
+  p.code({0xf2, 0xae});
+  p.start();
+  for (int n = 0; n < 4; ++n) p.run(1);
+  CHECK(p.s.cpl == 0);
+  CHECK(p.flags_pushed() == kBefore);
+}
+TEST_CASE("a repeated comparison that an interrupt left goes on with the flags of its last iteration") {
+  Scan p(false);
+  p.code({0xf2, 0xae});
+  p.code({0x48, 0xcf}, kHandler + 0x80 * 16);  // iretq
+  p.gate64(0x80, kCode64, kHandler + 0x80 * 16);
+  p.start();
+  p.run(2);
+  PendingEvent interrupt;
+  interrupt.type = EventType::ExternalInterrupt;
+  interrupt.vector = 0x80;
+  p.core.deliver(interrupt);
+  for (int n = 0; n < 5 && p.s.rip != kHandler + kPF * 16; ++n) p.run(1);
+  CHECK(p.s.rip == kHandler + kPF * 16);
+  CHECK(p.flags_pushed() == kSF);  // 0xff - 0x02
+}
+
+TEST_CASE("with 32-bit addresses REP clears the upper halves of its registers on Intel, even without iterations") {
+  struct Case {
+    u8 opcode;
+    bool rsi, rdi;  // cleared beside RCX
+  };
+  constexpr u64 high = u64{5} << 32;
+  for (const Case& c : {Case{0xa4, true, true}, {0xaa, false, true}, {0xac, false, false}, {0xa6, false, false}})
+    for (const bool amd : {false, true}) {
+      On p(amd);
+      p.s.gpr[RCX] = high;
+      p.s.gpr[RSI] = high | 1;
+      p.s.gpr[RDI] = high | 2;
+      CHECK(p.vector_of({0x67, 0xf3, c.opcode}) == -1);
+      CHECK(p.s.gpr[RCX] == (amd ? high : 0));
+      CHECK(p.s.gpr[RSI] == (!amd && c.rsi ? 1 : high | 1));
+      CHECK(p.s.gpr[RDI] == (!amd && c.rdi ? 2 : high | 2));
+    }
+}
+
+TEST_CASE("MOVSXD to 16 bits reads 16 bits on Intel and 32 on AMD") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.map(kPageEnd, 0, 0);
+    p.put(kPageEnd - 2, 0x8001, 2);
+    p.s.gpr[RBX] = kPageEnd - 2;
+    CHECK(p.vector_of({0x66, 0x63, 0x03}) == (amd ? int{kPF} : -1));  // movsxd ax, [rbx]
+    CHECK(p.s.gpr[RAX] == (amd ? 0 : 0x8001));
+  }
+}
+
+TEST_CASE("BOUND below its lower bound does not look at the upper one on Intel") {
+  for (const bool amd : {false, true}) {
+    On<InCompat> p(amd);
+    p.map(kPageEnd, 0, 0);
+    p.s.seg[DS].base = kPageEnd - 0x1000;
+    p.put(kPageEnd - 4, 7, 4);
+    p.s.gpr[RBX] = 0xffc;  // the upper bound is on the page that is not there
+    p.s.gpr[RAX] = 6;
+    CHECK(p.vector_of({0x62, 0x03}) == (amd ? int{kPF} : int{kBR}));  // bound eax, [ebx]
+  }
+}
+
+namespace {
+
+void put_frame(Machine& m, u64 at, u64 rip, u16 cs, u64 flags, u64 rsp, u16 ss) {
+  const u64 frame[] = {rip, cs, flags, rsp, ss};
+  for (unsigned n = 0; n < 5; ++n) m.put(at + 8 * n, frame[n]);
+}
+
+}  // namespace
+
+TEST_CASE("the AC flag that IRET pops checks what it pops next on Intel") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.s.cr0 |= kCr0Am;
+    p.s.gpr[RSP] = Machine::kStack + 2;
+    put_frame(p, Machine::kStack + 2, 0x102000, kUserCode64 | 3, kFixed1 | kACFlag, Machine::kStack,
+              kUserData | 3);
+    CHECK(p.vector_of({0x48, 0xcf}) == (amd ? -1 : int{kAC}));
+    if (amd) continue;
+    CHECK((p.frame(3) & kACFlag) == 0);  // the flags are those before
+    CHECK(p.frame(4) == Machine::kStack + 2);
+  }
+}
+TEST_CASE("IRET checks the new stack before the offset on Intel and after it on AMD") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.segments(kCode64, kData);
+    p.s.gpr[RSP] = Machine::kStack;
+    put_frame(p, Machine::kStack, 0x5000, kShortCode, kFixed1, Machine::kStack, kReadOnly);
+    p.code({0x48, 0xcf});
+    p.start();
+    p.run(1);
+    CHECK(p.s.rip == kHandler + kGP * 16);
+    CHECK(p.frame(0) == (amd ? 0u : u64{kReadOnly}));  // the error code
+  }
+}
+TEST_CASE("a return to an outer level makes null selectors 0 on Intel") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.segments(kCode64, kData);
+    p.s.seg[ES] = {0, 0, 0x10000, 1};
+    p.s.seg[FS] = {0x1234, 0, 0x10000, 2};
+    p.s.gpr[RSP] = Machine::kStack;
+    put_frame(p, Machine::kStack, 0x102000, kUserCode64 | 3, kFixed1, Machine::kStack, kUserData | 3);
+    p.code({0x48, 0xcf});
+    p.start();
+    p.run(1);
+    CHECK(p.s.cpl == 3);
+    CHECK(p.s.seg[ES].selector == (amd ? 1 : 0));
+    CHECK(p.s.seg[FS].selector == (amd ? 2 : 0));
+    CHECK(p.s.seg[FS].base == 0x1234);
+  }
+}
+
+TEST_CASE("an operand-size prefix before a near branch of 64-bit code makes it a 16-bit one on AMD alone") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.vector_of({0x66, 0xe9, 0x10, 0, 0, 0});
+    CHECK(p.s.rip == (amd ? (Program::kCode + 4 + 0x10) & 0xffff : Program::kCode + 6 + 0x10));
+    On call(amd);
+    call.vector_of({0x66, 0xe8, 0x10, 0, 0, 0});
+    CHECK(call.s.gpr[RSP] == Machine::kStack - (amd ? 2 : 8));
+    On ret(amd);
+    ret.put(Machine::kStack, 0x102000);
+    ret.vector_of({0x66, 0xc3});
+    CHECK(ret.s.gpr[RSP] == Machine::kStack + (amd ? 2 : 8));
+    CHECK(ret.s.rip == (amd ? 0x2000 : 0x102000));
+    On taken(amd);
+    taken.vector_of({0x66, 0xeb, 0x10});
+    CHECK(taken.s.rip == (amd ? 0x13 : Program::kCode + 3 + 0x10));
+  }
+}
+
+TEST_CASE("PREFETCHW with a register is undefined on AMD and does nothing on Intel") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    CHECK(p.vector_of({0x0f, 0x0d, 0xc8}) == (amd ? int{kUD} : -1));
+  }
+}
+
+}  // namespace pmusim::core::test
