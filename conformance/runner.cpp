@@ -124,7 +124,8 @@ class Suite {
   void kvm_column() {
     for (const std::string& cpuid : cpuids(false)) {
       Column column;
-      column.point = {"this-machine", vendor_of_this_machine(), "kernel", cpuid, "running"};
+      column.point = {"this-machine", vendor_of_this_machine(), "kernel", cpuid,
+                      "running",      policy_of_this_kernel()};
       columns_.push_back(column);
     }
   }

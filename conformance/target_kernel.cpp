@@ -2,6 +2,8 @@
 // The kernel of this machine as a target, through /dev/kvm.
 #include <cpuid.h>
 
+#include <fstream>
+
 #include "base/error.h"
 #include "conformance/target_vmm.h"
 #include "hypervisor/kernel_kvm.h"
@@ -41,6 +43,14 @@ std::string vendor_of_this_machine() {
   if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return "";
   constexpr u32 kGenu = 0x756e6547, kAuth = 0x68747541, kHygo = 0x6f677948;
   return ebx == kGenu ? "intel" : ebx == kAuth || ebx == kHygo ? "amd" : "";
+}
+
+std::string policy_of_this_kernel() {
+  for (const char* module : {"kvm_intel", "kvm_amd"}) {
+    std::ifstream parameter(std::string("/sys/module/") + module + "/parameters/enable_mediated_pmu");
+    if (parameter.get() == 'Y') return "mediated";
+  }
+  return "emulated";
 }
 
 std::unique_ptr<Target> make_kernel_kvm() {

@@ -14,6 +14,9 @@ namespace pmusim::conformance {
 struct RunPoint {
   std::string model, vendor;  // vendor: "intel" or "amd"
   std::string policy, cpuid, kernel;
+  // Of a real kernel: the policy that it implements. What is documented as that policy's may be met there, or
+  // not: the release, and what a distribution made of it, is not known.
+  std::string implements = {};
 };
 
 // One number of stats.json.

@@ -24,8 +24,10 @@ const ZydisDecoder& decoder(unsigned mode, const Dialect& d) {
     }
   };
   static const Set set;
-  return set.of[mode == 8 ? 2 : mode == 4 ? 1 : 0]
-               [d.features.has(Feature::Bmi1) + 2 * d.features.has(Feature::Lzcnt) + 4 * d.amd];
+  return set
+      .of[mode == 8   ? 2
+          : mode == 4 ? 1
+                      : 0][d.features.has(Feature::Bmi1) + 2 * d.features.has(Feature::Lzcnt) + 4 * d.amd];
 }
 
 }  // namespace

@@ -16,7 +16,13 @@ class Translator {
  public:
   Translator(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* operands, u64 rip, unsigned mode,
              const Dialect& dialect, DecodedInstruction& to)
-      : i_(i), o_(operands), features_(dialect.features), amd_(dialect.amd), to_(to), op_(to.op), mode_(mode) {
+      : i_(i),
+        o_(operands),
+        features_(dialect.features),
+        amd_(dialect.amd),
+        to_(to),
+        op_(to.op),
+        mode_(mode) {
     op_.next_rip = rip + i.length;
     if (mode != 8) op_.next_rip &= 0xffffffff;
     op_.length = i.length;

@@ -26,7 +26,8 @@ void visit(Archive& a, core::CpuState& s) {
   a(s.gdtr.base, s.gdtr.limit, s.idtr.base, s.idtr.limit);
   a(s.cr0, s.cr2, s.cr3, s.cr4, s.efer, s.dr);
   a(s.star, s.lstar, s.cstar, s.sfmask, s.kernel_gs_base, s.tsc_aux, s.sysenter_cs, s.sysenter_esp,
-    s.sysenter_eip, s.pat, s.cpl, s.interrupt_shadow, s.debug_shadow, s.nmi_blocked, s.repeat_flags, s.activity);
+    s.sysenter_eip, s.pat, s.cpl, s.interrupt_shadow, s.debug_shadow, s.nmi_blocked, s.repeat_flags,
+    s.activity);
   visit(a, s.fpu);
 }
 

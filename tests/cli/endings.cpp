@@ -46,10 +46,6 @@ void long_case(const std::string& folder, const std::string& id, const std::stri
     "steps": [{"measure": "work", "counters": []}, {"check": "version >= 0", "title": "the check"}]})";
 }
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 unsigned count(const std::string& text, const std::string& part) {
   unsigned n = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;

@@ -7,13 +7,10 @@
 
 #include "tests/cli/program.h"
 
+using pmusim::test::has;
 using pmusim::test::pmusim_command;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::set<std::string> listed(const std::string& what) {
   const auto output = pmusim_command("list " + what + " --json");

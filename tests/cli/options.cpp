@@ -16,10 +16,6 @@ namespace {
 const std::string kRun = "run " + build("guests/hello.elf") + " --model spr --policy emulated ";
 const std::string kConform = "conform absent-pmu-rdpmc-faults --model spr --policy emulated ";
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 void check_refused(const std::string& arguments, const std::vector<std::string>& parts) {
   CAPTURE(arguments);
   const Output o = pmusim_command(arguments);

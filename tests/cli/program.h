@@ -16,6 +16,10 @@ struct Output {
 Output pmusim_command(const std::string& arguments);
 Output shell(const std::string& command);
 
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 // An empty folder of that name in the build tree.
 std::string fresh_folder(const std::string& name);
 std::string source(const std::string& relative);  // path of a file of the source tree

@@ -9,7 +9,7 @@ namespace pmusim::core::test {
 namespace {
 
 constexpr u64 kAbsent = 0x7fff0000;  // not mapped
-constexpr u64 kPageEnd = 0x302000;     // of the last page that may be written
+constexpr u64 kPageEnd = 0x302000;   // of the last page that may be written
 
 // A program on that vendor's CPU.
 template <class P = UserProgram>
@@ -82,7 +82,7 @@ TEST_CASE("a selector pushed in 32-bit code is written as 16 bits on Intel and a
 TEST_CASE("a selector popped in 32-bit code is read as 16 bits on Intel and as 32 on AMD") {
   for (const bool amd : {false, true}) {
     On<InCompat> p(amd);
-    p.s.gpr[RSP] = 0xfffe;  // two bytes below the limit
+    p.s.gpr[RSP] = 0xfffe;                                // two bytes below the limit
     CHECK(p.vector_of({0x07}) == (amd ? int{kSS} : -1));  // pop es
     if (!amd) CHECK(p.s.gpr[RSP] == 0x10002);
   }
@@ -145,7 +145,8 @@ TEST_CASE("a repeated comparison that faults pushes the flags from before it on 
     CHECK(p.s.gpr[RCX] == 6);
   }
 }
-TEST_CASE("a repeated comparison pushes the same flags in a fault when it was executed an iteration at a time") {
+TEST_CASE(
+    "a repeated comparison pushes the same flags in a fault when it was executed an iteration at a time") {
   Scan p(false);
   p.code({0xf2, 0xae});
   p.start();
@@ -169,13 +170,15 @@ TEST_CASE("a repeated comparison that an interrupt left goes on with the flags o
   CHECK(p.flags_pushed() == kSF);  // 0xff - 0x02
 }
 
-TEST_CASE("with 32-bit addresses REP clears the upper halves of its registers on Intel, even without iterations") {
+TEST_CASE(
+    "with 32-bit addresses REP clears the upper halves of its registers on Intel, even without iterations") {
   struct Case {
     u8 opcode;
     bool rsi, rdi;  // cleared beside RCX
   };
   constexpr u64 high = u64{5} << 32;
-  for (const Case& c : {Case{0xa4, true, true}, {0xaa, false, true}, {0xac, false, false}, {0xa6, false, false}})
+  for (const Case& c :
+       {Case{0xa4, true, true}, {0xaa, false, true}, {0xac, false, false}, {0xa6, false, false}})
     for (const bool amd : {false, true}) {
       On p(amd);
       p.s.gpr[RCX] = high;

@@ -125,7 +125,7 @@ TEST_CASE("every probe of privileged semantics finds the same in a VM") {
 TEST_CASE(
     "every probe of privileged semantics finds the same under QEMU, but for what TCG is known not to do") {
   if (shell("command -v qemu-system-x86_64").status != 0) {
-    MESSAGE("SKIP: qemu-system-x86_64 is not installed");
+    MESSAGE("SKIPPED: qemu-system-x86_64 is not installed");
     return;
   }
   const auto table = nlohmann::json::parse(read_file(source("tests/privileged/qemu.json")));

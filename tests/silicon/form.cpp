@@ -44,7 +44,8 @@ bool uses_fx_state(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* 
 
 bool implemented(const Instruction& i, const core::Features& features) {
   core::DecodedInstruction to;
-  if (!core::decode(i.bytes, sizeof i.bytes, kCode, bytes_of(i.mode), {features, host_is_amd()}, to)) return false;
+  if (!core::decode(i.bytes, sizeof i.bytes, kCode, bytes_of(i.mode), {features, host_is_amd()}, to))
+    return false;
   if (to.op.run == core::op::unimplemented) return false;
   const ZydisMnemonic m = i.info.mnemonic;
   const bool ud = m == ZYDIS_MNEMONIC_UD0 || m == ZYDIS_MNEMONIC_UD1 || m == ZYDIS_MNEMONIC_UD2;

@@ -92,7 +92,8 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
     case ZYDIS_MNEMONIC_LES:
     case ZYDIS_MNEMONIC_LDS:
     case ZYDIS_MNEMONIC_LSS:
-      if (rng_.below(2)) put_memory(in, operand + std::min(size, long_mode && !host_is_amd() ? 8u : 4u), selector, 2);
+      if (rng_.below(2))
+        put_memory(in, operand + std::min(size, long_mode && !host_is_amd() ? 8u : 4u), selector, 2);
       return true;
     case ZYDIS_MNEMONIC_BOUND: {
       const u64 index = value_of(first.reg.value, s);

@@ -159,7 +159,8 @@ void take_over_unpromised(const Instruction& i, const Input& in, const Outcome& 
     core.cr2 = host.cr2;
   // An interrupt before the state was read: Intel's CPUs make null selectors 0 on the way back to CPL 3.
   for (const core::Seg n : {core::ES, core::DS, core::GS})
-    if (!host_is_amd() && !host.state.selectors[n] && core.state.selectors[n] < 4) core.state.selectors[n] = 0;
+    if (!host_is_amd() && !host.state.selectors[n] && core.state.selectors[n] < 4)
+      core.state.selectors[n] = 0;
   // The return address is on the stack before a target beyond the limit of CS is refused (Zen 4), or is not.
   constexpr u8 kGeneralProtection = 13;
   if (i.info.mnemonic == ZYDIS_MNEMONIC_CALL && core.trap == kGeneralProtection && host.trap == core.trap &&

@@ -63,9 +63,10 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   }
   const SplitLocks& split = campaign.split_locks();
-  fmt::print("locked accesses across a cache line: {} states, {} left out (each takes {} here)\n", split.taken(),
-             split.refused(),
-             split_lock_cost() == kRefused ? std::string("a signal") : fmt::format("{} ns", split_lock_cost()));
+  fmt::print(
+      "locked accesses across a cache line: {} states, {} left out (each takes {} here)\n", split.taken(),
+      split.refused(),
+      split_lock_cost() == kRefused ? std::string("a signal") : fmt::format("{} ns", split_lock_cost()));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print(
       "{} forms, {} skipped, {} states, {} faults, {} undefined, {} unpromised, {} differences in {} forms; "
