@@ -47,7 +47,7 @@ class Unimplemented : public std::runtime_error {
 struct CoreConfig {
   CostTable costs;
   unsigned physical_bits = 46;
-  bool amd = false;  // vendor differences: SYSCALL in compatibility mode, RDPMC fault order, ...
+  bool amd = false;  // the vendor: docs/vendors.md lists what follows it
   Features features = Features::all();
   // What software is told of them, where that is less: an emulator's guest. The control-register bits of
   // others are reserved; instructions are decoded as the CPU would.

@@ -3,6 +3,11 @@
 // hold on every host. Sources stand in that table.
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
 #include "user_program.h"
 
 namespace pmusim::core::test {
@@ -291,6 +296,51 @@ TEST_CASE("PREFETCHW with a register is undefined on AMD and does nothing on Int
     On p(amd);
     CHECK(p.vector_of({0x0f, 0x0d, 0xc8}) == (amd ? int{kUD} : -1));
   }
+}
+
+TEST_CASE("FXSAVE stores the x87 pointers always on Intel, and where an exception is pending on AMD") {
+  for (const bool amd : {false, true})
+    for (const bool pending : {false, true}) {
+      On p(amd);
+      p.s.fpu.instruction = 0x1234;
+      p.s.fpu.status = pending ? kFswSummary | kFpInvalid : 0;
+      p.s.gpr[RBX] = Program::kDataAt;
+      CHECK(p.vector_of({0x48, 0x0f, 0xae, 0x03}) == -1);  // fxsave64 [rbx]
+      CHECK(p.get(Program::kDataAt + 8) == (amd && !pending ? 0 : 0x1234));
+    }
+}
+
+TEST_CASE("SYSRET to an address that is not canonical faults at CPL 0 on Intel and at CPL 3 on AMD") {
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.segments(kCode64, kData);
+    p.s.star = u64{(kUserCode64 - 16) | 3} << 48;
+    p.s.gpr[RCX] = u64{1} << 47;
+    p.code({0x48, 0x0f, 0x07});
+    p.start();
+    for (int n = 0; n < 2 && p.s.rip != kHandler + kGP * 16; ++n) p.run(1);
+    CHECK(p.s.rip == kHandler + kGP * 16);
+    CHECK((p.frame(2) & 3) == (amd ? 3 : 0));  // the CS that was left, above error code and RIP
+  }
+}
+
+// A row of the table is true while its test is.
+TEST_CASE("every test that docs/vendors.md names is there") {
+  std::string tests;
+  for (const auto& entry : std::filesystem::directory_iterator(PMUSIM_SOURCE_DIR "/tests/core")) {
+    std::ifstream file(entry.path());
+    tests.append(std::istreambuf_iterator<char>(file), {});
+  }
+  std::ifstream document(PMUSIM_SOURCE_DIR "/docs/vendors.md");
+  unsigned rows = 0;
+  for (std::string line; std::getline(document, line);) {
+    if (line.compare(0, 2, "| ") != 0 || line.find("| test |") != std::string::npos) continue;
+    const std::size_t end = line.rfind(" |"), begin = line.rfind("| ", end - 1) + 2;
+    const std::string name = line.substr(begin, end - begin);
+    CHECK_MESSAGE(tests.find("\"" + name + "\"") != std::string::npos, name);
+    ++rows;
+  }
+  CHECK(rows > 20);
 }
 
 }  // namespace pmusim::core::test
