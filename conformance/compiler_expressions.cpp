@@ -2,7 +2,6 @@
 // Names, registers, targets and faults of the case language.
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "conformance/compiler.h"
 
@@ -115,7 +114,7 @@ Expression CaseCompiler::parse(const JsonView& view, const std::string& source,
 Expression CaseCompiler::parse(const JsonView& view) const {
   if (view.is_string()) return parse(view, view.as_string());
   if (!view.is_integer()) view.fail("a value that is neither", "an expression (string) or an integer");
-  if (view.json().is_number_unsigned()) return Expression(view.as_u64());
+  if (!view.is_negative()) return Expression(view.as_u64());
   return Expression(static_cast<u64>(view.as_s64()));
 }
 
@@ -130,7 +129,7 @@ u32 CaseCompiler::text(const std::string& s) {
 }
 
 std::string shown(const JsonView& expression) {
-  return expression.is_string() ? expression.as_string() : expression.json().dump();
+  return expression.is_string() ? expression.as_string() : expression.text();
 }
 
 const std::vector<std::string>& register_names() {

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "arch/host_cpu.h"
 #include "base/data.h"
 #include "conformance/bug.h"
 #include "conformance/case.h"
@@ -91,7 +91,7 @@ class Suite {
     if (!column.unmet.empty()) {
       result.verdict = Verdict::Skip;
       result.reason = column.unmet;
-      return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      return to_line(result);
     }
     if (!target_) target_ = plan_.target == "kvm" ? make_kernel_kvm() : make_simulator(1);
     const Case& c = case_of(job);
@@ -117,15 +117,14 @@ class Suite {
       judge(c, column.point, seen, result);
       explain(c, result);
     }
-    return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return to_line(result);
   }
 
  private:
   void kvm_column() {
     for (const std::string& cpuid : cpuids(false)) {
       Column column;
-      column.point = {"this-machine", vendor_of_this_machine(), "kernel", cpuid,
-                      "running",      policy_of_this_kernel()};
+      column.point = {"this-machine", host_vendor(), "kernel", cpuid, "running", policy_of_this_kernel()};
       columns_.push_back(column);
     }
   }
@@ -198,7 +197,7 @@ std::vector<CaseResult> run_conformance(const RunPlan& plan,
     CaseResult result = suite.blank(job);
     result.verdict = Verdict::Error;
     result.reason = reason;
-    return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return to_line(result);
   };
   progress(0, suite.size());
   const std::vector<std::string> lines = run_jobs(
@@ -206,7 +205,7 @@ std::vector<CaseResult> run_conformance(const RunPlan& plan,
       [&](std::size_t done) { progress(done, suite.size()); });
   std::vector<CaseResult> results;
   for (const std::string& line : lines)
-    if (!line.empty()) results.push_back(result_from_json(nlohmann::json::parse(line)));
+    if (!line.empty()) results.push_back(result_from_line(line));
   return results;
 }
 

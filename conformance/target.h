@@ -55,8 +55,6 @@ class Target {
 // The simulator; the first run elaborates the SystemC model, of which a process can have one.
 std::unique_ptr<Target> make_simulator(unsigned max_cpus);
 std::unique_ptr<Target> make_kernel_kvm();
-// "intel" or "amd"; "" for another vendor.
-std::string vendor_of_this_machine();
 // "mediated" where KVM's parameter enable_mediated_pmu says so, else "emulated".
 std::string policy_of_this_kernel();
 

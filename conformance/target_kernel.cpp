@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel of this machine as a target, through /dev/kvm.
-#include <cpuid.h>
-
 #include <fstream>
 
 #include "base/error.h"
@@ -37,13 +35,6 @@ class KernelTarget final : public Target {
 };
 
 }  // namespace
-
-std::string vendor_of_this_machine() {
-  u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
-  if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return "";
-  constexpr u32 kGenu = 0x756e6547, kAuth = 0x68747541, kHygo = 0x6f677948;
-  return ebx == kGenu ? "intel" : ebx == kAuth || ebx == kHygo ? "amd" : "";
-}
 
 std::string policy_of_this_kernel() {
   for (const char* module : {"kvm_intel", "kvm_amd"}) {

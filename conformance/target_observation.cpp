@@ -8,7 +8,7 @@ namespace pmusim::conformance {
 
 using nlohmann::json;
 
-json to_json(const Observation& o) {
+std::string to_line(const Observation& o) {
   json stats = json::array(), audit = json::array();
   for (const Stat& s : o.stats) stats.push_back({s.name, s.value, s.unit});
   for (const CounterAudit& a : o.audit)
@@ -23,23 +23,25 @@ json to_json(const Observation& o) {
   // The guest may have sent any byte.
   json serial = json::array();
   for (char c : o.serial) serial.push_back(static_cast<u8>(c));
-  return {{"serial", serial},
-          {"exited", o.exited},
-          {"exit_status", o.exit_status},
-          {"stopped", o.stopped},
-          {"interrupted", o.interrupted},
-          {"report", o.report},
-          {"host_side", o.host_side},
-          {"exits", o.exits},
-          {"instructions", o.instructions},
-          {"cycles", o.cycles},
-          {"stats", stats},
-          {"audit", audit},
-          {"assumed", o.assumed},
-          {"gaps", o.gaps}};
+  const json line = {{"serial", serial},
+                     {"exited", o.exited},
+                     {"exit_status", o.exit_status},
+                     {"stopped", o.stopped},
+                     {"interrupted", o.interrupted},
+                     {"report", o.report},
+                     {"host_side", o.host_side},
+                     {"exits", o.exits},
+                     {"instructions", o.instructions},
+                     {"cycles", o.cycles},
+                     {"stats", stats},
+                     {"audit", audit},
+                     {"assumed", o.assumed},
+                     {"gaps", o.gaps}};
+  return line.dump();
 }
 
-Observation observation_from_json(const json& v) {
+Observation observation_from_line(const std::string& line) {
+  const json v = json::parse(line);
   Observation o;
   for (const json& c : v.at("serial")) o.serial += static_cast<char>(c.get<u8>());
   o.exited = v.at("exited");

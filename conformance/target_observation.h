@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -53,7 +52,8 @@ struct Observation {
   std::vector<std::string> assumed, gaps;
 };
 
-nlohmann::json to_json(const Observation& observation);
-Observation observation_from_json(const nlohmann::json& value);
+// As a worker sends it: one line of JSON.
+std::string to_line(const Observation& observation);
+Observation observation_from_line(const std::string& line);
 
 }  // namespace pmusim::conformance

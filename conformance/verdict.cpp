@@ -111,4 +111,11 @@ CaseResult result_from_json(const json& v) {
   return r;
 }
 
+std::string to_line(const CaseResult& result) {
+  return to_json(result).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+CaseResult result_from_line(const std::string& line) {
+  return result_from_json(nlohmann::json::parse(line));
+}
+
 }  // namespace pmusim::conformance

@@ -54,5 +54,8 @@ Totals totals_of(const std::vector<CaseResult>& results);
 
 nlohmann::json to_json(const CaseResult& result);
 CaseResult result_from_json(const nlohmann::json& value);
+// As a worker sends it.
+std::string to_line(const CaseResult& result);
+CaseResult result_from_line(const std::string& line);
 
 }  // namespace pmusim::conformance

@@ -111,7 +111,8 @@ void judge_checks(const Case& c, const RunPoint& point, const GuestReport& repor
       } else if (!point.implements.empty() && check.state == GuestCheck::State::Pass) {
         continue;
       } else {
-        f.expected = "the documented divergence: " + d.expected;
+        const std::string or_else = point.implements.empty() ? "" : f.expected + ", or ";
+        f.expected = or_else + "the documented divergence: " + d.expected;
         result.findings.push_back(f);
       }
     } else if (check.state == GuestCheck::State::Fail) {

@@ -2,7 +2,6 @@
 // Checks of registers, CPUID and assumed values of a model file.
 #include "models/check.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/bits.h"
@@ -121,12 +120,8 @@ void check_assumed(const JsonView& root) {
   std::set<std::string> paths;
   for (const JsonView& value : root.at("assumed").items()) {
     const std::string path = value.at("path").as_string();
-    bool exists = false;
-    try {
-      exists = root.json().contains(nlohmann::json::json_pointer(path));
-    } catch (const nlohmann::json::exception&) {
-    }
-    if (!exists) value.at("path").fail("\"" + path + "\"", "the JSON pointer of a value in this file");
+    if (!root.has_pointer(path))
+      value.at("path").fail("\"" + path + "\"", "the JSON pointer of a value in this file");
     if (!paths.insert(path).second) value.at("path").fail("\"" + path + "\" again", "each value once");
   }
   const JsonView costs = root.at("costs");

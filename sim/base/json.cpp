@@ -123,6 +123,9 @@ bool JsonView::is_integer() const {
   return value_->is_number_integer();
 }
 
+bool JsonView::is_negative() const {
+  return is_integer() && !value_->is_number_unsigned();
+}
 void JsonView::fail(const std::string& found, const std::string& expected) const {
   throw InputError(document_->name(), place(), found, expected);
 }
@@ -173,6 +176,23 @@ std::vector<JsonView> JsonView::items() const {
   std::vector<JsonView> views;
   for (std::size_t i = 0; i < value_->size(); ++i) views.push_back(at(i));
   return views;
+}
+
+bool JsonView::has_pointer(const std::string& pointer) const {
+  try {
+    return value_->contains(nlohmann::json::json_pointer(pointer));
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+JsonView JsonView::at_pointer(const std::string& pointer) const {
+  return {*document_, value_->at(nlohmann::json::json_pointer(pointer)), pointer_ + pointer};
+}
+std::string JsonView::text() const {
+  return value_->dump();
+}
+std::string json_string(const std::string& text, bool ascii) {
+  return nlohmann::json(text).dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace);
 }
 
 std::string JsonView::as_string() const {

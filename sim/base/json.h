@@ -60,7 +60,8 @@ class JsonView {
   bool is_string() const;
   bool is_bool() const;
   bool is_null() const;
-  bool is_integer() const;  // a number without fraction; hex strings are strings
+  bool is_integer() const;   // a number without fraction; hex strings are strings
+  bool is_negative() const;  // such a number below 0
 
   std::size_t size() const;                // elements of an array or object
   bool has(const std::string& key) const;  // false too if this is not an object
@@ -68,6 +69,10 @@ class JsonView {
   JsonView at(std::size_t index) const;
   std::vector<std::string> keys() const;  // in the order of their bytes
   std::vector<JsonView> items() const;    // elements of an array
+  // By JSON pointer, from here; has_pointer() is false too for what is no pointer.
+  bool has_pointer(const std::string& pointer) const;
+  JsonView at_pointer(const std::string& pointer) const;
+  std::string text() const;  // as JSON, on one line
 
   std::string as_string() const;
   bool as_bool() const;
@@ -94,6 +99,9 @@ class JsonView {
   const nlohmann::json* value_;
   std::string pointer_;
 };
+
+// A string as JSON, quoted. Beyond ASCII: as it is, or escaped.
+std::string json_string(const std::string& text, bool ascii = false);
 
 JsonDocument parse_json(const std::string& text, const std::string& name);
 JsonDocument load_json(const std::string& path);

@@ -2,7 +2,6 @@
 // Paths relative to the folder in which a run was started.
 #include "cli/config_folder.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 
@@ -26,11 +25,11 @@ std::string folder_of(const JsonView& config, const std::string& path) {
   return fs::canonical(folder).string();
 }
 
-ConfigFolder::ConfigFolder(const CLI::App& verb, std::string folder)
+ConfigFolder::ConfigFolder(const VerbOptions& verb, std::string folder)
     : verb_(verb), folder_(folder == fs::current_path() ? "" : std::move(folder)) {}
 
 bool ConfigFolder::given(const std::string& option) const {
-  return !folder_.empty() && verb_.count(option) > 0;
+  return !folder_.empty() && verb_.given(option);
 }
 
 std::string ConfigFolder::moved(const std::string& path) const {

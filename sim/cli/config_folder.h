@@ -7,9 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/verb_options.h"
 
 namespace pmusim {
 class JsonView;
@@ -27,7 +25,7 @@ std::string folder_of(const JsonView& config, const std::string& path);
 // changed to mean the same files there.
 class ConfigFolder {
  public:
-  ConfigFolder(const CLI::App& verb, std::string folder);  // "": no config.json was given, nothing changes
+  ConfigFolder(const VerbOptions& verb, std::string folder);  // "": no config.json was given, nothing changes
   // An option with a path; with names or paths, of which those with '/' or ".json" are paths.
   void path(const std::string& option, std::string& path) const;
   void paths(const std::string& option, std::vector<std::string>& paths) const;
@@ -39,7 +37,7 @@ class ConfigFolder {
   bool given(const std::string& option) const;
   std::string moved(const std::string& path) const;
 
-  const CLI::App& verb_;
+  VerbOptions verb_;
   std::string folder_;
 };
 

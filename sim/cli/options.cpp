@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -24,46 +22,15 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-u64 parse_number(const std::string& option, const std::string& text, u64 min, u64 max) {
-  u64 value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || stop != end || error != std::errc() || value < min || value > max)
-    throw InputError(option, "", "'" + text + "'", fmt::format("a whole number from {} to {}", min, max));
-  return value;
-}
-
 }  // namespace
 
-CLI::Option* add_number(CLI::App& verb, const std::string& name, u64& value, u64 min, u64 max,
-                        const std::string& help) {
-  const auto set = [name, &value, min, max](const std::string& text) {
-    value = parse_number(name, text, min, max);
-  };
-  return verb.add_option_function<std::string>(name, set, help)->type_name("N");
-}
-
-CLI::Option* add_text(CLI::App& verb, const std::string& name, std::string& value, const std::string& what,
-                      const std::string& help) {
-  const auto set = [name, &value, what](const std::string& text) {
-    if (text.empty()) throw InputError(name, "", "an empty text", what);
-    value = text;
-  };
-  return verb.add_option_function<std::string>(name, set, help)->type_name("TEXT");
-}
-
-void add_common(CLI::App& verb, Common& common, const std::string& settable) {
-  const auto more = [&common](const std::vector<std::string>& set) {
-    common.set.insert(common.set.end(), set.begin(), set.end());
-  };
-  verb.add_option_function<std::vector<std::string>>("--set", more, "override a value: " + settable)
-      ->allow_extra_args(false)
-      ->type_name("PATH=VALUE");
-  add_number(verb, "--seed", common.seed, 0, ~u64{0}, "seed of RDRAND and RDSEED")
-      ->default_str("1")
-      ->each([&common](const std::string&) { common.seeded = true; });
-  verb.add_flag("--quiet", common.quiet, "no progress line")->disable_flag_override();
-  verb.add_option("--color", common.color, "auto, never or always")->capture_default_str();
+void add_common(const VerbOptions& verb, Common& common, const std::string& settable) {
+  verb.settings("--set", common.set, "override a value: " + settable);
+  verb.number("--seed", common.seed, 0, ~u64{0}, "seed of RDRAND and RDSEED")
+      .shown_default("1")
+      .when_given([&common] { common.seeded = true; });
+  verb.flag("--quiet", common.quiet, "no progress line");
+  verb.word("--color", common.color, "auto, never or always");
 }
 
 void check_common(const Common& common) {

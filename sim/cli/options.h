@@ -8,12 +8,8 @@
 
 #include "base/error.h"
 #include "base/types.h"
+#include "cli/verb_options.h"
 #include "conformance/target_catalog.h"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace pmusim::cli {
 
@@ -25,17 +21,10 @@ struct Common {
   std::string color = "auto";
 };
 // settable: the forms of --set that the verb takes, for its help.
-void add_common(CLI::App& verb, Common& common, const std::string& settable);
+void add_common(const VerbOptions& verb, Common& common, const std::string& settable);
 void check_common(const Common& common);  // InputError for a colour that is none
 // Of --set what a suite of cases can take: a case says itself what its host does.
 conformance::Overrides suite_overrides(const Common& common);
-
-// An option with a whole decimal number from min to max, or a text that is not empty; InputError if it is
-// something else. `what` completes "expected ...".
-CLI::Option* add_number(CLI::App& verb, const std::string& name, u64& value, u64 min, u64 max,
-                        const std::string& help);
-CLI::Option* add_text(CLI::App& verb, const std::string& name, std::string& value, const std::string& what,
-                      const std::string& help);
 
 inline constexpr u64 kMostCycles = ~u64{0} >> 1, kMostSeconds = 1000000000;
 

@@ -3,7 +3,6 @@
 // names must catch it there, and must be clean without it. Exit status 1 if one is not caught.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/error.h"
@@ -75,15 +74,15 @@ int check(const BugsOptions& o) {
 
 }  // namespace
 
-void add_bugs(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("bugs", "The bug library");
-  verb->require_subcommand(1);
-  CLI::App* sub = verb->add_subcommand("check", "every injected defect must be caught");
+void add_bugs(const VerbOptions& command, Action& action) {
+  const VerbOptions bugs = command.verb("bugs", "The bug library");
+  bugs.needs_verb();
+  const VerbOptions verb = bugs.verb("check", "every injected defect must be caught");
   auto o = std::make_shared<BugsOptions>();
-  sub->add_option("ID", o->ids, "defects; none: all");
-  add_number(*sub, "--jobs", o->jobs, 1, 1024, "worker processes")->default_str(std::to_string(o->jobs));
-  add_common(*sub, o->common, "model.KEY=V or policy.KEY=V");
-  sub->callback([o, &action] { action = [o] { return check(*o); }; });
+  verb.arguments("ID", o->ids, "defects; none: all");
+  verb.number("--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
+  add_common(verb, o->common, "model.KEY=V or policy.KEY=V");
+  verb.parsed([o, &action] { action = [o] { return check(*o); }; });
 }
 
 }  // namespace pmusim::cli

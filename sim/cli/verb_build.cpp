@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // pmusim build CASE --out IMAGE.elf: a case as a bootable image, for any machine or monitor that boots
 // Multiboot.
-#include <fmt/format.h>
-
-#include <CLI/CLI.hpp>
 #include <filesystem>
+#include <memory>
 
 #include "base/data.h"
 #include "base/error.h"
@@ -36,12 +34,12 @@ int build(const std::string& name, const std::string& out) {
 
 }  // namespace
 
-void add_build(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("build", "Compile a case to a bootable image");
+void add_build(const VerbOptions& command, Action& action) {
+  const VerbOptions verb = command.verb("build", "Compile a case to a bootable image");
   auto name = std::make_shared<std::string>(), out = std::make_shared<std::string>();
-  add_text(*verb, "CASE", *name, "a case's id or file", "id or file of a case")->required();
-  add_text(*verb, "--out", *out, "a path", "image to write")->required();
-  verb->callback([=, &action] { action = [=] { return build(*name, *out); }; });
+  verb.text("CASE", *name, "a case's id or file", "id or file of a case").required();
+  verb.text("--out", *out, "a path", "image to write").required();
+  verb.parsed([=, &action] { action = [=] { return build(*name, *out); }; });
 }
 
 }  // namespace pmusim::cli

@@ -3,7 +3,6 @@
 // output after a text report, on standard error where standard output holds a report for programs.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "base/interrupt.h"
@@ -58,42 +57,34 @@ int conform(const ConformOptions& o) {
 
 }  // namespace
 
-void add_conform(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("conform", "Run the conformance suite");
+void add_conform(const VerbOptions& command, Action& action) {
+  const VerbOptions verb = command.verb("conform", "Run the conformance suite");
   auto o = std::make_shared<ConformOptions>();
-  // The first to be applied.
-  verb->add_option_function<std::string>(
-          "--config", [o](const std::string& path) { read_config(path, *o); },
-          "repeat the run of that config.json; options beside it win over the file")
-      ->type_name("FILE");
-  add_text(*verb, "GLOB", o->pattern, "ids of cases, or a file or folder of cases",
-           "ids of cases ('overflow*'), or a file or folder of cases");
-  verb->add_option("--model", o->models, "models, or 'all'")->allow_extra_args(false);
-  verb->add_option("--policy", o->policies, "policies, 'bare-metal', or 'all'")->allow_extra_args(false);
-  verb->add_option("--target", o->target, "sim, or kvm: this machine's /dev/kvm")->capture_default_str();
-  verb->add_option("--cpuid", o->cpuids,
-                   "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
-                   "each with ,-FEATURE for what it lacks (see 'pmusim list features')")
-      ->allow_extra_args(false)
-      ->default_str("default");
-  verb->add_option("--kernel", o->kernels, "kernel releases of the host")
-      ->allow_extra_args(false)
-      ->default_str("7.2");
-  add_text(*verb, "--bug", o->bug, "the id of a defect", "inject a defect of the bug library");
-  add_number(*verb, "--jobs", o->jobs, 1, 1024, "worker processes")->default_str(std::to_string(o->jobs));
-  verb->add_option("--format", o->format, "text, json, junit or ktap")->capture_default_str();
-  add_text(*verb, "--out", o->out, "a path", "folder for config.json and all reports");
-  add_number(*verb, "--max-cycles", o->max_cycles, 1, kMostCycles, "end a case after so many cycles");
-  add_number(*verb, "--max-seconds", o->max_seconds, 1, kMostSeconds, "end a case after so much wall time");
-  verb->add_flag("--explain", o->explain, "show the guest's code beside each failure")
-      ->disable_flag_override();
-  add_text(*verb, "--timing", o->timing, "a timing",
-           "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
-      ->default_str("interval");
-  verb->add_flag("--step", o->step, "one instruction at a time")->disable_flag_override();
-  add_common(*verb, o->common, "model.KEY=V or policy.KEY=V");
-  verb->callback([verb, o, &action] {
-    const ConfigFolder folder(*verb, o->folder);
+  verb.config([o](const std::string& path) { read_config(path, *o); });
+  verb.text("GLOB", o->pattern, "ids of cases, or a file or folder of cases",
+            "ids of cases ('overflow*'), or a file or folder of cases");
+  verb.list("--model", o->models, "models, or 'all'");
+  verb.list("--policy", o->policies, "policies, 'bare-metal', or 'all'");
+  verb.word("--target", o->target, "sim, or kvm: this machine's /dev/kvm");
+  verb.list("--cpuid", o->cpuids,
+            "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
+            "each with ,-FEATURE for what it lacks (see 'pmusim list features')")
+      .shown_default("default");
+  verb.list("--kernel", o->kernels, "kernel releases of the host").shown_default("7.2");
+  verb.text("--bug", o->bug, "the id of a defect", "inject a defect of the bug library");
+  verb.number("--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
+  verb.word("--format", o->format, "text, json, junit or ktap");
+  verb.text("--out", o->out, "a path", "folder for config.json and all reports");
+  verb.number("--max-cycles", o->max_cycles, 1, kMostCycles, "end a case after so many cycles");
+  verb.number("--max-seconds", o->max_seconds, 1, kMostSeconds, "end a case after so much wall time");
+  verb.flag("--explain", o->explain, "show the guest's code beside each failure");
+  verb.text("--timing", o->timing, "a timing",
+            "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
+      .shown_default("interval");
+  verb.flag("--step", o->step, "one instruction at a time");
+  add_common(verb, o->common, "model.KEY=V or policy.KEY=V");
+  verb.parsed([verb, o, &action] {
+    const ConfigFolder folder(verb, o->folder);
     if (std::filesystem::exists(o->pattern)) folder.path("GLOB", o->pattern);
     folder.names("--model", o->models);
     folder.names("--policy", o->policies);

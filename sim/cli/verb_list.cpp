@@ -3,7 +3,6 @@
 // verbs accept as names. With --json one array of objects, each with an "id".
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/data.h"
@@ -156,19 +155,17 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
 
 }  // namespace
 
-void add_list(CLI::App& app, Action& action) {
-  CLI::App* verb =
-      app.add_subcommand("list", "List models, policies, events, features, cases, bugs or experiments");
+void add_list(const VerbOptions& command, Action& action) {
+  const VerbOptions verb =
+      command.verb("list", "List models, policies, events, features, cases, bugs or experiments");
   auto what = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   auto model_lists = std::make_shared<std::vector<std::string>>();
-  verb->add_option("WHAT", *what,
-                   "models, policies, events, features (of --cpuid), cases, bugs or experiments")
-      ->required();
-  verb->add_option("--model", *model_lists,
-                   "events of these models, policies that they refuse; default: all");
-  verb->add_flag("--json", *as_json, "print one JSON array of objects")->disable_flag_override();
-  verb->callback([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });
+  verb.word("WHAT", *what, "models, policies, events, features (of --cpuid), cases, bugs or experiments")
+      .required();
+  verb.arguments("--model", *model_lists, "events of these models, policies that they refuse; default: all");
+  verb.flag("--json", *as_json, "print one JSON array of objects");
+  verb.parsed([=, &action] { action = [=] { return list(*what, *model_lists, *as_json); }; });
 }
 
 }  // namespace pmusim::cli

@@ -6,11 +6,9 @@
 // 128 + signal if the user ended it.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -196,6 +194,9 @@ PolicyResult run_policy(Target& target, const RunConfig& c, const Prepared& p, s
   return result;
 }
 
+// The first character of a worker's line says what follows: why it did not run, or what was seen.
+constexpr char kUnmet = '-', kSeen = '+';
+
 std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   if (p.policies.size() == 1) {
     const std::unique_ptr<Target> target = make_simulator(static_cast<unsigned>(c.cpus));
@@ -211,12 +212,12 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   const auto work = [&](std::size_t index) {
     if (!target) target = make_simulator(static_cast<unsigned>(c.cpus));
     const PolicyResult r = run_policy(*target, c, p, index, {});
-    return nlohmann::json({{"unmet", r.unmet}, {"seen", to_json(r.seen)}}).dump();
+    return r.unmet.empty() ? kSeen + to_line(r.seen) : kUnmet + r.unmet;
   };
   const auto died = [](std::size_t, const std::string& reason) {
     Observation seen;
     seen.stopped = reason;
-    return nlohmann::json({{"unmet", ""}, {"seen", to_json(seen)}}).dump();
+    return kSeen + to_line(seen);
   };
   std::vector<PolicyResult> results;
   Progress progress(c.common, "policies");
@@ -227,8 +228,11 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
       results.push_back({p.policies[i], "interrupted", {}});
       continue;
     }
-    const nlohmann::json line = nlohmann::json::parse(lines[i]);
-    results.push_back({p.policies[i], line.at("unmet"), observation_from_json(line.at("seen"))});
+    const std::string text = lines[i].substr(1);
+    if (lines[i][0] == kUnmet)
+      results.push_back({p.policies[i], text, {}});
+    else
+      results.push_back({p.policies[i], "", observation_from_line(text)});
   }
   return results;
 }
@@ -293,58 +297,41 @@ int run(RunConfig& c) {
 
 }  // namespace
 
-void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std::string>>& guest_arguments) {
-  CLI::App* verb = app.add_subcommand("run", "Boot an image on bare metal or under policies");
+void add_run(const VerbOptions& command, Action& action,
+             const std::optional<std::vector<std::string>>& guest_arguments) {
+  const VerbOptions verb = command.verb("run", "Boot an image on bare metal or under policies");
   auto c = std::make_shared<RunConfig>();
-  // The first to be applied.
-  verb->add_option_function<std::string>(
-          "--config", [c](const std::string& path) { read_config(path, *c); },
-          "repeat the run of that config.json; options beside it win over the file")
-      ->type_name("FILE");
-  add_text(*verb, "IMAGE", c->image, "a path",
-           "image: ELF with a Multiboot header or PVH note, or a flat binary");
-  verb->add_option("--module", c->modules,
-                   "file for the guest (initial RAM disk, environment); may be repeated")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  add_text(*verb, "--load-address", c->load_address, "an address",
-           "IMAGE is a flat binary, loaded and entered there");
-  verb->add_option("--entry-mode", c->entry_mode,
-                   "CPU mode at a flat binary's entry: protected (32 bit) or real")
-      ->capture_default_str();
-  verb->add_option("--model", c->models, "CPU model (one; required)")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  verb->add_option("--policy", c->policies,
-                   "policies, 'bare-metal', or 'all': bare metal and the three presets (required)")
-      ->allow_extra_args(false);
-  verb->add_option("--timing", c->timing,
-                   "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
-      ->capture_default_str();
-  add_number(*verb, "--cpus", c->cpus, 1, 64, "processors")->default_str("1");
-  verb->add_option("--memory", c->memory, "RAM of the machine or VM")->capture_default_str();
-  verb->add_option("--cpuid", c->cpuid,
-                   "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
-                   "with ,-FEATURE for what it lacks: kvm,-x2apic (see 'pmusim list features')")
-      ->capture_default_str();
-  verb->add_option("--kernel", c->kernel, "kernel release of the host")->capture_default_str();
-  add_text(*verb, "--scenario", c->scenario, "a path", "what the host does (JSON)");
-  verb->add_flag("--step", c->step, "one instruction at a time")->disable_flag_override();
-  verb->add_option("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr")
-      ->allow_extra_args(false);
-  add_text(*verb, "--record", c->record, "a path",
-           "write events to FILE.jsonl; of several policies, to FILE.POLICY.jsonl each");
-  verb->add_option("--record-events", c->record_events,
-                   "only these, by the groups of --log; default: every event")
-      ->allow_extra_args(false);
-  add_number(*verb, "--max-cycles", c->max_cycles, 1, kMostCycles, "end after so many cycles");
-  add_number(*verb, "--max-seconds", c->max_seconds, 1, kMostSeconds, "end after so much wall time");
-  add_text(*verb, "--out", c->out, "a path", "folder for config.json and stats.json");
-  add_common(*verb, c->common, "model.KEY=V, policy.KEY=V or scenario.KEY=V");
-  verb->footer(kFooter);
-  verb->callback([verb, c, &action, &guest_arguments] {
+  verb.config([c](const std::string& path) { read_config(path, *c); });
+  verb.text("IMAGE", c->image, "a path", "image: ELF with a Multiboot header or PVH note, or a flat binary");
+  verb.paths("--module", c->modules, "file for the guest (initial RAM disk, environment); may be repeated");
+  verb.text("--load-address", c->load_address, "an address",
+            "IMAGE is a flat binary, loaded and entered there");
+  verb.word("--entry-mode", c->entry_mode, "CPU mode at a flat binary's entry: protected (32 bit) or real");
+  verb.one_of_list("--model", c->models, "CPU model (one; required)");
+  verb.list("--policy", c->policies,
+            "policies, 'bare-metal', or 'all': bare metal and the three presets (required)");
+  verb.word("--timing", c->timing,
+            "interval: pipeline, caches, TLBs, predictor; or functional: the width alone");
+  verb.number("--cpus", c->cpus, 1, 64, "processors").shown_default("1");
+  verb.word("--memory", c->memory, "RAM of the machine or VM");
+  verb.word("--cpuid", c->cpuid,
+            "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
+            "with ,-FEATURE for what it lacks: kvm,-x2apic (see 'pmusim list features')");
+  verb.word("--kernel", c->kernel, "kernel release of the host");
+  verb.text("--scenario", c->scenario, "a path", "what the host does (JSON)");
+  verb.flag("--step", c->step, "one instruction at a time");
+  verb.list("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr");
+  verb.text("--record", c->record, "a path",
+            "write events to FILE.jsonl; of several policies, to FILE.POLICY.jsonl each");
+  verb.list("--record-events", c->record_events, "only these, by the groups of --log; default: every event");
+  verb.number("--max-cycles", c->max_cycles, 1, kMostCycles, "end after so many cycles");
+  verb.number("--max-seconds", c->max_seconds, 1, kMostSeconds, "end after so much wall time");
+  verb.text("--out", c->out, "a path", "folder for config.json and stats.json");
+  add_common(verb, c->common, "model.KEY=V, policy.KEY=V or scenario.KEY=V");
+  verb.footer(kFooter);
+  verb.parsed([verb, c, &action, &guest_arguments] {
     if (guest_arguments) c->arguments = *guest_arguments;
-    const ConfigFolder folder(*verb, c->folder);
+    const ConfigFolder folder(verb, c->folder);
     folder.path("IMAGE", c->image);
     folder.paths("--module", c->modules);
     folder.names("--model", c->models);

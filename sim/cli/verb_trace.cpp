@@ -2,7 +2,7 @@
 // pmusim trace view|validate FILE...: prints recordings as text, or checks them.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <memory>
 
 #include "base/error.h"
 #include "cli/verbs.h"
@@ -32,14 +32,14 @@ int validate(const std::vector<std::string>& files) {
 
 }  // namespace
 
-void add_trace(CLI::App& app, Action& action) {
-  CLI::App* verb = app.add_subcommand("trace", "Print or check recordings (.jsonl)");
-  verb->require_subcommand(1);
+void add_trace(const VerbOptions& command, Action& action) {
+  const VerbOptions trace = command.verb("trace", "Print or check recordings (.jsonl)");
+  trace.needs_verb();
   auto files = std::make_shared<std::vector<std::string>>();
   const auto add = [&](const char* name, const char* help, int (*work)(const std::vector<std::string>&)) {
-    CLI::App* sub = verb->add_subcommand(name, help);
-    sub->add_option("FILE", *files, "recordings")->required();
-    sub->callback([files, &action, work] {
+    const VerbOptions verb = trace.verb(name, help);
+    verb.arguments("FILE", *files, "recordings").required();
+    verb.parsed([files, &action, work] {
       for (const std::string& file : *files)
         if (file.empty()) throw InputError("FILE", "", "an empty text", "the path of a recording");
       action = [files, work] { return work(*files); };

@@ -9,22 +9,19 @@
 #include <string>
 #include <vector>
 
-#include "base/types.h"
-
-namespace CLI {
-class App;
-}
+#include "cli/verb_options.h"
 
 namespace pmusim::cli {
 
 using Action = std::function<int()>;
 
-void add_list(CLI::App& app, Action& action);
+void add_list(const VerbOptions& command, Action& action);
 // guest_arguments: what stood after "--"; nothing if there was no "--".
-void add_run(CLI::App& app, Action& action, const std::optional<std::vector<std::string>>& guest_arguments);
-void add_conform(CLI::App& app, Action& action);
-void add_build(CLI::App& app, Action& action);
-void add_bugs(CLI::App& app, Action& action);
-void add_trace(CLI::App& app, Action& action);
+void add_run(const VerbOptions& command, Action& action,
+             const std::optional<std::vector<std::string>>& guest_arguments);
+void add_conform(const VerbOptions& command, Action& action);
+void add_build(const VerbOptions& command, Action& action);
+void add_bugs(const VerbOptions& command, Action& action);
+void add_trace(const VerbOptions& command, Action& action);
 
 }  // namespace pmusim::cli

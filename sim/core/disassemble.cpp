@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "core/core.h"
+#include "core/core_impl.h"
 
 namespace pmusim::core {
 
@@ -19,6 +19,7 @@ std::string Core::disassemble(u64 rip, unsigned instructions, const char* mark) 
                    code64   ? ZYDIS_STACK_WIDTH_64
                    : code32 ? ZYDIS_STACK_WIDTH_32
                             : ZYDIS_STACK_WIDTH_16);
+  ZydisDecoderEnableMode(&decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, impl_->config.amd);
   ZydisFormatter formatter;
   ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
   std::string text;

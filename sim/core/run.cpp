@@ -344,7 +344,10 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
 // The current instruction did not complete: those before it retire and RIP is at it, or where it went to.
 void Core::Impl::abandon() {
   waiting_.seen = 0;
-  abandon_repeated(*x.s);
+  if (x.op && x.op->flags & kOpRepeat)
+    abandon_repeated(*x.s);
+  else
+    leave_repeated(*x.s);
   if (x.op) {
     commit();
     if (block_ && !block_->repeat && x.op != block_->ops.data())

@@ -93,8 +93,9 @@ void begin_repeated(Executor& x, const MicroOp& op) {
     u64& r = x.s->gpr[__builtin_ctzll(left)];
     r = static_cast<u32>(r);
   }
-  if (static_cast<Repeat>(op.aux) >= Repeat::Repe && !x.config->amd && !x.s->repeat_flags)
-    x.s->repeat_flags = x.s->rflags;
+  if (x.config->amd || static_cast<Repeat>(op.aux) < Repeat::Repe) return;
+  const bool goes_on = x.s->repeat_flags && x.s->rflags & kRF;  // the run loop sets RF between iterations
+  if (!goes_on) x.s->repeat_flags = x.s->rflags;
 }
 
 void abandon_repeated(CpuState& s) {

@@ -4,7 +4,6 @@
 #include "hypervisor/policy.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/data.h"
 #include "base/json.h"

@@ -75,6 +75,7 @@ VmExit Cpu::enter_guest(ControlBlock& block) {
   }
   core_->account_time();
   stop_monitoring();
+  block.guest_state().repeat_flags = 0;  // an instruction goes on with the flags that are loaded
   core_->set_state(&block.guest_state());
   core_->set_world(World::Guest, &block.second_stage(), &block, block.tag());
   guest_tsc_offset_ = block.tsc_offset();
@@ -91,7 +92,6 @@ VmExit Cpu::enter_guest(ControlBlock& block) {
   core_->account_time();
   pmu_->sync();
   if (block.guest_state().waiting()) end_wait();
-  block.guest_state().repeat_flags = 0;  // an instruction goes on with the flags that the exit saved
   stop_monitoring();
   guest_tsc_offset_ = 0;
   vcpu_ = -1;

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace pmusim::trace {
 namespace {
@@ -51,7 +51,7 @@ const Shape& shape_named(const JsonView& name) {
 }
 
 std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return json_string(text, true);
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "base/bits.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "trace/event_json.h"
 
 namespace pmusim::trace {
@@ -54,8 +54,7 @@ Recorder::Recorder(const std::string& path, const std::vector<std::pair<std::str
     : path_(path), file_(std::fopen(path.c_str(), "wb")) {
   if (!file_) throw InputError(path, "", std::strerror(errno), "a file that can be written");
   std::string first = R"({"event":"meta","schema":)" + std::to_string(kSchemaVersion);
-  for (const auto& [key, value] : meta)
-    first += "," + nlohmann::json(key).dump() + ":" + nlohmann::json(value).dump();
+  for (const auto& [key, value] : meta) first += "," + json_string(key) + ":" + json_string(value);
   line(first + "}");
   if (groups.empty()) return;
   kinds_ = kind_bit(EventKind::Gap);

@@ -170,7 +170,7 @@ TEST_CASE("FCOMI with an unmasked invalid operation sets the flags to unordered"
   CHECK((p.s.rflags & kArithmeticFlags) == (kZF | kPFlag | kCF));
 }
 
-// SDM Vol. 2, "CVTPI2PS", has the transition; observed on CPUs of both vendors.
+// SDM Vol. 2, "CVTPI2PS", has the transition; observed otherwise on Intel, and APM Vol. 5 has none.
 TEST_CASE("CVTPI2PS from memory leaves the x87 state as it is") {
   UserProgram p;
   p.s.cr4 |= kCr4Osfxsr;

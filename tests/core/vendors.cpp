@@ -28,28 +28,46 @@ struct On : P {
 };
 using InCompat = CompatProgram;
 
+// Of IRET; far RET takes the first two.
+void put_frame(Machine& m, u64 at, u64 rip, u16 cs, u64 flags, u64 rsp, u16 ss) {
+  const u64 frame[] = {rip, cs, flags, rsp, ss};
+  for (unsigned n = 0; n < 5; ++n) m.put(at + 8 * n, frame[n]);
+}
+
 }  // namespace
 
 TEST_CASE("an x87 store that an unmasked exception keeps from storing faults for its operand on AMD alone") {
   for (const bool amd : {false, true}) {
-    On p(amd);
-    p.s.fpu.control = kFcwInit & ~kFpInvalid;
-    p.s.fpu.tags = 0;  // a stack underflow
-    p.s.gpr[RBX] = kAbsent;
-    CHECK(p.vector_of({0xd9, 0x13}) == (amd ? int{kPF} : -1));  // fst dword [rbx]
-    CHECK(bool(p.s.fpu.status & kFswSummary) == !amd);
+    // fst dword, fst qword, fstp tbyte, fbstp, fist word, fistp qword [rbx]
+    for (const std::vector<u8>& store : {std::vector<u8>{0xd9, 0x13},
+                                         {0xdd, 0x13},
+                                         {0xdb, 0x3b},
+                                         {0xdf, 0x33},
+                                         {0xdf, 0x13},
+                                         {0xdf, 0x3b}}) {
+      On p(amd);
+      p.s.fpu.control = kFcwInit & ~kFpInvalid;
+      p.s.fpu.tags = 0;  // a stack underflow
+      p.s.gpr[RBX] = kAbsent;
+      CHECK(p.vector_of(store) == (amd ? int{kPF} : -1));
+      CHECK(bool(p.s.fpu.status & kFswSummary) == !amd);
+    }
   }
 }
 TEST_CASE("an x87 store of 10 bytes that faults in its last two has stored the first eight on Intel") {
   for (const bool amd : {false, true}) {
-    On p(amd);
-    p.s.fpu.tags = 1;
-    p.s.fpu.r[0] = {0x8877665544332211, 0x4000};
-    p.s.gpr[RBX] = kPageEnd - 8;
-    CHECK(p.vector_of({0xdb, 0x3b}) == kPF);  // fstp tbyte [rbx]
-    CHECK(p.s.cr2 == kPageEnd);
-    CHECK(p.get(kPageEnd - 8) == (amd ? 0 : 0x8877665544332211));
-    CHECK(p.s.fpu.tags == 1);
+    for (const std::vector<u8>& store :
+         {std::vector<u8>{0xdb, 0x3b}, {0xdf, 0x33}}) {  // fstp tbyte, fbstp [rbx]
+      On p(amd);
+      p.s.fpu.control = kFcwInit;
+      p.s.fpu.tags = 1;
+      p.s.fpu.r[0] = {u64{1} << 63, 0x3fff};  // 1
+      p.s.gpr[RBX] = kPageEnd - 8;
+      CHECK(p.vector_of(store) == kPF);
+      CHECK(p.s.cr2 == kPageEnd);
+      CHECK(bool(p.get(kPageEnd - 8)) == !amd);
+      CHECK(p.s.fpu.tags == 1);
+    }
   }
 }
 
@@ -64,15 +82,18 @@ TEST_CASE("an MMX store that faults has set TOP to 0 on Intel, and left the tags
     CHECK(p.s.fpu.tags == 0x11);
   }
 }
+// AMD's side is not observed.
 TEST_CASE("a conversion to MMX that ends in a SIMD exception has made the transition on Intel") {
-  On p(false);
-  p.s.cr4 |= kCr4Osxmmexcpt;
-  p.s.fpu.mxcsr = kMxcsrReset & ~(kFpInvalid << kMxcsrMaskShift);
-  p.s.fpu.xmm[0][0] = 0x7f8000007f800000;  // infinities
-  p.s.fpu.set_top(5);
-  CHECK(p.vector_of({0x0f, 0x2d, 0xc0}) == kXM);  // cvtps2pi mm0, xmm0
-  CHECK(p.s.fpu.top() == 0);
-  CHECK(p.s.fpu.tags == 0xff);
+  for (const bool amd : {false, true}) {
+    On p(amd);
+    p.s.cr4 |= kCr4Osxmmexcpt;
+    p.s.fpu.mxcsr = kMxcsrReset & ~(kFpInvalid << kMxcsrMaskShift);
+    p.s.fpu.xmm[0][0] = 0x7f8000007f800000;  // infinities
+    p.s.fpu.set_top(5);
+    CHECK(p.vector_of({0x0f, 0x2d, 0xc0}) == kXM);  // cvtps2pi mm0, xmm0
+    CHECK(p.s.fpu.top() == (amd ? 5 : 0));
+    CHECK(p.s.fpu.tags == 0xff);
+  }
 }
 
 TEST_CASE("a selector pushed in 32-bit code is written as 16 bits on Intel and as 32 on AMD") {
@@ -105,11 +126,23 @@ TEST_CASE("with REX.W a far pointer has a 64-bit offset on Intel and a 32-bit on
 }
 TEST_CASE("a 64-bit offset into 32-bit code is cut on Intel and beyond the limit on AMD") {
   for (const bool amd : {false, true}) {
-    On p(amd);
-    p.put(Machine::kStack, 0x12'0010'2000);
-    p.put(Machine::kStack + 8, kUserCode32 | 3);
-    CHECK(p.vector_of({0x48, 0xcb}) == (amd ? int{kGP} : -1));  // retf
-    if (!amd) CHECK(p.s.rip == 0x102000);
+    constexpr u64 offset = 0x12'0010'2000;
+    On ret(amd);
+    put_frame(ret, Machine::kStack, offset, kUserCode32 | 3, kFixed1, Machine::kStack, kUserData | 3);
+    CHECK(ret.vector_of({0x48, 0xcb}) == (amd ? int{kGP} : -1));
+    if (!amd) CHECK(ret.s.rip == 0x102000);
+    On iret(amd);
+    put_frame(iret, Machine::kStack, offset, kUserCode32 | 3, kFixed1, Machine::kStack, kUserData | 3);
+    CHECK(iret.vector_of({0x48, 0xcf}) == (amd ? int{kGP} : -1));
+    if (!amd) CHECK(iret.s.rip == 0x102000);
+  }
+  for (const u8 modrm : {0x2b, 0x1b}) {  // jmp, call far [rbx], with a 64-bit offset on Intel alone
+    On p(false);
+    p.put(Program::kDataAt, 0x12'0010'2000);
+    p.put(Program::kDataAt + 8, kUserCode32 | 3);
+    p.s.gpr[RBX] = Program::kDataAt;
+    CHECK(p.vector_of({0x48, 0xff, modrm}) == -1);
+    CHECK(p.s.rip == 0x102000);
   }
 }
 
@@ -148,7 +181,29 @@ TEST_CASE("a repeated comparison that faults pushes the flags from before it on 
     CHECK(p.vector_of({0xf2, 0xae}, 100) == kPF);  // repne scasb
     CHECK(p.flags_pushed() == (amd ? kCompared : kBefore));
     CHECK(p.s.gpr[RCX] == 6);
+    Scan equal(amd);
+    equal.put(kPageEnd - 3, 0xffffff, 3);
+    equal.s.rflags &= ~kZF;
+    CHECK(equal.vector_of({0xf3, 0xae}, 100) == kPF);  // repe scasb
+    CHECK(equal.flags_pushed() == (amd ? kZF | kPFlag : kCF | kOFlag));
+    Scan both(amd);
+    both.s.gpr[RSI] = Program::kDataAt;
+    CHECK(both.vector_of({0xf2, 0xa6}, 100) == kPF);                           // repne cmpsb
+    CHECK(both.flags_pushed() == (amd ? kCF | kAF | kSF | kPFlag : kBefore));  // 0 - 0x01
   }
+}
+TEST_CASE(
+    "a fault of another instruction leaves the flags, though a repeated comparison was cut short before") {
+  Scan p(false);
+  p.code({0xf2, 0xae});
+  p.start();
+  p.run(2);
+  p.code({0x0f, 0x0b});  // another CPU has written ud2 there
+  p.core.code_written(0);
+  p.start();
+  p.run(1);
+  CHECK(p.s.rip == kHandler + kUD * 16);
+  CHECK((p.frame(2) & kArithmeticFlags) == kSF);  // 0xff - 0x02
 }
 TEST_CASE(
     "a repeated comparison pushes the same flags in a fault when it was executed an iteration at a time") {
@@ -219,15 +274,6 @@ TEST_CASE("BOUND below its lower bound does not look at the upper one on Intel")
   }
 }
 
-namespace {
-
-void put_frame(Machine& m, u64 at, u64 rip, u16 cs, u64 flags, u64 rsp, u16 ss) {
-  const u64 frame[] = {rip, cs, flags, rsp, ss};
-  for (unsigned n = 0; n < 5; ++n) m.put(at + 8 * n, frame[n]);
-}
-
-}  // namespace
-
 TEST_CASE("the AC flag that IRET pops checks what it pops next on Intel") {
   for (const bool amd : {false, true}) {
     On p(amd);
@@ -285,9 +331,25 @@ TEST_CASE("an operand-size prefix before a near branch of 64-bit code makes it a
     ret.vector_of({0x66, 0xc3});
     CHECK(ret.s.gpr[RSP] == Machine::kStack + (amd ? 2 : 8));
     CHECK(ret.s.rip == (amd ? 0x2000 : 0x102000));
-    On taken(amd);
-    taken.vector_of({0x66, 0xeb, 0x10});
-    CHECK(taken.s.rip == (amd ? 0x13 : Program::kCode + 3 + 0x10));
+    // jmp, jz, loop, jrcxz
+    for (const std::vector<u8>& shorts :
+         {std::vector<u8>{0x66, 0xeb, 0x10}, {0x66, 0x74, 0x10}, {0x66, 0xe2, 0x10}, {0x66, 0xe3, 0x10}}) {
+      On taken(amd);
+      taken.s.gpr[RCX] = shorts[1] == 0xe2 ? 2 : 0;
+      taken.s.rflags |= kZF;
+      taken.vector_of(shorts);
+      CHECK(taken.s.rip == (amd ? 0x13 : Program::kCode + 3 + 0x10));
+    }
+    for (const u8 modrm : {0xe3, 0xd3}) {  // jmp rbx, call rbx
+      On indirect(amd);
+      indirect.s.gpr[RBX] = 0x102000;
+      indirect.vector_of({0x66, 0xff, modrm});
+      CHECK(indirect.s.rip == (amd ? 0x2000 : 0x102000));
+      On wide(amd);
+      wide.s.gpr[RBX] = 0x102000;
+      wide.vector_of({0x66, 0x48, 0xff, modrm});  // REX.W wins
+      CHECK(wide.s.rip == 0x102000);
+    }
   }
 }
 

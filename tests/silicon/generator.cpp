@@ -196,7 +196,6 @@ bool Generator::state(const Form& form, const Instruction& i, Input& to) {
                                                margin + std::max(margin, a.size), writes(*a.operand));
   }
   if (!acceptable(form, i, s)) return false;
-  if (splits_lock(form) && !split_locks_.take()) return false;
 
   for (Patch& p : to.patches) p.size = 0;
   for (unsigned k = 0, used = 0; k < count_ && used < 2; ++k) {
@@ -220,12 +219,12 @@ bool Generator::state(const Form& form, const Instruction& i, Input& to) {
     }
   }
   if (form.uses_fx) values_.fx(s.fx);
-  // From memory it touches no x87 state on AMD (APM Vol. 5), and makes the transition to MMX state on Intel.
+  // From memory it touches no x87 state: observed on Intel, on AMD by APM Vol. 5 alone.
   if (host_is_amd() && form.mnemonic == ZYDIS_MNEMONIC_CVTPI2PS && count_) {
     s.fx.fsw &= 0x4700;
     s.fx.ftw = 0xff;
   }
-  return true;
+  return !splits_lock(form) || split_locks_.take();
 }
 
 }  // namespace pmusim::silicon

@@ -12,6 +12,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstring>
@@ -174,12 +175,14 @@ void HostCpu::start() {
 // and over, so that its own time says nothing.
 std::string HostCpu::wait() {
   constexpr int kPatience = 120'000;  // milliseconds
-  for (unsigned seen = ~0u;;) {
+  for (unsigned seen = *progress_;;) {
     pollfd answer{answers_, POLLIN, 0};
-    if (poll(&answer, 1, kPatience) != 0) break;
-    if (*progress_ == seen) {
+    const int ready = poll(&answer, 1, kPatience);
+    if (ready > 0) break;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0 || *progress_ == seen) {
       kill(pid_, SIGKILL);
-      break;
+      return end_of_child();
     }
     seen = *progress_;
   }

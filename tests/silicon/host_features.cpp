@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The features of this host that forms need.
+#include "arch/host_cpu.h"
 #include "form.h"
 
 #if defined(__x86_64__)
@@ -18,12 +19,8 @@ bool has_fsgsbase() {
 #endif
 
 bool host_is_amd() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_is("amd");
-#else
-  return false;
-#endif
+  static const bool amd = host_vendor() == "amd";
+  return amd;
 }
 
 const char* missing_on_host(const Form& form) {

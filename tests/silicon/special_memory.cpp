@@ -76,7 +76,9 @@ bool Generator::special_memory(const Form& form, const Instruction& i, Input& in
                            values_.selector()};
       // On Intel the popped AC is in force for what is popped after it. Linux takes #AC with AC clear for a
       // split lock, puts the process to sleep and tries again, forever: IRET then never ends.
-      if (form.mnemonic != ZYDIS_MNEMONIC_RET && flags & core::kACFlag && stack & (size - 1)) return false;
+      if (!host_is_amd() && form.mnemonic != ZYDIS_MNEMONIC_RET && flags & core::kACFlag &&
+          stack & (size - 1))
+        return false;
       bool all = true;
       for (unsigned n = 0; n < 5; ++n) all &= put(stack + n * size, frame[n], size);
       return all;

@@ -8,7 +8,8 @@
 
 namespace pmusim::silicon {
 
-// Nanoseconds that one takes on this host, the least of a few; kRefused where the process gets a signal.
+// Nanoseconds that one takes on this host, the most of three that are far enough apart; kRefused where the
+// process gets a signal.
 inline constexpr u64 kRefused = ~u64{0};
 u64 split_lock_cost();
 

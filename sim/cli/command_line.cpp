@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pmusim command: parses the command line, runs one verb and maps errors to exit statuses.
+// Parses the command line, runs one verb and maps errors to exit statuses.
 //   0 good   1 a check failed   2 wrong use, wrong input or output that cannot be written   3 an internal
 //   error 130, 143: ended by SIGINT (Ctrl-C), SIGTERM
 #include <fmt/format.h>
@@ -7,11 +7,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <system_error>
-#include <systemc>
 
 #include "base/error.h"
+#include "cli/command_line.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 
@@ -63,12 +62,13 @@ int parse_and_run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("pmusim ") + PMUSIM_VERSION);
   app.require_subcommand(1);
   Action action;
-  add_list(app, action);
-  add_run(app, action, guest_arguments);
-  add_conform(app, action);
-  add_build(app, action);
-  add_bugs(app, action);
-  add_trace(app, action);
+  const VerbOptions command(app);
+  add_list(command, action);
+  add_run(command, action, guest_arguments);
+  add_conform(command, action);
+  add_build(command, action);
+  add_bugs(command, action);
+  add_trace(command, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {
@@ -111,7 +111,9 @@ int parse_and_run(int argc, char** argv) {
   return action();
 }
 
-int guarded(int argc, char** argv) {
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
   try {
     const int status = parse_and_run(argc, argv);
     flush_output();  // the status holds only if all that was printed is written
@@ -131,15 +133,4 @@ int guarded(int argc, char** argv) {
   }
 }
 
-}  // namespace
 }  // namespace pmusim::cli
-
-extern "C" int sc_main(int argc, char** argv) {
-  return pmusim::cli::guarded(argc, argv);
-}
-
-// SystemC's library has a main() too, which prints a banner before sc_main() could forbid it.
-int main(int argc, char** argv) {
-  ::setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
-  return sc_core::sc_elab_and_sim(argc, argv);
-}
