@@ -4,7 +4,7 @@
 
 #include "arch/msr.h"
 #include "base/bits.h"
-#include "core/task_switch.h"
+#include "core/system/task_switch.h"
 
 namespace pmusim::hv {
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/core.h"
+#include "core/run/core.h"
 
 namespace pmusim::hv {
 

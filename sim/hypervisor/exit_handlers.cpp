@@ -3,7 +3,7 @@
 // the emulated instruction into the vPMU (kvm_skip_emulated_instruction).
 #include <algorithm>
 
-#include "core/task_switch.h"
+#include "core/system/task_switch.h"
 #include "hypervisor/host_kernel.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"

@@ -2,7 +2,7 @@
 // Conversions between the simulator's architectural state and KVM's structs.
 #pragma once
 
-#include "core/state.h"
+#include "core/state/state.h"
 #include "hypervisor/kvm_api.h"
 
 namespace pmusim::hv {

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "core/ram.h"
+#include "core/memory/ram.h"
 
 namespace pmusim::hv {
 

@@ -5,7 +5,7 @@
 #include "arch/arch_capabilities.h"
 #include "arch/msr.h"
 #include "base/bits.h"
-#include "core/state_msr.h"
+#include "core/state/state_msr.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"
 #include "hypervisor/vpmu.h"

@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "base/bits.h"
-#include "core/state.h"
+#include "core/state/state.h"
 #include "hypervisor/audit.h"
 #include "hypervisor/host_perf.h"
 #include "hypervisor/vpmu_state.h"

@@ -3,7 +3,7 @@
 #include "hypervisor/vpmu_state.h"
 
 #include "base/bits.h"
-#include "core/state.h"
+#include "core/state/state.h"
 #include "hypervisor/emulated.h"
 #include "hypervisor/mediated.h"
 

@@ -2,7 +2,7 @@
 // Names of the operations that have a cost, as model files write them, and the table built from a model.
 #pragma once
 
-#include "core/timing.h"
+#include "core/timing/timing.h"
 #include "pmu/model.h"
 
 namespace pmusim::platform {

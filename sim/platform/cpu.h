@@ -17,7 +17,7 @@
 
 #include "base/event.h"
 #include "base/rng.h"
-#include "core/core.h"
+#include "core/run/core.h"
 #include "platform/cpu_fabric.h"
 #include "platform/local_apic.h"
 #include "platform/mtrr.h"

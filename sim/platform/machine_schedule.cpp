@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "core/outside_ram.h"
+#include "core/state/outside_ram.h"
 #include "platform/cpu_parts.h"
 #include "platform/machine.h"
 

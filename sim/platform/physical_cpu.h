@@ -7,9 +7,9 @@
 
 #include "arch/count.h"
 #include "arch/cpuid.h"
-#include "core/intercepts.h"
-#include "core/ram.h"
-#include "core/state.h"
+#include "core/state/intercepts.h"
+#include "core/memory/ram.h"
+#include "core/state/state.h"
 #include "pmu/model.h"
 
 namespace pmusim::platform {

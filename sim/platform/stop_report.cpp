@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "core/core.h"
+#include "core/run/core.h"
 
 namespace pmusim::platform {
 

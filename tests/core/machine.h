@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/exec.h"
+#include "core/system/exec.h"
 
 namespace pmusim::core::test {
 

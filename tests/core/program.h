@@ -4,7 +4,7 @@
 
 #include <initializer_list>
 
-#include "core/core.h"
+#include "core/run/core.h"
 #include "machine.h"
 
 namespace pmusim::core::test {

@@ -4,7 +4,7 @@
 // and the exit qualification of task switches; Vol. 2, IRET.
 #include <doctest/doctest.h>
 
-#include "core/task_switch.h"
+#include "core/system/task_switch.h"
 #include "machine.h"
 #include "program.h"
 

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "core/mmu.h"
+#include "core/memory/mmu.h"
 #include "machine.h"
 
 namespace pmusim::core::test {

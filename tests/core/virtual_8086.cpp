@@ -3,7 +3,7 @@
 // Expectations: SDM Vol. 2, IRET and INT n; Vol. 3, "8086 Emulation".
 #include <doctest/doctest.h>
 
-#include "core/task_switch.h"
+#include "core/system/task_switch.h"
 #include "program.h"
 
 namespace pmusim::core::test {

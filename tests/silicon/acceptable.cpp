@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/state.h"
+#include "core/state/state.h"
 #include "generator.h"
 #include "undefined.h"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/state/state.h"
 
 namespace pmusim::silicon {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "core/state.h"
+#include "core/state/state.h"
 #include "generator.h"
 #include "undefined.h"
 

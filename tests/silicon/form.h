@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "core/decode.h"
+#include "core/decode/decode.h"
 #include "encoding.h"
 #include "instruction.h"
 

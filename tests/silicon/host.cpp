@@ -19,7 +19,7 @@
 #include <new>
 #include <stdexcept>
 
-#include "core/state.h"
+#include "core/state/state.h"
 
 namespace pmusim::silicon {
 

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "arena.h"
-#include "core/core.h"
-#include "core/decode.h"
+#include "core/run/core.h"
+#include "core/decode/decode.h"
 
 namespace pmusim::silicon {
 

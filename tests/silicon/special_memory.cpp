@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "core/state.h"
+#include "core/state/state.h"
 #include "generator.h"
 
 namespace pmusim::silicon {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/state.h"
+#include "core/state/state.h"
 
 namespace pmusim::silicon {
 namespace {

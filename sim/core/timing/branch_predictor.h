@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "arch/count.h"
-#include "core/observer.h"
+#include "core/state/observer.h"
 #include "core/timing/config.h"
 #include "core/timing/state_words.h"
 
