@@ -13,7 +13,7 @@
 #include "conformance/target_observation.h"
 #include "hypervisor/kernel_release.h"
 #include "hypervisor/policy.h"
-#include "platform/boot.h"
+#include "platform/boot/boot.h"
 #include "pmu/model.h"
 
 namespace pmusim::hv {

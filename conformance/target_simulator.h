@@ -6,7 +6,7 @@
 
 #include "conformance/target.h"
 #include "conformance/target_cpuid.h"
-#include "platform/machine.h"
+#include "platform/machine/machine.h"
 
 namespace pmusim::hv {
 class AuditProbe;

@@ -10,7 +10,7 @@
 
 #include "base/bits.h"
 #include "hypervisor/vcpu_hooks.h"
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 

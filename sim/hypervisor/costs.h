@@ -6,7 +6,7 @@
 // not modelled.
 #pragma once
 
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 

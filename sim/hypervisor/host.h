@@ -9,7 +9,7 @@
 #include "base/event.h"
 #include "hypervisor/kernel_release.h"
 #include "hypervisor/policy.h"
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 

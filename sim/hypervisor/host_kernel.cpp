@@ -10,7 +10,7 @@
 #include "hypervisor/host_perf.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vpmu.h"
-#include "platform/local_apic.h"
+#include "platform/apic/local_apic.h"
 
 namespace pmusim::hv {
 

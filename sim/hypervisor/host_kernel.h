@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "hypervisor/costs.h"
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 

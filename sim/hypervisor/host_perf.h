@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 #include "pmu/model.h"
 
 namespace pmusim::hv {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "hypervisor/kvm_api.h"
-#include "platform/machine.h"
+#include "platform/machine/machine.h"
 
 namespace pmusim::hv {
 

@@ -10,7 +10,7 @@
 
 #include "hypervisor/host.h"
 #include "hypervisor/kvm_api.h"
-#include "platform/stop_report.h"
+#include "platform/machine/stop_report.h"
 
 namespace pmusim::platform {
 class Machine;

@@ -17,7 +17,7 @@
 #include "hypervisor/host.h"
 #include "hypervisor/kvm_api.h"
 #include "hypervisor/vcpu_hooks.h"
-#include "platform/local_apic.h"
+#include "platform/apic/local_apic.h"
 
 namespace pmusim::hv {
 

@@ -5,7 +5,7 @@
 
 #include "base/event.h"
 #include "base/types.h"
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 

@@ -10,7 +10,7 @@
 #include "hypervisor/host_perf.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vpmu.h"
-#include "platform/places.h"
+#include "platform/devices/places.h"
 
 namespace pmusim::hv {
 

@@ -8,8 +8,8 @@
 
 #include "hypervisor/kvm_api.h"
 #include "hypervisor/memory_map.h"
-#include "platform/interrupt_controllers.h"
-#include "platform/physical_cpu.h"
+#include "platform/devices/interrupt_controllers.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "hypervisor/kvm_state.h"
-#include "platform/places.h"
+#include "platform/devices/places.h"
 
 namespace pmusim::hv {
 

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "hypervisor/kvm_api.h"
-#include "platform/boot.h"
-#include "platform/guest_memory.h"
-#include "platform/interrupt_controllers.h"
-#include "platform/pc_ports.h"
+#include "platform/boot/boot.h"
+#include "platform/boot/guest_memory.h"
+#include "platform/devices/interrupt_controllers.h"
+#include "platform/devices/pc_ports.h"
 
 namespace pmusim::hv {
 

@@ -9,7 +9,7 @@
 #include "arch/cpuid.h"
 #include "hypervisor/policy.h"
 #include "hypervisor/vcpu_hooks.h"
-#include "platform/physical_cpu.h"
+#include "platform/cpu/physical_cpu.h"
 #include "pmu/model.h"
 
 namespace pmusim::hv {

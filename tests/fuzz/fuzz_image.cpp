@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "platform/boot.h"
-#include "platform/image.h"
+#include "platform/boot/boot.h"
+#include "platform/boot/image.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace pmusim;

@@ -9,7 +9,7 @@
 
 #include "base/event.h"
 #include "models/models.h"
-#include "platform/machine.h"
+#include "platform/machine/machine.h"
 
 namespace pmusim::platform::test {
 

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "device_rig.h"
-#include "platform/ioapic.h"
+#include "platform/devices/ioapic.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

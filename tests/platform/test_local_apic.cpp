@@ -3,7 +3,7 @@
 // (x2APIC)"; for AMD's LVTPC the kernel's exemption in kvm_pmu_deliver_pmi and APM Vol. 2, 16.4.
 #include <doctest/doctest.h>
 
-#include "platform/local_apic.h"
+#include "platform/apic/local_apic.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "arch/cpuid.h"
-#include "platform/mtrr.h"
+#include "platform/cpu/mtrr.h"
 
 using namespace pmusim;
 using platform::Mtrr;

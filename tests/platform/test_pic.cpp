@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "device_rig.h"
-#include "platform/interrupt_controllers.h"
+#include "platform/devices/interrupt_controllers.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

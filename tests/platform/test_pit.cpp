@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "device_rig.h"
-#include "platform/pit.h"
+#include "platform/devices/pit.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "device_rig.h"
-#include "platform/rtc.h"
+#include "platform/devices/rtc.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

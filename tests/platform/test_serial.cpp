@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "device_rig.h"
-#include "platform/serial.h"
+#include "platform/devices/serial.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

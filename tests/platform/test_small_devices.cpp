@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "device_rig.h"
-#include "platform/pc_ports.h"
+#include "platform/devices/pc_ports.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
