@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "hypervisor/vpmu_state.h"
+#include "hypervisor/vpmu/vpmu_state.h"
 
 namespace pmusim::conformance {
 

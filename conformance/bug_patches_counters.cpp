@@ -2,7 +2,7 @@
 // Defects of counters that are backed by perf events: writes to running counters.
 #include "base/bits.h"
 #include "conformance/bug_patches.h"
-#include "hypervisor/emulated.h"
+#include "hypervisor/vpmu/backing_host_perf.h"
 
 namespace pmusim::conformance {
 namespace {

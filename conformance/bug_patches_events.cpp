@@ -3,7 +3,7 @@
 // that the hypervisor completes.
 #include "base/bits.h"
 #include "conformance/bug_patches.h"
-#include "hypervisor/emulated.h"
+#include "hypervisor/vpmu/backing_host_perf.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -3,7 +3,7 @@
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "conformance/bug_patches.h"
-#include "hypervisor/mediated.h"
+#include "hypervisor/vpmu/backing_hardware.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -11,8 +11,8 @@
 #include "base/event.h"
 #include "conformance/case.h"
 #include "conformance/target_observation.h"
-#include "hypervisor/kernel_release.h"
-#include "hypervisor/policy.h"
+#include "hypervisor/vpmu/kernel_release.h"
+#include "hypervisor/vpmu/policy.h"
 #include "platform/boot/boot.h"
 #include "pmu/model.h"
 

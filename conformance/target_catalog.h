@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "hypervisor/policy.h"
+#include "hypervisor/vpmu/policy.h"
 #include "pmu/model.h"
 
 namespace pmusim::conformance {

@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "conformance/target_catalog.h"
-#include "hypervisor/kvm_rules.h"
+#include "hypervisor/vpmu/kvm_rules.h"
 
 namespace pmusim::conformance {
 namespace {

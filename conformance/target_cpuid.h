@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "arch/cpuid.h"
-#include "hypervisor/kernel_release.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "pmu/model.h"
 
 namespace pmusim::conformance {

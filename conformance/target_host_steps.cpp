@@ -5,10 +5,10 @@
 #include <cerrno>
 
 #include "conformance/case_setup.h"
-#include "hypervisor/host.h"
-#include "hypervisor/host_perf.h"
-#include "hypervisor/simulated_kvm.h"
-#include "hypervisor/vmm.h"
+#include "hypervisor/kvm/host.h"
+#include "hypervisor/perf/host_perf.h"
+#include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/drivers/vmm.h"
 
 namespace pmusim::conformance {
 namespace {

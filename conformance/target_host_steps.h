@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "conformance/case.h"
-#include "hypervisor/kvm_api.h"
+#include "hypervisor/api/kvm_api.h"
 
 namespace pmusim::hv {
 class PerfEvent;

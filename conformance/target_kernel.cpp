@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "conformance/target_vmm.h"
-#include "hypervisor/kernel_kvm.h"
+#include "hypervisor/drivers/kernel_kvm.h"
 
 namespace pmusim::conformance {
 namespace {

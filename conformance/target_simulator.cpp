@@ -6,9 +6,9 @@
 
 #include "arch/count.h"
 #include "conformance/case_setup.h"
-#include "hypervisor/audit_bare_metal.h"
-#include "hypervisor/simulated_kvm.h"
-#include "hypervisor/vmm.h"
+#include "hypervisor/vpmu/audit_bare_metal.h"
+#include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/drivers/vmm.h"
 
 namespace pmusim::conformance {
 

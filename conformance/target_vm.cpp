@@ -5,11 +5,11 @@
 #include "conformance/case_setup.h"
 #include "conformance/target_simulator.h"
 #include "conformance/target_vmm.h"
-#include "hypervisor/audit.h"
-#include "hypervisor/simulated_kvm.h"
-#include "hypervisor/vcpu.h"
-#include "hypervisor/vmm.h"
-#include "hypervisor/vpmu.h"
+#include "hypervisor/vpmu/audit.h"
+#include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/kvm/vcpu.h"
+#include "hypervisor/drivers/vmm.h"
+#include "hypervisor/vpmu/vpmu.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "conformance/target.h"
-#include "hypervisor/vmm.h"
+#include "hypervisor/drivers/vmm.h"
 
 namespace pmusim::hv {
 class SimulatedKvm;

@@ -12,7 +12,7 @@
 #include "cli/verbs.h"
 #include "conformance/target_catalog.h"
 #include "conformance/target_cpuid.h"
-#include "hypervisor/kernel_release.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "models/models.h"
 
 namespace pmusim::cli {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The audit of bare metal: hardware that counts by the manual leaves nothing over.
-#include "hypervisor/audit_bare_metal.h"
+#include "hypervisor/vpmu/audit_bare_metal.h"
 
 #include <doctest/doctest.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The audit's books: seen = true + causes, with nothing left over.
-#include "hypervisor/audit.h"
+#include "hypervisor/vpmu/audit.h"
 
 #include <doctest/doctest.h>
 
-#include "hypervisor/event_filter.h"
+#include "hypervisor/vpmu/event_filter.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;

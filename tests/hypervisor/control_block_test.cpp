@@ -3,9 +3,9 @@
 // Intercepts"), consistency checks, exit numbers, event injection encodings.
 #include <doctest/doctest.h>
 
-#include "hypervisor/memory_map.h"
-#include "hypervisor/vmcb.h"
-#include "hypervisor/vmcs.h"
+#include "hypervisor/kvm/memory_map.h"
+#include "hypervisor/hw/vmcb.h"
+#include "hypervisor/hw/vmcs.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;

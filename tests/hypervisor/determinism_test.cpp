@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "hypervisor/simulated_kvm.h"
-#include "hypervisor/vmm.h"
+#include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/drivers/vmm.h"
 #include "tests/platform/support.h"
 
 using namespace pmusim;

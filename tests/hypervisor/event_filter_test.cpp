@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "base/bits.h"
-#include "hypervisor/event_filter.h"
+#include "hypervisor/vpmu/event_filter.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;

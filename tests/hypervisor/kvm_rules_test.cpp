@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // KVM's register rules: arch/x86/kvm/{pmu.c, vmx/pmu_intel.c, svm/pmu.c, msrs.c, cpuid.c}.
-#include "hypervisor/kvm_rules.h"
+#include "hypervisor/vpmu/kvm_rules.h"
 
 #include <doctest/doctest.h>
 

@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "hypervisor/kvm_rules.h"
-#include "hypervisor/mediated.h"
+#include "hypervisor/vpmu/kvm_rules.h"
+#include "hypervisor/vpmu/backing_hardware.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;

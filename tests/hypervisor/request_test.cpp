@@ -7,7 +7,7 @@
 #include <cstring>
 #include <memory>
 
-#include "hypervisor/simulated_kvm.h"
+#include "hypervisor/drivers/simulated_kvm.h"
 #include "tests/platform/support.h"
 
 using namespace pmusim;

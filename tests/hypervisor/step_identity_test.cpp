@@ -5,8 +5,8 @@
 // in the environment ask for more programs of each model and policy (docs/validation.md).
 #include <doctest/doctest.h>
 
-#include "hypervisor/simulated_kvm.h"
-#include "hypervisor/vmm.h"
+#include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/drivers/vmm.h"
 #include "tests/platform/identity.h"
 #include "tests/platform/random_guest.h"
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "hypervisor/simulated_kvm.h"
-#include "hypervisor/vcpu.h"
-#include "hypervisor/vmm.h"
+#include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/kvm/vcpu.h"
+#include "hypervisor/drivers/vmm.h"
 #include "tests/platform/support.h"
 
 using namespace pmusim;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vpmu_fixture.h"
 
-#include "hypervisor/kvm_rules.h"
+#include "hypervisor/vpmu/kvm_rules.h"
 
 namespace pmusim::hv::test {
 namespace {

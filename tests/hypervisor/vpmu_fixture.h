@@ -11,8 +11,8 @@
 
 #include "arch/msr.h"
 #include "base/bits.h"
-#include "hypervisor/host_perf.h"
-#include "hypervisor/vpmu.h"
+#include "hypervisor/perf/host_perf.h"
+#include "hypervisor/vpmu/vpmu.h"
 
 namespace pmusim::hv::test {
 

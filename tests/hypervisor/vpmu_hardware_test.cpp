@@ -5,8 +5,8 @@
 
 #include <cerrno>
 
-#include "hypervisor/event_filter.h"
-#include "hypervisor/kvm_rules.h"
+#include "hypervisor/vpmu/event_filter.h"
+#include "hypervisor/vpmu/kvm_rules.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;

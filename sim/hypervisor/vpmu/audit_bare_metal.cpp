@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hypervisor/vpmu/audit_bare_metal.h"
+
+namespace pmusim::hv {
+
+BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const pmu::Model& model)
+    : pmu_(pmu), counts_(counts) {
+  pmu_.track_advances(true);
+  truth_.start(model, pmu_.caps(), pmu_.registers(), false);
+  truth_.begin(counts_);
+  pmu_.on_change = [this](u32) {
+    take();
+    truth_.program(pmu_.registers(), pmu_.svme());
+    truth_.begin(counts_);
+  };
+}
+
+void BareMetalAudit::take() {
+  for (u64 left = pmu_.caps().counter_bits(); left; left &= left - 1) {
+    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+    const pmu::Pmu::Advances now = pmu_.advances(counter);
+    const u64 by = now.host + now.guest - advances_[counter];
+    advances_[counter] += by;
+    lines_[counter].seen += static_cast<s64>(by);
+    lines_[counter].truth +=
+        static_cast<s64>(truth_.threshold(counter) ? by : truth_.counted(counter, counts_));
+  }
+}
+
+void BareMetalAudit::finish() {
+  take();
+  pmu_.on_change = nullptr;
+}
+
+}  // namespace pmusim::hv
