@@ -7,7 +7,7 @@
 #include <functional>
 #include <stdexcept>
 
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 #include "conformance/target.h"
 #include "conformance/target_catalog.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/event.h"
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 #include "conformance/target_observation.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"

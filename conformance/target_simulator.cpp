@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "arch/count.h"
-#include "conformance/case_setup.h"
+#include "conformance/language/case_setup.h"
 #include "hypervisor/vpmu/audit_bare_metal.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"

@@ -2,7 +2,7 @@
 // An image in a virtual machine of the simulated KVM.
 #include <fmt/format.h>
 
-#include "conformance/case_setup.h"
+#include "conformance/language/case_setup.h"
 #include "conformance/target_simulator.h"
 #include "conformance/target_vmm.h"
 #include "hypervisor/vpmu/audit.h"

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "conformance/case_setup.h"
+#include "conformance/language/case_setup.h"
 #include "conformance/target_cpuid.h"
-#include "conformance/target_host_steps.h"
+#include "conformance/judge/host_steps.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "conformance/runner.h"
+#include "conformance/judge/runner.h"
 #include "conformance/worker.h"
 
 namespace pmusim::cli {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 
 namespace pmusim::cli {
 

@@ -9,7 +9,7 @@
 #include "base/interrupt.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
-#include "conformance/bug_check.h"
+#include "conformance/defects/bug_check.h"
 #include "conformance/worker.h"
 
 namespace pmusim::cli {

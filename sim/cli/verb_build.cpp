@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 
 namespace pmusim::cli {
 namespace {

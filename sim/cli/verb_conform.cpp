@@ -9,8 +9,8 @@
 #include "cli/config_folder.h"
 #include "cli/conform_config.h"
 #include "cli/verbs.h"
-#include "conformance/report_formats.h"
-#include "conformance/runner.h"
+#include "conformance/judge/report_formats.h"
+#include "conformance/judge/runner.h"
 
 namespace pmusim::cli {
 namespace {

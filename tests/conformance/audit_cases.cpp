@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 #include "conformance/target.h"
 #include "conformance/target_catalog.h"
 #include "conformance/worker.h"

@@ -7,9 +7,9 @@
 #include <set>
 
 #include "base/error.h"
-#include "conformance/bug_check.h"
-#include "conformance/bug_patches.h"
-#include "conformance/case.h"
+#include "conformance/defects/bug_check.h"
+#include "conformance/defects/bug_patches.h"
+#include "conformance/language/case.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;

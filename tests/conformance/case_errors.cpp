@@ -7,7 +7,7 @@
 
 #include "base/data.h"
 #include "base/schema.h"
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;

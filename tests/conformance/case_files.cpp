@@ -11,7 +11,7 @@
 
 #include "base/data.h"
 #include "base/error.h"
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 #include "guests/case/payload.h"
 
 using namespace pmusim;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The expression language: what the guest's evaluator gives for emitted RPN, with and without constant
 // folding.
-#include "conformance/expression.h"
+#include "conformance/language/expression.h"
 
 #include <doctest/doctest.h>
 

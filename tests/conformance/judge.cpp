@@ -2,7 +2,7 @@
 // From records to verdicts: what passes, what a documented divergence excuses, and what it does not.
 #include <doctest/doctest.h>
 
-#include "conformance/verdict_judge.h"
+#include "conformance/judge/verdict_judge.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/data.h"
-#include "conformance/case.h"
+#include "conformance/language/case.h"
 #include "guests/case/payload.h"
 
 using namespace pmusim;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The guest's line protocol: every record is read, anything else is refused with its line.
-#include "conformance/target_records.h"
+#include "conformance/judge/records.h"
 
 #include <doctest/doctest.h>
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "conformance/report_formats.h"
+#include "conformance/judge/report_formats.h"
 
 using namespace pmusim::conformance;
 

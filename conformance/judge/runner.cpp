@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// The matrix of a conformance run. All input is loaded and checked before the first worker starts; workers
+// inherit it by fork and send back one line of JSON for each case.
+#include "conformance/judge/runner.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+
+#include "arch/host_cpu.h"
+#include "base/data.h"
+#include "conformance/defects/bug.h"
+#include "conformance/language/case.h"
+#include "conformance/target.h"
+#include "conformance/target_cpuid.h"
+#include "conformance/judge/verdict_explain.h"
+#include "conformance/judge/verdict_judge.h"
+#include "conformance/worker.h"
+
+namespace pmusim::conformance {
+namespace {
+
+constexpr const char* kNoKernel = "-";  // bare metal has no hypervisor
+
+std::vector<Case> find_cases(const std::string& pattern, const std::vector<std::string>& named) {
+  std::vector<Case> cases;
+  if (!named.empty()) {
+    for (const std::string& id : named)
+      cases.push_back(load_case(data_path("conformance/cases/" + id + ".json")));
+  } else if (!pattern.empty() && std::filesystem::is_regular_file(pattern)) {
+    cases.push_back(load_case(pattern));
+  } else if (!pattern.empty() && std::filesystem::is_directory(pattern)) {
+    cases = load_cases(pattern);
+  } else {
+    std::vector<std::string> ids;
+    for (Case& c : load_cases(data_path("conformance/cases"))) {
+      ids.push_back(c.id);
+      if (pattern.empty() || ::fnmatch(pattern.c_str(), c.id.c_str(), 0) == 0) cases.push_back(std::move(c));
+    }
+    if (cases.empty() && !pattern.empty()) throw no_case("conform", pattern, ids);
+  }
+  if (cases.empty()) throw InputError(pattern, "", "a folder without cases", "at least one");
+  std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.id < b.id; });
+  return cases;
+}
+
+// A column of the matrix.
+struct Column {
+  RunPoint point;
+  const pmu::Model* model = nullptr;
+  const hv::Policy* policy = nullptr;
+  hv::KernelRelease release = hv::KernelRelease::V7_2;
+  std::string unmet;  // why every case skips here
+};
+
+class Suite {
+ public:
+  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(find_cases(plan.pattern, plan.cases)) {
+    if (!plan.bug.empty()) bug_ = load_bug(plan.bug);
+    if (plan.target == "kvm")
+      kvm_column();
+    else
+      simulator_columns();
+  }
+
+  std::size_t size() const { return columns_.size() * cases_.size(); }
+  const Case& case_of(std::size_t job) const { return cases_[job % cases_.size()]; }
+  const Column& column_of(std::size_t job) const { return columns_[job / cases_.size()]; }
+
+  CaseResult blank(std::size_t job) const {
+    const Case& c = case_of(job);
+    const RunPoint& point = column_of(job).point;
+    CaseResult result;
+    result.id = c.id;
+    result.title = c.title;
+    result.area = c.area;
+    result.model = point.model;
+    result.policy = point.policy;
+    result.cpuid = point.cpuid;
+    result.kernel = point.kernel;
+    return result;
+  }
+
+  // In a worker. "": the user ended it.
+  std::string work(std::size_t job) {
+    CaseResult result = blank(job);
+    const Column& column = column_of(job);
+    if (!column.unmet.empty()) {
+      result.verdict = Verdict::Skip;
+      result.reason = column.unmet;
+      return to_line(result);
+    }
+    if (!target_) target_ = plan_.target == "kvm" ? make_kernel_kvm() : make_simulator(1);
+    const Case& c = case_of(job);
+    TargetRun run;
+    run.point = column.point;
+    run.model = column.model;
+    run.policy = column.policy;
+    run.release = column.release;
+    run.strategies = bug_.strategies;
+    run.image = &image_of(job % cases_.size());
+    run.command_line = c.id;
+    run.step = plan_.step;
+    run.seed = plan_.seed;
+    run.max_cycles = plan_.max_cycles;
+    run.max_seconds = plan_.max_seconds;
+    run.host_steps = &c;
+    if (const std::string reason = target_->unmet(run); !reason.empty()) {
+      result.verdict = Verdict::Skip;
+      result.reason = reason;
+    } else {
+      const Observation seen = target_->run(run);
+      if (seen.interrupted) return "";
+      judge(c, column.point, seen, result);
+      explain(c, result);
+    }
+    return to_line(result);
+  }
+
+ private:
+  void kvm_column() {
+    for (const std::string& cpuid : cpuids(false)) {
+      Column column;
+      column.point = {"this-machine", host_vendor(), "kernel", cpuid, "running", policy_of_this_kernel()};
+      columns_.push_back(column);
+    }
+  }
+
+  // Each once, although the default is one of the others.
+  std::vector<std::string> cpuids(bool bare) const {
+    std::vector<std::string> list;
+    for (const std::string& choice : plan_.cpuids) {
+      const std::string cpuid = resolved_cpuid(choice, bare);
+      if (std::find(list.begin(), list.end(), cpuid) == list.end()) list.push_back(cpuid);
+    }
+    return list;
+  }
+
+  void simulator_columns() {
+    for (const std::string& id : plan_.policies)
+      if (auto policy = policy_by_id(id, plan_.overrides)) policies_.emplace(id, *policy);
+    for (const std::string& id : plan_.models) {
+      const pmu::Model& model =
+          models_.emplace(id, model_by_id(id, plan_.overrides, plan_.interval)).first->second;
+      for (const std::string& policy : plan_.policies) add_columns(id, model, policy);
+    }
+  }
+
+  void add_columns(const std::string& id, const pmu::Model& model, const std::string& policy_id) {
+    const auto policy = policies_.find(policy_id);
+    const bool bare = policy == policies_.end();
+    for (const std::string& kernel : plan_.kernels) {
+      for (const std::string& cpuid : cpuids(bare)) {
+        Column column;
+        column.release = hv::release_by_name(kernel);
+        column.point = {id, model.vendor == pmu::Vendor::Intel ? "intel" : "amd", policy_id, cpuid,
+                        bare ? kNoKernel : kernel};
+        column.model = &model;
+        if (!bare) {
+          column.policy = &policy->second;
+          column.unmet = hv::unmet(*column.policy, model, column.release);
+        }
+        columns_.push_back(column);
+      }
+      if (bare) break;
+    }
+  }
+
+  const platform::Image& image_of(std::size_t index) {
+    const auto found = images_.find(index);
+    if (found != images_.end()) return found->second;
+    const Case& c = cases_[index];
+    return images_.emplace(index, platform::load_image(compile_case(c), c.path)).first->second;
+  }
+
+  const RunPlan& plan_;
+  std::vector<Case> cases_;
+  Bug bug_;
+  std::map<std::string, pmu::Model> models_;
+  std::map<std::string, hv::Policy> policies_;
+  std::vector<Column> columns_;
+  std::unique_ptr<Target> target_;                 // of this worker
+  std::map<std::size_t, platform::Image> images_;  // compiled by this worker
+};
+
+}  // namespace
+
+std::vector<CaseResult> run_conformance(const RunPlan& plan,
+                                        const std::function<void(std::size_t, std::size_t)>& progress) {
+  Suite suite(plan);
+  PoolSettings settings;
+  settings.workers = plan.jobs;
+  const auto died = [&](std::size_t job, const std::string& reason) {
+    CaseResult result = suite.blank(job);
+    result.verdict = Verdict::Error;
+    result.reason = reason;
+    return to_line(result);
+  };
+  progress(0, suite.size());
+  const std::vector<std::string> lines = run_jobs(
+      suite.size(), settings, [&](std::size_t job) { return suite.work(job); }, died,
+      [&](std::size_t done) { progress(done, suite.size()); });
+  std::vector<CaseResult> results;
+  for (const std::string& line : lines)
+    if (!line.empty()) results.push_back(result_from_line(line));
+  return results;
+}
+
+}  // namespace pmusim::conformance

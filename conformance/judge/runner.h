@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the conformance suite: finds the cases, runs each at every point of model x policy x cpuid x kernel in
+// worker processes, and collects the verdicts. Results are in the order of the matrix, then of the cases'
+// ids, for any number of workers.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "conformance/target_catalog.h"
+#include "conformance/judge/verdict.h"
+
+namespace pmusim::conformance {
+
+struct RunPlan {
+  std::string
+      pattern;  // of case ids ("counters.*"), or a file or folder of cases; empty: all that are shipped
+  std::vector<std::string> cases;  // ids of shipped ones instead of a pattern
+  std::string target = "sim";
+  std::vector<std::string> models, policies;  // ids; empty for target kvm
+  std::vector<std::string> cpuids = {"default"}, kernels = {"7.2"};
+  std::string bug;  // injected defect; empty: none
+  Overrides overrides;
+  u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
+  u64 max_seconds = kNever;                       // of wall time, likewise
+  u64 seed = 1;
+  unsigned jobs = 1;
+  bool step = false;
+  bool interval = true;  // timing
+};
+
+// progress: called first and after each case with the numbers done and total. Throws InputError for wrong
+// names and files before anything runs. When the user interrupts (base/interrupt.h), only what was finished
+// is returned.
+std::vector<CaseResult> run_conformance(const RunPlan& plan,
+                                        const std::function<void(std::size_t, std::size_t)>& progress);
+
+}  // namespace pmusim::conformance

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what a target saw to a verdict: the guest's own checks, the documented divergences of the policy, and
+// the expectations on the host's side.
+#pragma once
+
+#include "conformance/language/case.h"
+#include "conformance/target_observation.h"
+#include "conformance/judge/records.h"
+#include "conformance/judge/verdict.h"
+
+namespace pmusim::conformance {
+
+// Which of the case's divergences are documented for that point.
+bool applies(const Divergence& divergence, const RunPoint& point);
+
+// Fills verdict, reason, findings, divergences and counts of a result whose names are set.
+void judge(const Case& c, const RunPoint& point, const Observation& seen, CaseResult& result);
+
+}  // namespace pmusim::conformance
