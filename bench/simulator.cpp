@@ -8,8 +8,8 @@
 #include <stdexcept>
 
 #include "conformance/language/case.h"
-#include "conformance/target.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/target.h"
+#include "sim/session/catalog.h"
 
 namespace {
 

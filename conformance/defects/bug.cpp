@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "conformance/defects/bug_patches.h"
 #include "conformance/language/case.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 
 namespace pmusim::conformance {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 #include "conformance/judge/verdict.h"
 
 namespace pmusim::conformance {

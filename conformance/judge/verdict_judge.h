@@ -4,7 +4,7 @@
 #pragma once
 
 #include "conformance/language/case.h"
-#include "conformance/target_observation.h"
+#include "sim/session/observation.h"
 #include "conformance/judge/records.h"
 #include "conformance/judge/verdict.h"
 

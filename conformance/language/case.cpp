@@ -10,7 +10,7 @@
 #include "base/schema.h"
 #include "conformance/language/case_setup.h"
 #include "conformance/language/compiler.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/json.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 
 namespace pmusim::cli {
 namespace fs = std::filesystem;

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "cli/config_folder.h"
-#include "conformance/target_cpuid.h"
+#include "sim/session/cpuid_choice.h"
 
 namespace pmusim::cli {
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "cli/verb_options.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 
 namespace pmusim::cli {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "conformance/target_observation.h"
+#include "sim/session/observation.h"
 
 namespace pmusim::cli {
 

@@ -10,8 +10,8 @@
 #include "cli/options.h"
 #include "cli/run_config.h"
 #include "cli/verbs.h"
-#include "conformance/target_catalog.h"
-#include "conformance/target_cpuid.h"
+#include "sim/session/catalog.h"
+#include "sim/session/cpuid_choice.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "models/models.h"
 

@@ -17,9 +17,9 @@
 #include "cli/run_report.h"
 #include "cli/scenario.h"
 #include "cli/verbs.h"
-#include "conformance/target.h"
-#include "conformance/target_catalog.h"
-#include "conformance/target_cpuid.h"
+#include "sim/session/target.h"
+#include "sim/session/catalog.h"
+#include "sim/session/cpuid_choice.h"
 #include "conformance/worker.h"
 #include "trace/sinks.h"
 

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "conformance/language/case.h"
-#include "conformance/target.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/target.h"
+#include "sim/session/catalog.h"
 #include "conformance/worker.h"
 
 using namespace pmusim;

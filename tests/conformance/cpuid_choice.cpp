@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 #include "base/error.h"
-#include "conformance/target_cpuid.h"
+#include "sim/session/cpuid_choice.h"
 #include "models/models.h"
 
 using namespace pmusim;

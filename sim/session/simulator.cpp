@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulator as a target: one machine for the whole process, set up anew for each run.
-#include "conformance/target_simulator.h"
+#include "sim/session/simulator.h"
 
 #include <fmt/format.h>
 

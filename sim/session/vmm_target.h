@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "conformance/target.h"
+#include "sim/session/target.h"
 #include "hypervisor/drivers/vmm.h"
 
 namespace pmusim::hv {

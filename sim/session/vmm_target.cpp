@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run as a configuration of the virtual machine monitor.
-#include "conformance/target_vmm.h"
+#include "sim/session/vmm_target.h"
 
 #include <fmt/format.h>
 
 #include "conformance/language/case_setup.h"
-#include "conformance/target_cpuid.h"
+#include "sim/session/cpuid_choice.h"
 #include "conformance/judge/host_steps.h"
 
 namespace pmusim::conformance {

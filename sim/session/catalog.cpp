@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of models, policies and kernels, and what they stand for.
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 
 #include <algorithm>
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // CPUID choices.
-#include "conformance/target_cpuid.h"
+#include "sim/session/cpuid_choice.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "base/json.h"
-#include "conformance/target_catalog.h"
+#include "sim/session/catalog.h"
 #include "hypervisor/vpmu/kvm_rules.h"
 
 namespace pmusim::conformance {

@@ -10,7 +10,7 @@
 
 #include "base/event.h"
 #include "conformance/language/case.h"
-#include "conformance/target_observation.h"
+#include "sim/session/observation.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"
 #include "platform/boot/boot.h"

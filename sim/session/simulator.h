@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "conformance/target.h"
-#include "conformance/target_cpuid.h"
+#include "sim/session/target.h"
+#include "sim/session/cpuid_choice.h"
 #include "platform/machine/machine.h"
 
 namespace pmusim::hv {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "conformance/language/case_setup.h"
-#include "conformance/target_simulator.h"
-#include "conformance/target_vmm.h"
+#include "sim/session/simulator.h"
+#include "sim/session/vmm_target.h"
 #include "hypervisor/vpmu/audit.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/kvm/vcpu.h"

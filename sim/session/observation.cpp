@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Observations as JSON, to travel from a worker process.
-#include "conformance/target_observation.h"
+#include "sim/session/observation.h"
 
 #include <nlohmann/json.hpp>
 

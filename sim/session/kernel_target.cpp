@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "conformance/target_vmm.h"
+#include "sim/session/vmm_target.h"
 #include "hypervisor/drivers/kernel_kvm.h"
 
 namespace pmusim::conformance {
