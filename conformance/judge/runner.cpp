@@ -18,7 +18,7 @@
 #include "sim/session/cpuid_choice.h"
 #include "conformance/judge/verdict_explain.h"
 #include "conformance/judge/verdict_judge.h"
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 #include "conformance/judge/runner.h"
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 
 namespace pmusim::cli {
 

@@ -10,7 +10,7 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conformance/defects/bug_check.h"
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 
 namespace pmusim::cli {
 namespace {

@@ -20,7 +20,7 @@
 #include "sim/session/target.h"
 #include "sim/session/catalog.h"
 #include "sim/session/cpuid_choice.h"
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 #include "trace/sinks.h"
 
 namespace pmusim::cli {

@@ -9,7 +9,7 @@
 #include "conformance/language/case.h"
 #include "sim/session/target.h"
 #include "sim/session/catalog.h"
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;

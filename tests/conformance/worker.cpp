@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pool of worker processes: order of results, and what a dying worker costs.
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>

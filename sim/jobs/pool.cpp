@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Worker processes over pipes. The parent writes a job's index and a newline; the worker answers with 'R' or
 // 'E' (exception) and one line.
-#include "conformance/worker.h"
+#include "sim/jobs/pool.h"
 
 #include <fcntl.h>
 #include <poll.h>
