@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::models {
 

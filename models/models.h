@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::models {
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::models {
 

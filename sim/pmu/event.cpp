@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking up the event that a counter is programmed to count, and the threshold part of its setup.
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::pmu {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "arch/count.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::pmu {
 

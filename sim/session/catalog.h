@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "hypervisor/vpmu/policy.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::conformance {
 

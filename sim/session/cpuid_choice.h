@@ -10,7 +10,7 @@
 
 #include "arch/cpuid.h"
 #include "hypervisor/vpmu/kernel_release.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::conformance {
 

@@ -14,7 +14,7 @@
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"
 #include "platform/boot/boot.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::hv {
 struct VpmuStrategies;

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "platform/cpu/physical_cpu.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::hv {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "hypervisor/vpmu/kernel_release.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 #include "pmu/rules.h"
 
 namespace pmusim::hv {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "hypervisor/vpmu/kernel_release.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim {
 class JsonDocument;

@@ -10,7 +10,7 @@
 #include "hypervisor/vpmu/policy.h"
 #include "hypervisor/vpmu/vcpu_hooks.h"
 #include "platform/cpu/physical_cpu.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::hv {
 

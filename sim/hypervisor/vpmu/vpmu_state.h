@@ -11,7 +11,7 @@
 #include "hypervisor/vpmu/kvm_rules.h"
 #include "hypervisor/vpmu/policy.h"
 #include "hypervisor/vpmu/vcpu_hooks.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::hv {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/timing/timing.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::platform {
 

@@ -10,7 +10,7 @@
 #include "core/state/intercepts.h"
 #include "core/memory/ram.h"
 #include "core/state/state.h"
-#include "pmu/model.h"
+#include "model/cpu_model.h"
 
 namespace pmusim::platform {
 
