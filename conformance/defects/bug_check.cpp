@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "base/interrupt.h"
+#include "base/cancel.h"
 #include "conformance/language/case.h"
 #include "conformance/judge/runner.h"
 

@@ -13,7 +13,7 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "base/interrupt.h"
+#include "base/cancel.h"
 
 namespace pmusim::cli {
 namespace {

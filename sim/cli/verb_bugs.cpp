@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/interrupt.h"
+#include "base/cancel.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conformance/defects/bug_check.h"

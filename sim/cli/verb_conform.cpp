@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "base/interrupt.h"
+#include "base/cancel.h"
 #include "cli/config_folder.h"
 #include "cli/conform_config.h"
 #include "cli/verbs.h"

@@ -10,7 +10,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "base/interrupt.h"
+#include "base/cancel.h"
 #include "base/json.h"
 #include "cli/config_folder.h"
 #include "cli/run_config.h"

@@ -19,7 +19,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "base/interrupt.h"
+#include "base/cancel.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -21,7 +21,7 @@
 
 #include "arch/msr.h"
 #include "base/error.h"
-#include "base/interrupt.h"
+#include "base/cancel.h"
 
 namespace pmusim::hv {
 

@@ -8,7 +8,7 @@
 
 #include "arch/msr.h"
 #include "base/error.h"
-#include "base/interrupt.h"
+#include "base/cancel.h"
 #include "hypervisor/api/kvm_state.h"
 #include "platform/devices/places.h"
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/interrupt.h"
+#include "base/cancel.h"
 #include "platform/machine/sanitizer.h"
 
 namespace pmusim::platform {

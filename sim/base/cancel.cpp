@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flags are lock-free atomics, which a signal handler may touch.
-#include "base/interrupt.h"
+#include "base/cancel.h"
 
 #include <atomic>
 #include <csignal>
