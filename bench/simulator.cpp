@@ -8,13 +8,14 @@
 #include <stdexcept>
 
 #include "conformance/language/case.h"
-#include "sim/session/target.h"
-#include "sim/session/catalog.h"
+#include "session/catalog.h"
+#include "session/target.h"
 
 namespace {
 
 using namespace pmusim;
 using namespace pmusim::conformance;
+using namespace pmusim::session;
 
 constexpr const char* kLoop = R"({
   "id": "bench", "title": "A counted loop", "area": "exact instruction and branch counts", "sources": ["none"],
@@ -33,7 +34,7 @@ constexpr const char* kShort = R"({
 
 void run_case(benchmark::State& state, Target& simulator, const std::string& policy_id, bool interval,
               const char* text) {
-  const pmu::Model model = model_by_id("spr", {}, interval);
+  const CpuModel model = model_by_id("spr", {}, interval);
   const auto policy = policy_by_id(policy_id, {});
   const Case c = parse_case(text, "bench");
   const platform::Image image = platform::load_image(compile_case(c), "bench");

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiler settings, libraries and the two helpers every folder uses:
-#   pmusim_library(NAME deps...)  a static library of all *.cpp in the current folder
+#   pmusim_library(NAME deps... [ROOMS folders...])  a static library of all *.cpp in the current folder and its rooms
 #   pmusim_test(NAME deps...)     a doctest executable of all *.cpp in the current folder
 set(CMAKE_CXX_STANDARD 17)  # Debian's SystemC 2.3.4 links only as C++17.
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -45,13 +45,17 @@ endif()
 target_include_directories(pmusim_options INTERFACE ${CMAKE_SOURCE_DIR}/sim ${CMAKE_SOURCE_DIR})
 
 function(pmusim_library name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  cmake_parse_arguments(library "" "" "ROOMS" ${ARGN})
+  list(TRANSFORM library_ROOMS APPEND "/*.cpp" OUTPUT_VARIABLE patterns)
+  list(TRANSFORM patterns PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
+  # A new file is built without a word in CMake: the folder says where it belongs.
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${patterns})
   if(sources)
     add_library(pmusim_${name} STATIC ${sources})
-    target_link_libraries(pmusim_${name} PUBLIC pmusim_options ${ARGN})
+    target_link_libraries(pmusim_${name} PUBLIC pmusim_options ${library_UNPARSED_ARGUMENTS})
   else()
     add_library(pmusim_${name} INTERFACE)
-    target_link_libraries(pmusim_${name} INTERFACE pmusim_options ${ARGN})
+    target_link_libraries(pmusim_${name} INTERFACE pmusim_options ${library_UNPARSED_ARGUMENTS})
   endif()
 endfunction()
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a model file to pmu::Model.
+// From a model file to CpuModel.
 #include <sys/stat.h>
 #include <algorithm>
 #include <numeric>
@@ -16,15 +16,9 @@ namespace pmusim::models {
 namespace {
 
 using pmu::EventInfo;
-using pmu::Model;
 
 constexpr const char* kFolders[] = {"models/intel", "models/amd"};
 constexpr const char* kSuffix = ".json";
-
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos ||
-         (name.size() > 5 && name.compare(name.size() - 5, 5, kSuffix) == 0);
-}
 
 CpuidTable read_cpuid(const JsonView& leaves) {
   CpuidTable table;
@@ -70,8 +64,8 @@ EventInfo read_event(const JsonView& json, bool amd) {
   return event;
 }
 
-pmu::ScheduleConstraint read_constraint(const JsonView& json) {
-  pmu::ScheduleConstraint row;
+ScheduleConstraint read_constraint(const JsonView& json) {
+  ScheduleConstraint row;
   row.first = static_cast<u16>(json.at("first").as_u64(0xfff));
   row.last = static_cast<u16>(json.at("last").as_u64(0xfff));
   if (row.last < row.first) json.at("last").fail(json.at("last").as_string(), "not below \"first\"");
@@ -80,7 +74,7 @@ pmu::ScheduleConstraint read_constraint(const JsonView& json) {
   return row;
 }
 
-void read_clocks(const JsonView& clocks, Model& model) {
+void read_clocks(const JsonView& clocks, CpuModel& model) {
   model.core_khz = clocks.at("core_khz").as_u64();
   model.tsc_khz = clocks.at("tsc_khz").as_u64();
   const u64 bus_khz = clocks.at("bus_khz").as_u64();
@@ -93,7 +87,7 @@ void read_clocks(const JsonView& clocks, Model& model) {
 
 // Functional timing has no caches, TLBs or predictor: their events are not available, and CPUID says so of
 // the architectural ones.
-void leave_interval_events_out(Model& model) {
+void leave_interval_events_out(CpuModel& model) {
   CpuidEntry* leaf = model.cpuid.find(0xa, 0);
   for (EventInfo& event : model.events) {
     if (!event.needs_interval) continue;
@@ -146,11 +140,11 @@ std::shared_ptr<const pmu::VendorRules> rules_of(pmu::Vendor vendor) {
   return vendor == pmu::Vendor::Intel ? intel_rules() : amd_rules();
 }
 
-Model load_model_json(const JsonDocument& document, bool interval) {
+CpuModel load_model_json(const JsonDocument& document, bool interval) {
   validate(document, load_json(data_path("models/schema.json")));
   const JsonView root = document.root();
   const JsonView pmu = root.at("pmu");
-  Model model;
+  CpuModel model;
   model.file = document.name();
   model.id = root.at("id").as_string();
   model.name = root.at("name").as_string();
@@ -190,7 +184,7 @@ Model load_model_json(const JsonDocument& document, bool interval) {
   return model;
 }
 
-Model load_model(const std::string& id_or_path, const std::vector<std::string>& overrides, bool interval) {
+CpuModel load_model(const std::string& id_or_path, const std::vector<std::string>& overrides, bool interval) {
   refuse_without_effect(overrides, interval);
   return load_model_json(model_document(id_or_path, overrides), interval);
 }

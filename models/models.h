@@ -20,9 +20,9 @@ JsonDocument model_document(const std::string& id_or_path, const std::vector<std
 // Checks the document by the schema and by meaning (check.h), and builds the model. Throws InputError.
 // Without interval timing, events of caches, TLBs and the predictor are not available, and CPUID leaf 0AH
 // reports the architectural ones so; overrides that would have no effect are refused.
-pmu::Model load_model_json(const JsonDocument& document, bool interval = false);
-pmu::Model load_model(const std::string& id_or_path, const std::vector<std::string>& overrides = {},
-                      bool interval = false);
+CpuModel load_model_json(const JsonDocument& document, bool interval = false);
+CpuModel load_model(const std::string& id_or_path, const std::vector<std::string>& overrides = {},
+                    bool interval = false);
 
 // The vendor's rules: the same objects for every model.
 std::shared_ptr<const pmu::VendorRules> rules_of(pmu::Vendor vendor);

@@ -6,9 +6,11 @@
 #include "base/json.h"
 #include "conformance/defects/bug_patches.h"
 #include "conformance/language/case.h"
-#include "sim/session/catalog.h"
+#include "session/catalog.h"
 
 namespace pmusim::conformance {
+
+using namespace session;
 
 namespace {
 

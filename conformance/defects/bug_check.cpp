@@ -6,8 +6,8 @@
 #include <set>
 
 #include "base/cancel.h"
-#include "conformance/language/case.h"
 #include "conformance/judge/runner.h"
+#include "conformance/language/case.h"
 
 namespace pmusim::conformance {
 namespace {

@@ -34,7 +34,7 @@ struct BugReport {
 
 // ids: empty for the whole library. plan: what all runs share (overrides, seed, jobs); where a defect shows
 // and which cases are run is added. progress: what is running, and how much of it is done.
-// When the user interrupts (base/interrupt.h), only the verdicts that were finished are returned.
+// When the user interrupts (base/cancel.h), only the verdicts that were finished are returned.
 using BugProgress = std::function<void(std::size_t done, std::size_t total)>;
 BugReport check_bugs(const std::vector<std::string>& ids, const RunPlan& plan, const BugProgress& progress);
 

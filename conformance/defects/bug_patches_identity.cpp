@@ -24,7 +24,7 @@ void v2_msrs_exposed_on_v1(VpmuStrategies& s) {
 }
 
 void guest_width_not_clamped_to_host(VpmuStrategies& s) {
-  s.caps = [original = s.caps](const CpuidTable& guest, u64 perf_capabilities, const Model& host) {
+  s.caps = [original = s.caps](const CpuidTable& guest, u64 perf_capabilities, const CpuModel& host) {
     Caps caps = original(guest, perf_capabilities, host);
     if (caps.version) caps.gp_width = static_cast<u8>(bits(guest.read(0xa, 0).eax, 23, 16));
     return caps;
@@ -33,7 +33,7 @@ void guest_width_not_clamped_to_host(VpmuStrategies& s) {
 
 void pmu_live_although_cpuid_says_none(VpmuStrategies& s) {
   s.caps = [original = s.caps, offered = s.supported_cpuid](const CpuidTable& guest, u64 perf_capabilities,
-                                                            const Model& host) {
+                                                            const CpuModel& host) {
     CpuidTable table = guest;
     if (bits(guest.read(0xa, 0).eax, 7, 0) == 0)
       table.set(0xa, 0, offered(host, KernelRelease::V7_2, false).read(0xa, 0));
@@ -42,7 +42,7 @@ void pmu_live_although_cpuid_says_none(VpmuStrategies& s) {
 }
 
 void leaf_0xa_reported_on_amd(VpmuStrategies& s) {
-  s.supported_cpuid = [original = s.supported_cpuid](const Model& host, KernelRelease release,
+  s.supported_cpuid = [original = s.supported_cpuid](const CpuModel& host, KernelRelease release,
                                                      bool in_hardware) {
     CpuidTable table = original(host, release, in_hardware);
     if (host.vendor == Vendor::Amd)
@@ -87,9 +87,9 @@ BugPatches identity_bugs() {
       {"guest-width-not-clamped-to-host", guest_width_not_clamped_to_host},
       {"leaf-0xa-reported-on-amd", leaf_0xa_reported_on_amd},
       {"lvtpc-masked-on-amd",
-       [](VpmuStrategies& s) { s.masks_lvtpc_on_pmi = [](const Model&) { return true; }; }},
+       [](VpmuStrategies& s) { s.masks_lvtpc_on_pmi = [](const CpuModel&) { return true; }; }},
       {"lvtpc-not-masked-on-pmi",
-       [](VpmuStrategies& s) { s.masks_lvtpc_on_pmi = [](const Model&) { return false; }; }},
+       [](VpmuStrategies& s) { s.masks_lvtpc_on_pmi = [](const CpuModel&) { return false; }; }},
       {"pmu-live-although-cpuid-says-none", pmu_live_although_cpuid_says_none},
       {"unavailable-arch-encoding-blocked", unavailable_arch_encoding_blocked},
       {"v2-msrs-exposed-on-v1", v2_msrs_exposed_on_v1},

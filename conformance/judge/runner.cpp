@@ -13,14 +13,17 @@
 #include "arch/host_cpu.h"
 #include "base/data.h"
 #include "conformance/defects/bug.h"
-#include "conformance/language/case.h"
-#include "sim/session/target.h"
-#include "sim/session/cpuid_choice.h"
 #include "conformance/judge/verdict_explain.h"
 #include "conformance/judge/verdict_judge.h"
-#include "sim/jobs/pool.h"
+#include "conformance/language/case.h"
+#include "jobs/pool.h"
+#include "session/cpuid_choice.h"
+#include "session/target.h"
 
 namespace pmusim::conformance {
+
+using namespace session;
+using namespace jobs;
 namespace {
 
 constexpr const char* kNoKernel = "-";  // bare metal has no hypervisor
@@ -50,7 +53,7 @@ std::vector<Case> find_cases(const std::string& pattern, const std::vector<std::
 // A column of the matrix.
 struct Column {
   RunPoint point;
-  const pmu::Model* model = nullptr;
+  const CpuModel* model = nullptr;
   const hv::Policy* policy = nullptr;
   hv::KernelRelease release = hv::KernelRelease::V7_2;
   std::string unmet;  // why every case skips here
@@ -107,7 +110,7 @@ class Suite {
     run.seed = plan_.seed;
     run.max_cycles = plan_.max_cycles;
     run.max_seconds = plan_.max_seconds;
-    run.host_steps = &c;
+    run.script = &c.script;
     if (const std::string reason = target_->unmet(run); !reason.empty()) {
       result.verdict = Verdict::Skip;
       result.reason = reason;
@@ -143,13 +146,13 @@ class Suite {
     for (const std::string& id : plan_.policies)
       if (auto policy = policy_by_id(id, plan_.overrides)) policies_.emplace(id, *policy);
     for (const std::string& id : plan_.models) {
-      const pmu::Model& model =
+      const CpuModel& model =
           models_.emplace(id, model_by_id(id, plan_.overrides, plan_.interval)).first->second;
       for (const std::string& policy : plan_.policies) add_columns(id, model, policy);
     }
   }
 
-  void add_columns(const std::string& id, const pmu::Model& model, const std::string& policy_id) {
+  void add_columns(const std::string& id, const CpuModel& model, const std::string& policy_id) {
     const auto policy = policies_.find(policy_id);
     const bool bare = policy == policies_.end();
     for (const std::string& kernel : plan_.kernels) {
@@ -179,7 +182,7 @@ class Suite {
   const RunPlan& plan_;
   std::vector<Case> cases_;
   Bug bug_;
-  std::map<std::string, pmu::Model> models_;
+  std::map<std::string, CpuModel> models_;
   std::map<std::string, hv::Policy> policies_;
   std::vector<Column> columns_;
   std::unique_ptr<Target> target_;                 // of this worker

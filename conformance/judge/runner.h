@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/session/catalog.h"
 #include "conformance/judge/verdict.h"
+#include "session/catalog.h"
 
 namespace pmusim::conformance {
 
@@ -21,7 +21,7 @@ struct RunPlan {
   std::vector<std::string> models, policies;  // ids; empty for target kvm
   std::vector<std::string> cpuids = {"default"}, kernels = {"7.2"};
   std::string bug;  // injected defect; empty: none
-  Overrides overrides;
+  session::Overrides overrides;
   u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
   u64 max_seconds = kNever;                       // of wall time, likewise
   u64 seed = 1;
@@ -31,7 +31,7 @@ struct RunPlan {
 };
 
 // progress: called first and after each case with the numbers done and total. Throws InputError for wrong
-// names and files before anything runs. When the user interrupts (base/interrupt.h), only what was finished
+// names and files before anything runs. When the user interrupts (base/cancel.h), only what was finished
 // is returned.
 std::vector<CaseResult> run_conformance(const RunPlan& plan,
                                         const std::function<void(std::size_t, std::size_t)>& progress);

@@ -64,7 +64,7 @@ std::vector<bool> chosen(const std::vector<Line>& lines, unsigned limit) {
 // The program of the step's own measurement, or else of the newest one before it in the file.
 const ProgramInfo* program_of(const Case& c, u32 step) {
   for (u32 s = std::min<u32>(step, static_cast<u32>(c.step_pointers.size()) - 1) + 1; s-- > 1;) {
-    const JsonView item = c.document->root().at_pointer(c.step_pointers[s]);
+    const JsonView item = c.document().root().at_pointer(c.step_pointers[s]);
     if (!item.has("measure")) continue;
     for (const ProgramInfo& program : c.programs)
       if (item.at("measure").is_string() && program.name == item.at("measure").as_string()) return &program;

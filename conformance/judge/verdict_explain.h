@@ -4,8 +4,8 @@
 // run of equal instructions stands for all of them; what is left is cut around the marks.
 #pragma once
 
-#include "conformance/language/case.h"
 #include "conformance/judge/verdict.h"
+#include "conformance/language/case.h"
 
 namespace pmusim::conformance {
 

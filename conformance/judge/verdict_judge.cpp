@@ -11,11 +11,13 @@
 #include <algorithm>
 
 namespace pmusim::conformance {
+
+using namespace session;
 namespace {
 
 // "line 12, /steps/3" of the case's file.
 std::string place_of(const Case& c, u32 step) {
-  return step < c.step_pointers.size() ? c.document->place(c.step_pointers[step]) : "";
+  return step < c.step_pointers.size() ? c.document().place(c.step_pointers[step]) : "";
 }
 
 std::string comparison_sign(const std::string& op) {

@@ -3,17 +3,18 @@
 // the expectations on the host's side.
 #pragma once
 
-#include "conformance/language/case.h"
-#include "sim/session/observation.h"
 #include "conformance/judge/records.h"
 #include "conformance/judge/verdict.h"
+#include "conformance/language/case.h"
+#include "session/observation.h"
 
 namespace pmusim::conformance {
 
 // Which of the case's divergences are documented for that point.
-bool applies(const Divergence& divergence, const RunPoint& point);
+bool applies(const Divergence& divergence, const session::RunPoint& point);
 
 // Fills verdict, reason, findings, divergences and counts of a result whose names are set.
-void judge(const Case& c, const RunPoint& point, const Observation& seen, CaseResult& result);
+void judge(const Case& c, const session::RunPoint& point, const session::Observation& seen,
+           CaseResult& result);
 
 }  // namespace pmusim::conformance

@@ -8,11 +8,12 @@
 
 #include "base/data.h"
 #include "base/schema.h"
-#include "conformance/language/case_setup.h"
 #include "conformance/language/compiler.h"
-#include "sim/session/catalog.h"
+#include "session/catalog.h"
 
 namespace pmusim::conformance {
+
+using namespace session;
 namespace {
 
 const JsonDocument& case_schema() {
@@ -61,8 +62,8 @@ Case from_document(JsonDocument document, const std::string& path, const std::st
   validate(document, case_schema());
   Case c;
   c.path = path;
-  c.document = std::make_shared<const JsonDocument>(std::move(document));
-  const JsonView root = c.document->root();
+  c.script.document = std::make_shared<const JsonDocument>(std::move(document));
+  const JsonView root = c.document().root();
   std::vector<InputError> mistakes;
   const auto attempt = [&mistakes](auto&& work) {
     try {
@@ -86,9 +87,10 @@ Case from_document(JsonDocument document, const std::string& path, const std::st
     for (const JsonView& view : root.at("setup").items()) {
       const auto keys = view.keys();
       if (keys.size() != 1) view.fail(std::to_string(keys.size()) + " verbs", "one host verb");
-      c.setup.push_back({static_cast<u32>(c.setup.size()), keys[0], view.at(keys[0]).pointer()});
+      c.script.setup.push_back(
+          {static_cast<u32>(c.script.setup.size()), keys[0], view.at(keys[0]).pointer()});
     }
-    machine_setup(&c);  // checks its arguments
+    c.script.machine();  // checks its arguments
   });
   attempt([&] { CaseCompiler(c).compile(); });
   if (!mistakes.empty()) throw InputError::all_of(mistakes);
@@ -140,7 +142,7 @@ std::vector<Case> load_cases(const std::string& folder) {
       out.push_back(load_case(folder + "/" + file));
       const auto [it, added] = seen.emplace(out.back().id, out.back().path);
       if (!added)
-        out.back().document->root().at("id").fail(
+        out.back().document().root().at("id").fail(
             "'" + out.back().id + "', which is also the id in " + it->second, "an id of its own");
     } catch (const InputError& mistake) {
       mistakes.push_back(mistake);
@@ -150,30 +152,13 @@ std::vector<Case> load_cases(const std::string& folder) {
   return out;
 }
 
-namespace {
+namespace {}  // namespace
 
-JsonView follow(const JsonDocument& document, const std::string& pointer) {
-  JsonView view = document.root();
-  std::size_t at = 0;
-  while (at < pointer.size()) {
-    const std::size_t end = std::min(pointer.find('/', at + 1), pointer.size());
-    const std::string key = pointer.substr(at + 1, end - at - 1);
-    view = view.is_array() ? view.at(static_cast<std::size_t>(std::stoul(key))) : view.at(key);
-    at = end;
-  }
-  return view;
-}
-
-}  // namespace
-
-JsonView Case::arguments(const HostStep& step) const {
-  return follow(*document, step.pointer);
-}
 bool Case::has_host_expect() const {
-  return document->root().has("host_expect");
+  return document().root().has("host_expect");
 }
 JsonView Case::host_expect() const {
-  return document->root().at("host_expect");
+  return document().root().at("host_expect");
 }
 
 }  // namespace pmusim::conformance

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/types.h"
+#include "session/host_steps.h"
 
 namespace pmusim::conformance {
 
@@ -25,14 +26,6 @@ struct Divergence {
   std::string value;      // expression; the guest evaluates it and prints it as @alt
   bool has_when = false;  // holds only where an expression is not 0, which the guest prints as @when
   std::string reason;
-};
-
-// A step that the host performs: at the doorbell (in the order of `number`) or, in `setup`, before the guest
-// starts.
-struct HostStep {
-  u32 number = 0;       // what the guest writes to the doorbell port; for setup its index
-  std::string verb;     // "set_filter", "set_msr", ...
-  std::string pointer;  // JSON pointer of the verb's arguments in the document
 };
 
 // What the encoder emitted for a measured program; for tests and for explanations of failures.
@@ -50,15 +43,13 @@ struct Case {
   std::string path, id, title, area;
   std::vector<std::string> sources;
   std::vector<Divergence> divergences;
-  std::vector<HostStep> setup, host_steps;
+  session::StepScript script;              // what the host does; holds the document
   std::vector<std::string> step_pointers;  // by the step number of the line protocol
   std::vector<std::string> check_titles;   // of all checks, in order of the file
   std::vector<ProgramInfo> programs;
-  std::shared_ptr<const JsonDocument> document;
   std::vector<u8> payload;  // compiled, to be loaded at CASE_PAYLOAD_ADDRESS
 
-  // The arguments of a host step as they stand in the file.
-  JsonView arguments(const HostStep& step) const;
+  const JsonDocument& document() const { return *script.document; }
   // The case's "host_expect" object; host_expect() only where has_host_expect().
   bool has_host_expect() const;
   JsonView host_expect() const;

@@ -10,7 +10,7 @@ void CaseCompiler::add_alternatives(case_op& o, const std::string& title) {
   o.alternatives = static_cast<u32>(alternatives_.size());
   for (std::size_t i = 0; i < case_.divergences.size(); ++i) {
     if (case_.divergences[i].check != title) continue;
-    const JsonView view = case_.document->root().at("divergences").at(i);
+    const JsonView view = case_.document().root().at("divergences").at(i);
     for (const char* key : {"when", "value"}) {
       if (!view.has(key)) continue;
       alternatives_.push_back({static_cast<u32>(i), emit(parse(view.at(key))), *key == 'w'});

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Steps about interrupts, PMIs and waiting for them, and those that the host performs.
-#include "conformance/language/case_setup.h"
 #include "conformance/language/compiler.h"
 
 namespace pmusim::conformance {
@@ -67,12 +66,13 @@ void CaseCompiler::compile_host(const JsonView& step) {
   const JsonView view = step.at("host");
   const auto keys = view.keys();
   if (keys.size() != 1) view.fail(std::to_string(keys.size()) + " verbs", "one host verb");
-  HostStep h;
-  h.number = static_cast<u32>(case_.host_steps.size());
+  session::HostStep h;
+  h.number = static_cast<u32>(case_.script.steps.size());
   h.verb = keys[0];
-  if (is_machine_setup(h.verb)) view.fail("'" + h.verb + "' while the guest runs", "this verb in \"setup\"");
+  if (session::is_machine_setup(h.verb))
+    view.fail("'" + h.verb + "' while the guest runs", "this verb in \"setup\"");
   h.pointer = view.at(keys[0]).pointer();
-  case_.host_steps.push_back(h);
+  case_.script.steps.push_back(h);
   const case_target as = target(step, "as");
   if (as.name) width_[as.name] = 32;
   case_op& o = op(OP_HOST);

@@ -118,9 +118,9 @@ void CaseCompiler::compile_block(const JsonView& steps) {
 }
 
 void CaseCompiler::compile() {
-  const JsonView root = case_.document->root();
+  const JsonView root = case_.document().root();
   case_.step_pointers.push_back("");  // step 0: the case itself
-  has_host_ = contains_host(root.at("steps")) || !case_.setup.empty();
+  has_host_ = contains_host(root.at("steps")) || !case_.script.setup.empty();
   compile_requirements(root);
   if (root.has("programs")) compile_programs(root.at("programs"));
   programs_wrong_ = !mistakes_.empty();

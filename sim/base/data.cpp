@@ -48,4 +48,9 @@ std::vector<std::string> list_files(const std::string& folder, const std::string
   return files;
 }
 
+bool is_path(const std::string& name) {
+  return name.find('/') != std::string::npos ||
+         (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
+}
+
 }  // namespace pmusim

@@ -13,6 +13,9 @@ namespace pmusim {
 // if the folder of all of them does not.
 std::string data_path(const std::string& relative);
 
+// Where a name or a path may stand: is it a path (it has a '/', or ends in ".json")?
+bool is_path(const std::string& name);
+
 // Regular files below a folder whose names end in `suffix`, sorted by the bytes of their path relative to the
 // folder; the paths returned are relative to it. Empty if the folder does not exist.
 std::vector<std::string> list_files(const std::string& folder, const std::string& suffix);

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/json.h"
-#include "sim/session/catalog.h"
+#include "session/catalog.h"
 
 namespace pmusim::cli {
 namespace fs = std::filesystem;
@@ -52,7 +52,7 @@ void ConfigFolder::names(const std::string& option, std::vector<std::string>& li
     for (std::size_t begin = 0; begin <= list.size();) {
       const std::size_t end = std::min(list.find(',', begin), list.size());
       const std::string name = list.substr(begin, end - begin);
-      changed += (begin ? "," : "") + (conformance::is_path(name) ? moved(name) : name);
+      changed += (begin ? "," : "") + (is_path(name) ? moved(name) : name);
       begin = end + 1;
     }
     list = changed;

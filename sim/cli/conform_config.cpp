@@ -6,11 +6,12 @@
 
 #include "base/json.h"
 #include "cli/config_folder.h"
-#include "sim/session/cpuid_choice.h"
+#include "session/cpuid_choice.h"
 
 namespace pmusim::cli {
 
 using namespace conformance;
+using namespace session;
 
 RunPlan plan_of(const ConformOptions& o) {
   check_common(o.common);

@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 #include "conformance/judge/runner.h"
-#include "sim/jobs/pool.h"
+#include "jobs/pool.h"
 
 namespace pmusim::cli {
 
@@ -17,7 +17,7 @@ struct ConformOptions {
   std::string pattern, target = "sim", bug, format = "text", out;
   std::string timing;  // empty: not given
   std::vector<std::string> models, policies, cpuids, kernels;
-  u64 jobs = conformance::default_workers();
+  u64 jobs = jobs::default_workers();
   u64 max_cycles = 0, max_seconds = 0;  // 0: the default
   bool explain = false, step = false;
 };

@@ -12,8 +12,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/error.h"
 #include "base/cancel.h"
+#include "base/error.h"
 
 namespace pmusim::cli {
 namespace {
@@ -37,8 +37,8 @@ void check_common(const Common& common) {
   check_one_of("--color", common.color, {"auto", "never", "always"});
 }
 
-conformance::Overrides suite_overrides(const Common& common) {
-  conformance::Overrides overrides = conformance::split_overrides(common.set);
+session::Overrides suite_overrides(const Common& common) {
+  session::Overrides overrides = session::split_overrides(common.set);
   if (!overrides.scenario.empty())
     throw InputError("--set", "", "'scenario." + overrides.scenario[0] + "'",
                      "model.KEY=VALUE or policy.KEY=VALUE; a case says itself what its host does");

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/types.h"
 #include "cli/verb_options.h"
-#include "sim/session/catalog.h"
+#include "session/catalog.h"
 
 namespace pmusim::cli {
 
@@ -24,7 +24,7 @@ struct Common {
 void add_common(const VerbOptions& verb, Common& common, const std::string& settable);
 void check_common(const Common& common);  // InputError for a colour that is none
 // Of --set what a suite of cases can take: a case says itself what its host does.
-conformance::Overrides suite_overrides(const Common& common);
+session::Overrides suite_overrides(const Common& common);
 
 inline constexpr u64 kMostCycles = ~u64{0} >> 1, kMostSeconds = 1000000000;
 

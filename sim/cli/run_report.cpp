@@ -9,10 +9,12 @@
 #include <tuple>
 
 namespace pmusim::cli {
+
+using namespace session;
 namespace {
 
-using conformance::CounterAudit;
-using conformance::Observation;
+using session::CounterAudit;
+using session::Observation;
 
 std::string number(u64 value) {
   return fmt::format("{}", value);
@@ -75,7 +77,7 @@ class Table {
 // "cpu0.guest.interrupts", "cpu1.guest.cycles": the sum over all of them.
 u64 sum_of(const Observation& seen, const std::string& prefix, const std::string& rest) {
   u64 total = 0;
-  for (const conformance::Stat& s : seen.stats) {
+  for (const session::Stat& s : seen.stats) {
     const std::size_t dot = s.name.find('.');
     if (dot != std::string::npos &&
         s.name.substr(0, dot).find_first_not_of("0123456789", prefix.size()) == std::string::npos &&
@@ -203,7 +205,7 @@ std::string stats_json(const std::string& model, const std::vector<PolicyResult>
     policy["stopped"] = r.seen.stopped;
     add("guest.instructions", r.seen.instructions, "instructions");
     add("machine.cycles", r.seen.cycles, "cycles");
-    for (const conformance::Stat& s : r.seen.stats) add(s.name, s.value, s.unit);
+    for (const session::Stat& s : r.seen.stats) add(s.name, s.value, s.unit);
     for (const CounterAudit& a : r.seen.audit) {
       const std::string name = fmt::format("{}{}.{}.", r.seen.host_side ? "vcpu" : "cpu", a.vcpu, a.counter);
       policy["programmed"][name.substr(0, name.size() - 1)] = a.programmed;

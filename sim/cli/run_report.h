@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "sim/session/observation.h"
+#include "session/observation.h"
 
 namespace pmusim::cli {
 
 struct PolicyResult {
   std::string policy;
   std::string unmet;  // why it did not run; "" if it ran
-  conformance::Observation seen;
+  session::Observation seen;
 };
 
 // Instructions, interrupts, cycles in guest and host; for each guest counter in use its event, the visible
@@ -21,7 +21,7 @@ struct PolicyResult {
 std::string comparison_table(const std::vector<PolicyResult>& results, bool color);
 
 // Guest instructions, cycles and VM-exits in one line, for a run that did not end by itself.
-std::string totals_line(const conformance::Observation& seen);
+std::string totals_line(const session::Observation& seen);
 
 // Dotted names with units, for each policy; assumed values of the model; what was used and is not modelled.
 std::string stats_json(const std::string& model, const std::vector<PolicyResult>& results);

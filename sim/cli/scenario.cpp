@@ -17,8 +17,7 @@ Scenario load_scenario(const std::string& path, const std::vector<std::string>& 
   scenario.sync_window = root.get_u64("sync_window", scenario.sync_window);
   if (scenario.sync_window == 0) root.at("sync_window").fail("0", "at least 1");
   if (!root.has("host")) return scenario;
-  auto steps = std::make_shared<conformance::Case>();
-  steps->id = "scenario";
+  auto steps = std::make_shared<session::StepScript>();
   steps->document = kept;
   for (const JsonView& step : root.at("host").items()) {
     const std::vector<std::string> verbs = step.keys();
@@ -26,7 +25,7 @@ Scenario load_scenario(const std::string& path, const std::vector<std::string>& 
     step.only_keys({"set_filter", "set_msr", "perf_event", "watchdog"});
     steps->setup.push_back({static_cast<u32>(steps->setup.size()), verbs[0], step.at(verbs[0]).pointer()});
   }
-  scenario.steps = steps;
+  scenario.script = steps;
   return scenario;
 }
 

@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "conformance/language/case.h"
+#include "session/host_steps.h"
 
 namespace pmusim::cli {
 
 struct Scenario {
   u64 sync_window = 200;
-  std::shared_ptr<const conformance::Case> steps;  // only its set-up; nullptr: none
+  std::shared_ptr<const session::HostScript> script;  // only set-up; nullptr: none
 };
 
 // path "": the default scenario. overrides: "key.key=value". Throws InputError.

@@ -5,17 +5,18 @@
 
 #include <algorithm>
 
-#include "base/error.h"
 #include "base/cancel.h"
+#include "base/error.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conformance/defects/bug_check.h"
-#include "sim/jobs/pool.h"
+#include "jobs/pool.h"
 
 namespace pmusim::cli {
 namespace {
 
 using namespace conformance;
+using namespace jobs;
 
 struct BugsOptions {
   Common common;

@@ -10,10 +10,10 @@
 #include "cli/options.h"
 #include "cli/run_config.h"
 #include "cli/verbs.h"
-#include "sim/session/catalog.h"
-#include "sim/session/cpuid_choice.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "models/models.h"
+#include "session/catalog.h"
+#include "session/cpuid_choice.h"
 
 namespace pmusim::cli {
 namespace {
@@ -23,7 +23,7 @@ using nlohmann::json;
 json list_models() {
   json rows = json::array();
   for (const std::string& id : models::model_ids()) {
-    const pmu::Model model = models::load_model(id);
+    const CpuModel model = models::load_model(id);
     rows.push_back({{"id", id},
                     {"title", model.name},
                     {"vendor", model.vendor == pmu::Vendor::Intel ? "intel" : "amd"},
@@ -38,13 +38,13 @@ json list_models() {
 
 // "refused": the models that cannot run the policy on the newest modelled kernel, and why.
 json list_policies(const std::vector<std::string>& model_ids) {
-  std::vector<pmu::Model> hosts;
+  std::vector<CpuModel> hosts;
   for (const std::string& id : model_ids) hosts.push_back(models::load_model(id));
   json rows = json::array();
-  for (const std::string& id : conformance::policy_ids()) {
-    const hv::Policy policy = *conformance::policy_by_id(id, {});
+  for (const std::string& id : session::policy_ids()) {
+    const hv::Policy policy = *session::policy_by_id(id, {});
     json refused = json::array();
-    for (const pmu::Model& host : hosts)
+    for (const CpuModel& host : hosts)
       if (const std::string reason = hv::unmet(policy, host, hv::release_by_name(RunConfig{}.kernel));
           !reason.empty())
         refused.push_back({{"model", host.id}, {"reason", reason}});
@@ -55,7 +55,7 @@ json list_policies(const std::vector<std::string>& model_ids) {
 
 json list_features() {
   json rows = json::array();
-  for (const conformance::CpuidFeature& f : conformance::cpuid_features())
+  for (const session::CpuidFeature& f : session::cpuid_features())
     rows.push_back({{"id", f.name}, {"title", f.bit}});
   return rows;
 }
@@ -124,7 +124,7 @@ json rows_of(const std::string& what, const std::vector<std::string>& models) {
 int list(const std::string& what, const std::vector<std::string>& model_lists, bool as_json) {
   if (!model_lists.empty() && what != "events" && what != "policies")
     throw InputError("--model", "", "'" + what + "'", "it with 'events' or 'policies'");
-  const std::vector<std::string> chosen = conformance::models_from(
+  const std::vector<std::string> chosen = session::models_from(
       split_list("--model", model_lists.empty() ? std::vector<std::string>{"all"} : model_lists), "--model");
   const json rows = rows_of(what, chosen);
   if (as_json) {

@@ -17,16 +17,17 @@
 #include "cli/run_report.h"
 #include "cli/scenario.h"
 #include "cli/verbs.h"
-#include "sim/session/target.h"
-#include "sim/session/catalog.h"
-#include "sim/session/cpuid_choice.h"
-#include "sim/jobs/pool.h"
+#include "jobs/pool.h"
+#include "session/catalog.h"
+#include "session/cpuid_choice.h"
+#include "session/target.h"
 #include "trace/sinks.h"
 
 namespace pmusim::cli {
 namespace {
 
-using namespace conformance;
+using namespace session;
+using namespace jobs;
 
 constexpr const char* kFooter =
     "IMAGE may be followed by '--' and the guest's arguments: its command line is IMAGE and they.\n"
@@ -41,7 +42,7 @@ constexpr u32 kGood = 2 * 0 + 1, kSkipped = 2 * 38 + 1;  // as the exit port rep
 struct Prepared {
   platform::Image image;
   std::vector<platform::BootModule> modules;
-  pmu::Model model;
+  CpuModel model;
   std::vector<std::string> policies;
   std::vector<std::optional<hv::Policy>> loaded;  // beside policies; nothing: bare metal
   hv::KernelRelease release;
@@ -114,7 +115,7 @@ Prepared prepare(RunConfig& c) {
   if (p.memory == 0 || p.memory % 4096 || p.memory > u64{1} << 40)
     throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, from 4096 to 1024G");
   p.scenario = load_scenario(c.scenario, overrides.scenario);
-  if (bare && p.scenario.steps)
+  if (bare && p.scenario.script)
     throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
                      "steps of a host with bare metal alone", "a policy, which has a host");
   if (c.cpus > 1 && p.scenario.sync_window > p.model.ipi_latency)
@@ -146,7 +147,7 @@ TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
   run.max_cycles = c.max_cycles ? c.max_cycles : kNever;
   run.max_seconds = c.max_seconds ? c.max_seconds : kNever;
   run.sync_window = p.scenario.sync_window;
-  run.host_steps = p.scenario.steps.get();
+  run.script = p.scenario.script.get();
   return run;
 }
 

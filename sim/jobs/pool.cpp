@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Worker processes over pipes. The parent writes a job's index and a newline; the worker answers with 'R' or
 // 'E' (exception) and one line.
-#include "sim/jobs/pool.h"
+#include "jobs/pool.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,7 +21,7 @@
 
 #include "base/cancel.h"
 
-namespace pmusim::conformance {
+namespace pmusim::jobs {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -214,4 +214,4 @@ unsigned default_workers() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::jobs

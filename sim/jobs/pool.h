@@ -11,7 +11,7 @@
 
 #include "base/types.h"
 
-namespace pmusim::conformance {
+namespace pmusim::jobs {
 
 struct PoolSettings {
   unsigned workers = 1;
@@ -23,7 +23,7 @@ struct PoolSettings {
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is
 // passed to `died` as its message. died: the result of a job whose worker died, with the reason. done: called
 // in the parent after each job with the number of jobs finished.
-// When the user interrupts (base/interrupt.h), no job is begun any more, the workers are told, and get some
+// When the user interrupts (base/cancel.h), no job is begun any more, the workers are told, and get some
 // time to answer; the result of a job that was not finished is "".
 std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,
                                   const std::function<std::string(std::size_t)>& work,
@@ -33,4 +33,4 @@ std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings
 // Processors that this process may use, at least 1.
 unsigned default_workers();
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::jobs

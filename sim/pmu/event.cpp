@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking up the event that a counter is programmed to count, and the threshold part of its setup.
-#include "model/cpu_model.h"
+#include "pmu/description.h"
 
 namespace pmusim::pmu {
 
@@ -21,7 +21,7 @@ u16 event_code(Vendor vendor, u64 selector) {
   return static_cast<u16>((selector & 0xff) | (vendor == Vendor::Amd ? (selector >> 32 & 0xf) << 8 : 0));
 }
 
-const char* not_counted_by(const Model& model, unsigned counter, u64 selector) {
+const char* not_counted_by(const PmuDescription& model, unsigned counter, u64 selector) {
   const bool fixed = counter >= kFixedBase;
   const EventInfo* event =
       fixed ? find_fixed_event(model.events, counter - kFixedBase)

@@ -52,7 +52,7 @@ u64 most_per_instruction(CountMask kinds) {
   return most;
 }
 
-u64 fewest_cycles(const Model& model, CountMask kinds, u64 distance) {
+u64 fewest_cycles(const PmuDescription& model, CountMask kinds, u64 distance) {
   u64 classes = kinds & kTopdownCounts ? 1 : 0;  // all of them together are at most the slots
   for (CountMask left = kinds & (kTimeCounts | kIdleCounts); left; ++classes) take_lowest(left);
   const u64 share = ceil_div(distance, classes);

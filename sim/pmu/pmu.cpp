@@ -14,7 +14,7 @@ namespace {
 constexpr ContextMask kGuestContexts = 0xff0;
 }
 
-void Pmu::configure(const Model& model) {
+void Pmu::configure(const PmuDescription& model) {
   model_ = &model;
   counters_.clear();
   for (unsigned n = 0; n < model.caps.gp_count; ++n) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "arch/count.h"
-#include "model/cpu_model.h"
+#include "pmu/description.h"
 
 namespace pmusim::pmu {
 
@@ -23,7 +23,7 @@ class Pmu {
   // counts: the core's totals, current whenever the PMU is called.
   explicit Pmu(const EventCounts& counts) : counts_(&counts) {}
 
-  void configure(const Model& model);  // and power-on reset
+  void configure(const PmuDescription& model);  // and power-on reset
   void reset();
 
   // Called when a counter wraps (counter index) and when a PMI is requested.
@@ -103,7 +103,7 @@ class Pmu {
   void set_active();
 
   const EventCounts* counts_;
-  const Model* model_ = nullptr;
+  const PmuDescription* model_ = nullptr;
   Registers regs_;
   std::vector<Counter> counters_;  // GP 0.., then fixed 0..
   bool svme_ = false;

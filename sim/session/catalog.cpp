@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names of models, policies and kernels, and what they stand for.
-#include "sim/session/catalog.h"
+#include "session/catalog.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "models/models.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
 
 constexpr const char* kPresets[] = {"emulated", "mediated", "dedicated"};
@@ -30,11 +30,6 @@ std::string file_stem(const std::string& path) {
 }
 
 }  // namespace
-
-bool is_path(const std::string& name) {
-  return name.find('/') != std::string::npos ||
-         (name.size() > 5 && name.compare(name.size() - 5, 5, ".json") == 0);
-}
 
 Overrides split_overrides(const std::vector<std::string>& set) {
   Overrides split;
@@ -98,7 +93,7 @@ std::vector<std::string> policies_from(const std::vector<std::string>& names, co
   return list;
 }
 
-pmu::Model model_by_id(const std::string& id, const Overrides& overrides, bool interval) {
+CpuModel model_by_id(const std::string& id, const Overrides& overrides, bool interval) {
   return models::load_model(id, overrides.model, interval);
 }
 
@@ -113,4 +108,4 @@ std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& o
   return hv::read_policy(policy_document(id, overrides), file_stem(id));
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -11,11 +11,9 @@
 #include "hypervisor/vpmu/policy.h"
 #include "model/cpu_model.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 inline constexpr const char* kBareMetal = "bare-metal";
-
-bool is_path(const std::string& name);  // where a name or a path may stand
 
 // Overrides of --set, by the document that they go to: "model.costs.x=1" -> model, "costs.x=1".
 struct Overrides {
@@ -31,9 +29,9 @@ std::vector<std::string> kernel_names();
 std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option);
 std::vector<std::string> policies_from(const std::vector<std::string>& names, const char* option);
 
-pmu::Model model_by_id(const std::string& id, const Overrides& overrides, bool interval = true);
+CpuModel model_by_id(const std::string& id, const Overrides& overrides, bool interval = true);
 // Nothing for "bare-metal".
 std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& overrides);
 JsonDocument policy_document(const std::string& id, const Overrides& overrides);
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

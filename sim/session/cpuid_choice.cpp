@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // CPUID choices.
-#include "sim/session/cpuid_choice.h"
+#include "session/cpuid_choice.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "base/data.h"
 #include "base/json.h"
-#include "sim/session/catalog.h"
 #include "hypervisor/vpmu/kvm_rules.h"
+#include "session/catalog.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
 
 constexpr u32 kHypervisorBit = 1u << 31;
@@ -131,7 +132,7 @@ void check_cpuid_choice(const std::string& text) {
   read_cpuid_file(base);
 }
 
-GuestCpuid guest_cpuid(const std::string& text, const pmu::Model& model, hv::KernelRelease release,
+GuestCpuid guest_cpuid(const std::string& text, const CpuModel& model, hv::KernelRelease release,
                        bool counters_in_hardware) {
   const std::string base = cpuid_base(text);
   GuestCpuid cpuid;
@@ -146,8 +147,8 @@ GuestCpuid guest_cpuid(const std::string& text, const pmu::Model& model, hv::Ker
   return cpuid;
 }
 
-pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid) {
-  pmu::Model reduced = model;
+CpuModel reduced_model(const CpuModel& model, const GuestCpuid& cpuid) {
+  CpuModel reduced = model;
   reduced.cpuid = cpuid.table;
   if (CpuidEntry* features = reduced.cpuid.find(1, 0)) features->regs.ecx &= ~kHypervisorBit;
   reduced.perf_capabilities = cpuid.perf_capabilities;
@@ -160,4 +161,4 @@ pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid) {
   return reduced;
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -12,7 +12,7 @@
 #include "hypervisor/vpmu/kernel_release.h"
 #include "model/cpu_model.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 inline constexpr const char* kDefaultCpuid = "default";
 // What "default" stands for; other choices as they are.
@@ -29,13 +29,13 @@ struct GuestCpuid {
 
 // counters_in_hardware: of the policy. A file is {"leaves": [{"leaf", "subleaf", "eax", "ebx", "ecx",
 // "edx"}], "perf_capabilities"} in the form of a model file's leaves. Throws InputError.
-GuestCpuid guest_cpuid(const std::string& choice, const pmu::Model& model, hv::KernelRelease release,
+GuestCpuid guest_cpuid(const std::string& choice, const CpuModel& model, hv::KernelRelease release,
                        bool counters_in_hardware);
 
 GuestCpuid read_cpuid_file(const std::string& path);
 
 // The model with only the features of that CPUID. The bit that says "hypervisor" is cleared.
-pmu::Model reduced_model(const pmu::Model& model, const GuestCpuid& cpuid);
+CpuModel reduced_model(const CpuModel& model, const GuestCpuid& cpuid);
 
 struct CpuidFeature {
   std::string name, bit;  // "x2apic", "CPUID.01H.0:ECX[21]"
@@ -44,4 +44,4 @@ std::vector<CpuidFeature> cpuid_features();  // those that a choice can leave ou
 
 void check_cpuid_choice(const std::string& choice);  // InputError for a name that is none
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

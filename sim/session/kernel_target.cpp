@@ -3,10 +3,10 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "sim/session/vmm_target.h"
 #include "hypervisor/drivers/kernel_kvm.h"
+#include "session/vmm_target.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
 
 class KernelTarget final : public Target {
@@ -48,4 +48,4 @@ std::unique_ptr<Target> make_kernel_kvm() {
   return std::make_unique<KernelTarget>();
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

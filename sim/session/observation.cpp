@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Observations as JSON, to travel from a worker process.
-#include "sim/session/observation.h"
+#include "session/observation.h"
 
 #include <nlohmann/json.hpp>
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 using nlohmann::json;
 
@@ -63,4 +63,4 @@ Observation observation_from_line(const std::string& line) {
   return o;
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -8,7 +8,7 @@
 
 #include "base/types.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 struct RunPoint {
   std::string model, vendor;  // vendor: "intel" or "amd"
@@ -56,4 +56,4 @@ struct Observation {
 std::string to_line(const Observation& observation);
 Observation observation_from_line(const std::string& line);
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulator as a target: one machine for the whole process, set up anew for each run.
-#include "sim/session/simulator.h"
+#include "session/simulator.h"
 
 #include <fmt/format.h>
 
 #include "arch/count.h"
-#include "conformance/language/case_setup.h"
-#include "hypervisor/vpmu/audit_bare_metal.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
+#include "hypervisor/vpmu/audit_bare_metal.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 namespace {
 
@@ -68,7 +67,7 @@ std::string Simulator::stopped_text(const platform::StopReport& stop) {
 }
 
 // What was programmed on a counter and counts nothing here, by name where the model knows it.
-std::string Simulator::uncounted(const pmu::Model& model, unsigned counter, u64 selector, u64 times) {
+std::string Simulator::uncounted(const CpuModel& model, unsigned counter, u64 selector, u64 times) {
   const auto said = [&](const std::string& what) {
     return fmt::format("{} is not counted by {}; it was programmed {} time{}", what,
                        pmu::not_counted_by(model, counter, selector), times, times == 1 ? "" : "s");
@@ -109,7 +108,7 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
   for (const auto& [what, times] : uncounted_events)
     seen.gaps.push_back(uncounted(*run.model, what.first, what.second, times));
   seen.cycles = machine().cpu(0).cycle();
-  for (const pmu::AssumedValue& value : run.model->assumed) seen.assumed.push_back(value.path);
+  for (const AssumedValue& value : run.model->assumed) seen.assumed.push_back(value.path);
 }
 
 // Counters that were programmed, or moved.
@@ -133,9 +132,9 @@ void Simulator::add_audit(unsigned cpu, unsigned counter, const std::string& pro
 
 Observation Simulator::run_bare_metal(const TargetRun& run) {
   GuestCpuid cpuid = guest_cpuid(run.point.cpuid, *run.model, run.release, false);
-  edit_cpuid(machine_setup(run.host_steps).cpuid, cpuid.table);
+  edit_cpuid(run.machine_setup().cpuid, cpuid.table);
   // The machine refers to the model of its last run until it is set up for the next one.
-  auto model = std::make_unique<pmu::Model>(reduced_model(*run.model, cpuid));
+  auto model = std::make_unique<CpuModel>(reduced_model(*run.model, cpuid));
   platform::MachineConfig config;
   config.model = model.get();
   config.cpus = run.cpus;
@@ -175,4 +174,4 @@ std::unique_ptr<Target> make_simulator(unsigned max_cpus) {
   return std::make_unique<Simulator>(max_cpus);
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

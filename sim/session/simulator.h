@@ -4,9 +4,9 @@
 
 #include <memory>
 
-#include "sim/session/target.h"
-#include "sim/session/cpuid_choice.h"
 #include "platform/machine/machine.h"
+#include "session/cpuid_choice.h"
+#include "session/target.h"
 
 namespace pmusim::hv {
 class AuditProbe;
@@ -15,7 +15,7 @@ class SimulatedKvm;
 class Vmm;
 }  // namespace pmusim::hv
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 class Simulator final : public Target {
  public:
@@ -33,11 +33,11 @@ class Simulator final : public Target {
   static void describe(const platform::StopReport& stop, Observation& seen);
   static void add_audit(unsigned cpu, unsigned counter, const std::string& programmed,
                         const hv::AuditLine& line, Observation& seen);
-  static std::string uncounted(const pmu::Model& model, unsigned counter, u64 selector, u64 times);
+  static std::string uncounted(const CpuModel& model, unsigned counter, u64 selector, u64 times);
   void count(const TargetRun& run, Observation& seen);  // totals of the CPUs after a run
 
   unsigned max_cpus_;
-  std::unique_ptr<pmu::Model> model_;  // reduced to a CPUID, of the last run on bare metal
+  std::unique_ptr<CpuModel> model_;  // reduced to a CPUID, of the last run on bare metal
   std::unique_ptr<platform::Machine> machine_;
   struct Session {  // of the last run of a VM; its objects are in use until the machine's next reset
     std::unique_ptr<hv::AuditProbe> probe;
@@ -49,4 +49,4 @@ class Simulator final : public Target {
   Session session_;
 };
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

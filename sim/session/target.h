@@ -9,23 +9,23 @@
 #include <vector>
 
 #include "base/event.h"
-#include "conformance/language/case.h"
-#include "sim/session/observation.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"
-#include "platform/boot/boot.h"
 #include "model/cpu_model.h"
+#include "platform/boot/boot.h"
+#include "session/host_script.h"
+#include "session/observation.h"
 
 namespace pmusim::hv {
 struct VpmuStrategies;
 }
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 // Everything that one run is made of.
 struct TargetRun {
   RunPoint point;
-  const pmu::Model* model = nullptr;   // simulator only
+  const CpuModel* model = nullptr;     // simulator only
   const hv::Policy* policy = nullptr;  // nullptr: bare metal
   hv::KernelRelease release = hv::KernelRelease::V7_2;
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
@@ -39,7 +39,8 @@ struct TargetRun {
   bool audit = false;     // account for what each guest counter shows (simulator)
   u64 sync_window = 200;  // cycles
   u64 max_cycles = kNever, max_seconds = kNever;
-  const Case* host_steps = nullptr;  // whose set-up is performed first, and whose steps the doorbell performs
+  const HostScript* script = nullptr;  // nullptr: nothing but the image
+  MachineSetup machine_setup() const { return script ? script->machine() : MachineSetup(); }
   EventSink* sink = nullptr;
   std::function<void(char)> on_character;  // of the serial line
 };
@@ -58,4 +59,4 @@ std::unique_ptr<Target> make_kernel_kvm();
 // "mediated" where KVM's parameter enable_mediated_pmu says so, else "emulated".
 std::string policy_of_this_kernel();
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -2,16 +2,15 @@
 // An image in a virtual machine of the simulated KVM.
 #include <fmt/format.h>
 
-#include "conformance/language/case_setup.h"
-#include "sim/session/simulator.h"
-#include "sim/session/vmm_target.h"
-#include "hypervisor/vpmu/audit.h"
 #include "hypervisor/drivers/simulated_kvm.h"
-#include "hypervisor/kvm/vcpu.h"
 #include "hypervisor/drivers/vmm.h"
+#include "hypervisor/kvm/vcpu.h"
+#include "hypervisor/vpmu/audit.h"
 #include "hypervisor/vpmu/vpmu.h"
+#include "session/simulator.h"
+#include "session/vmm_target.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
 
 void add_exits(const hv::ExitStatistics& statistics, unsigned id, Observation& seen) {
@@ -83,7 +82,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   config.policy = *run.policy;
   config.release = run.release;
   config.strategies = run.strategies;
-  config.forced_emulation_prefix = machine_setup(run.host_steps).forced_emulation;
+  config.forced_emulation_prefix = run.machine_setup().forced_emulation;
   config.events = run.sink;
   session_.kvm = std::make_unique<hv::SimulatedKvm>(machine(), std::move(config));
   session_.probe = std::make_unique<Probe>(machine());
@@ -94,7 +93,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
       hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).vpmu().audit().attach(session_.probe.get());
   };
   Observation seen;
-  conformance::describe(run_vmm(run, session_.vmm, *session_.kvm, session_.kvm.get(), attach), seen);
+  session::describe(run_vmm(run, session_.vmm, *session_.kvm, session_.kvm.get(), attach), seen);
   if (!seen.exited) report_stop(seen);
   seen.host_side = true;
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
@@ -135,4 +134,4 @@ void Simulator::end_session() {
   session_.probe.reset();
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

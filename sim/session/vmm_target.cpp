@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run as a configuration of the virtual machine monitor.
-#include "sim/session/vmm_target.h"
+#include "session/vmm_target.h"
 
 #include <fmt/format.h>
 
-#include "conformance/language/case_setup.h"
-#include "sim/session/cpuid_choice.h"
-#include "conformance/judge/host_steps.h"
+#include "session/cpuid_choice.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
 
 std::vector<kvm::CpuidEntry2> kvm_entries(const CpuidTable& table) {
@@ -45,7 +43,7 @@ hv::VmmConfig vmm_config(const TargetRun& run) {
   config.memory = run.memory;
   config.cpus = run.cpus;
   config.on_character = run.on_character;
-  const MachineSetup setup = machine_setup(run.host_steps);
+  const MachineSetup setup = run.machine_setup();
   config.disable_pmu = setup.disable_pmu;
   const std::string base = cpuid_base(run.point.cpuid);
   if (!setup.cpuid.empty() || base != run.point.cpuid)
@@ -79,17 +77,17 @@ void describe(const hv::VmmResult& result, Observation& seen) {
 // The VM's part of a run. The doorbell reaches the steps although they need the VMM to exist first.
 hv::VmmResult run_vmm(const TargetRun& run, std::unique_ptr<hv::Vmm>& vmm, kvm::Hypervisor& hypervisor,
                       hv::SimulatedKvm* simulated, const std::function<void()>& created) {
-  auto steps = std::make_shared<std::unique_ptr<HostSteps>>();
+  auto actions = std::make_shared<std::unique_ptr<HostActions>>();
   hv::VmmConfig config = vmm_config(run);
   config.limit.cycles = run.max_cycles;
-  if (run.host_steps) config.on_doorbell = [steps](u32 number) { return (*steps)->ring(number); };
+  if (run.script) config.on_doorbell = [actions](u32 number) { return (*actions)->ring(number); };
   vmm = std::make_unique<hv::Vmm>(hypervisor, std::move(config));
-  if (run.host_steps) *steps = std::make_unique<HostSteps>(*run.host_steps, *vmm, simulated);
-  if (*steps) (*steps)->set_up_host();
+  if (run.script) *actions = run.script->begin(*vmm, simulated);
+  if (*actions) (*actions)->set_up_host();
   if (!vmm->create()) return vmm->result();
-  if (*steps) (*steps)->set_up();
+  if (*actions) (*actions)->set_up();
   if (created) created();
   return vmm->run();
 }
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -5,14 +5,14 @@
 #include <functional>
 #include <memory>
 
-#include "sim/session/target.h"
 #include "hypervisor/drivers/vmm.h"
+#include "session/target.h"
 
 namespace pmusim::hv {
 class SimulatedKvm;
 }
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 
 // Boots the image in a VM and serves it until it ends. `vmm` outlives the call, for statistics. simulated:
 // nullptr on a real kernel.
@@ -22,4 +22,4 @@ hv::VmmResult run_vmm(const TargetRun& run, std::unique_ptr<hv::Vmm>& vmm, kvm::
 // Serial text and end.
 void describe(const hv::VmmResult& result, Observation& seen);
 
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session

@@ -7,12 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "conformance/language/case.h"
-#include "sim/session/target.h"
-#include "sim/session/catalog.h"
-#include "sim/jobs/pool.h"
+#include "jobs/pool.h"
+#include "session/catalog.h"
+#include "session/target.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;
+using namespace pmusim::session;
+using namespace pmusim::jobs;
 
 namespace {
 
@@ -38,7 +40,7 @@ struct Ran {
 };
 
 Ran run(Target& target, const Point& point, const platform::Image& image, const Case* steps) {
-  const pmu::Model model = model_by_id(point.model, {}, point.interval);
+  const CpuModel model = model_by_id(point.model, {}, point.interval);
   const std::optional<hv::Policy> policy = policy_by_id(point.policy, {});
   TargetRun run;
   run.point = {point.model, model.vendor == pmu::Vendor::Intel ? "intel" : "amd", point.policy,
@@ -48,7 +50,7 @@ Ran run(Target& target, const Point& point, const platform::Image& image, const 
   run.image = &image;
   run.audit = true;
   run.max_cycles = u64{20} * 1000 * 1000 * 1000;
-  run.host_steps = steps;
+  if (steps) run.script = &steps->script;
   Ran ran;
   ran.unmet = !target.unmet(run).empty();
   if (!ran.unmet) ran.seen = target.run(run);

@@ -73,12 +73,12 @@ TEST_CASE("two cases with one id are refused") {
 
 TEST_CASE("a host step gives the runner its verb and its arguments as they stand in the file") {
   const Case c = load_case(data_path("conformance/cases/event-filter-denies.json"));
-  REQUIRE(c.host_steps.size() == 2);
+  REQUIRE(c.script.steps.size() == 2);
   for (u32 i = 0; i < 2; ++i) {
-    CHECK(c.host_steps[i].number == i);
-    CHECK(c.host_steps[i].verb == "set_filter");
-    CHECK(c.arguments(c.host_steps[i]).at("action").as_string() == "deny");
+    CHECK(c.script.steps[i].number == i);
+    CHECK(c.script.steps[i].verb == "set_filter");
+    CHECK(c.script.arguments(c.script.steps[i]).at("action").as_string() == "deny");
   }
-  CHECK(c.arguments(c.host_steps[0]).at("events").as_strings() == std::vector<std::string>{"0xc0"});
-  CHECK(c.arguments(c.host_steps[1]).at("events").size() == 2);
+  CHECK(c.script.arguments(c.script.steps[0]).at("events").as_strings() == std::vector<std::string>{"0xc0"});
+  CHECK(c.script.arguments(c.script.steps[1]).at("events").size() == 2);
 }

@@ -5,14 +5,14 @@
 
 #include "base/bits.h"
 #include "base/error.h"
-#include "sim/session/cpuid_choice.h"
 #include "models/models.h"
+#include "session/cpuid_choice.h"
 
 using namespace pmusim;
-using namespace pmusim::conformance;
+using namespace pmusim::session;
 
 TEST_CASE("a CPUID choice leaves out the features that follow it and no others") {
-  const pmu::Model model = models::load_model("zen4");
+  const CpuModel model = models::load_model("zen4");
   const hv::KernelRelease release = hv::release_by_name("7.2");
   for (const std::string base : {"host", "kvm"}) {
     CAPTURE(base);

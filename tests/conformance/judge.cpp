@@ -6,6 +6,7 @@
 
 using namespace pmusim;
 using namespace pmusim::conformance;
+using namespace pmusim::session;
 
 namespace {
 
@@ -15,7 +16,7 @@ Case case_with(std::vector<Divergence> divergences) {
   c.sources = {"SDM 20.2"};
   c.step_pointers = {"/guest/0", "/guest/1", "/guest/2"};
   c.divergences = std::move(divergences);
-  c.document = std::make_shared<JsonDocument>(parse_json("{}", "sample.json"));
+  c.script.document = std::make_shared<JsonDocument>(parse_json("{}", "sample.json"));
   return c;
 }
 

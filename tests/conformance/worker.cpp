@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pool of worker processes: order of results, and what a dying worker costs.
-#include "sim/jobs/pool.h"
+#include "jobs/pool.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <csignal>
 #include <stdexcept>
 
-using namespace pmusim::conformance;
+using namespace pmusim::jobs;
 
 namespace {
 

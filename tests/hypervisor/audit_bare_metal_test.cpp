@@ -23,7 +23,7 @@ struct Audited {
   }
   void retire(u64 n) { count_in(counts.in(context_of(World::Host, false)), Count::Instructions) += n; }
 
-  pmu::Model model;
+  CpuModel model;
   EventCounts counts;
   pmu::Pmu pmu;
   std::optional<hv::BareMetalAudit> audit;

@@ -42,10 +42,10 @@ class OneEvent : public pmu::VendorRules {
 };
 
 struct Audited : AuditProbe {
-  Audited(pmu::Model m, const char* policy) : g(with_rules(std::move(m)), policy), fields(g.cpu, true, true) {
+  Audited(CpuModel m, const char* policy) : g(with_rules(std::move(m)), policy), fields(g.cpu, true, true) {
     g.vpmu->audit().attach(this);
   }
-  static pmu::Model with_rules(pmu::Model m) {
+  static CpuModel with_rules(CpuModel m) {
     m.rules = std::make_shared<OneEvent>();
     return m;
   }

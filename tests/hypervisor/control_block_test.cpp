@@ -3,9 +3,9 @@
 // Intercepts"), consistency checks, exit numbers, event injection encodings.
 #include <doctest/doctest.h>
 
-#include "hypervisor/kvm/memory_map.h"
 #include "hypervisor/hw/vmcb.h"
 #include "hypervisor/hw/vmcs.h"
+#include "hypervisor/kvm/memory_map.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;
@@ -21,7 +21,7 @@ struct Blocks {
   MemoryMap memory;
   Vmcs vmcs{state, memory, 1, kReserved, true, true};
   Vmcb vmcb{state, memory, 1};
-  pmu::Model model;
+  CpuModel model;
   test::FakeCpu cpu{model};
   Blocks() { core::reset(state); }
 };
@@ -162,7 +162,7 @@ TEST_CASE(
   core::CpuState state;
   core::reset(state);
   MemoryMap memory;
-  pmu::Model model;
+  CpuModel model;
   test::FakeCpu cpu(model);
   Vmcs vmcs(state, memory, 1, kReserved, true, false);
   vmcs.use_global_ctrl(true, true);

@@ -19,7 +19,7 @@ constexpr int fx(int n) {
 }
 
 struct Host {
-  explicit Host(const pmu::Model& m, unsigned cpus = 1)
+  explicit Host(const CpuModel& m, unsigned cpus = 1)
       : model(m), perf(model, cpus), cpu(model, 0), second(model, 1) {}
 
   PerfEvent* on_cpu(u64 config, bool pinned = true, PerfEvent* leader = nullptr) {
@@ -51,7 +51,7 @@ struct Host {
     return a;
   }
 
-  pmu::Model model;
+  CpuModel model;
   HostPerf perf;
   FakeCpu cpu, second;
   PerfContext thread{true};
@@ -360,7 +360,7 @@ TEST_CASE("Row 17: periods longer than the counter fold without a report, and pe
 }
 
 TEST_CASE("Row 18: events keep their place in the list: A's return puts C into ERROR again") {
-  pmu::Model two = zen4();
+  CpuModel two = zen4();
   two.caps.gp_count = 2;
   Host h(two);
   h.in(h.cpu);
@@ -379,7 +379,7 @@ TEST_CASE("Row 18: events keep their place in the list: A's return puts C into E
 }
 
 TEST_CASE("Row 19: a counter freed by disabling is given away at the next multiplexing tick") {
-  pmu::Model two = zen4();
+  CpuModel two = zen4();
   two.caps.gp_count = 2;
   Host h(two);
   std::vector<PerfEvent*> e;

@@ -59,7 +59,7 @@ TEST_CASE("Reserved selector bits fault on Intel: AnyThread and 63:32, pin contr
 }
 
 TEST_CASE("IN_TX needs TSX in host and guest, IN_TXCP counter 2 besides") {
-  pmu::Model host = skx();
+  CpuModel host = skx();
   host.caps.rtm = true;
   host.cpuid.set(7, 0, {0, 1 << 11, 0, 0});
   Guest g(host, "emulated");

@@ -5,8 +5,8 @@
 
 #include <fstream>
 
-#include "hypervisor/vpmu/kvm_rules.h"
 #include "hypervisor/vpmu/backing_hardware.h"
+#include "hypervisor/vpmu/kvm_rules.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;
@@ -32,7 +32,7 @@ void compare(const std::vector<std::string>& log, const std::string& file) {
   }
 }
 
-void round_trip(const pmu::Model& model, bool elide, const std::string& file) {
+void round_trip(const CpuModel& model, bool elide, const std::string& file) {
   CAPTURE(file);
   Guest g(model, "mediated");
   g.policy.elide_writes = elide;

@@ -130,10 +130,10 @@ TEST_CASE("The mediated policy is refused on hosts that KVM refuses, with KVM's 
   CHECK(unmet(mediated, zen4()) == "");
   CHECK(contains(unmet(mediated, zen3()), "PerfMonV2"));
   CHECK(unmet(emulated, zen3()) == "");
-  pmu::Model v3 = skx();
+  CpuModel v3 = skx();
   v3.caps.version = 3;
   CHECK(contains(unmet(mediated, v3), "version 4"));
-  pmu::Model narrow = skx();
+  CpuModel narrow = skx();
   narrow.caps.perf_capabilities = 0;
   CHECK(contains(unmet(mediated, narrow), "full-width"));
   CHECK(contains(unmet(mediated, spr(), KernelRelease::V6_12), "7.0"));
@@ -147,10 +147,10 @@ TEST_CASE("PerfMonV2 is asked of an AMD host only by policies that need perf's m
   CHECK(unmet(shipped_policy("dedicated"), zen3()) == "");
   for (const char* id : {"mediated", "mediated-rfc-v1", "freeze-guest", "freeze-hybrid", "freeze-vcpu"})
     CHECK(contains(unmet(shipped_policy(id), zen3()), "PerfMonV2"));
-  pmu::Model three = zen3();
+  CpuModel three = zen3();
   three.caps.gp_count = 3;
   CHECK(contains(unmet(shipped_policy("dedicated"), three), "4 counters"));
-  pmu::Model v3 = skx();
+  CpuModel v3 = skx();
   v3.caps.version = 3;
   CHECK(contains(unmet(shipped_policy("dedicated"), v3), "version 4"));
 }

@@ -36,7 +36,7 @@ struct Run {
 };
 
 struct How {
-  const pmu::Model& model;
+  const CpuModel& model;
   const char* policy;
   unsigned cpus;
   u64 quantum = 1'000'000;
@@ -103,14 +103,14 @@ TEST_CASE("random programs in virtual machines are the same by blocks, by steps 
         INFO(std::string(id) << " under " << std::string(policy));
         CAPTURE(seed);
         const bool interval = seed % 2 == 0;
-        const pmu::Model& model = interval ? interval_model(id) : platform::test::model(id);
+        const CpuModel& model = interval ? interval_model(id) : platform::test::model(id);
         GuestPlan plan;
         plan.seed = seed;
         plan.cpus = static_cast<unsigned>(1 + seed / 2 % 4);
         plan.timer_scale = 64;  // longer than an interrupt takes under the emulated policy
         plan.units = 60;
         CAPTURE(plan.cpus);
-        pmu::Model offered = model;
+        CpuModel offered = model;
         offered.caps.fixed_mask &= 7;
         const platform::Image image = random_guest(offered, plan);
         How how{model, policy, plan.cpus};

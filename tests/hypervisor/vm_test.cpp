@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "hypervisor/drivers/simulated_kvm.h"
-#include "hypervisor/kvm/vcpu.h"
 #include "hypervisor/drivers/vmm.h"
+#include "hypervisor/kvm/vcpu.h"
 #include "tests/platform/support.h"
 
 using namespace pmusim;

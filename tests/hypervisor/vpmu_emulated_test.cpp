@@ -188,7 +188,7 @@ TEST_CASE(
 }
 
 TEST_CASE("A counter with IN_TXCP never overflows: its event has no period") {
-  pmu::Model host = skx();
+  CpuModel host = skx();
   host.caps.rtm = true;
   host.cpuid.set(7, 0, {0, 1 << 11, 0, 0});
   Guest g(host, "emulated");

@@ -6,8 +6,8 @@
 namespace pmusim::hv::test {
 namespace {
 
-pmu::Model intel(const char* id, unsigned version, unsigned gp, u32 fixed_mask, u32 leaf_eax, u32 leaf_edx) {
-  pmu::Model m;
+CpuModel intel(const char* id, unsigned version, unsigned gp, u32 fixed_mask, u32 leaf_eax, u32 leaf_edx) {
+  CpuModel m;
   m.id = m.name = id;
   m.vendor = pmu::Vendor::Intel;
   m.perf_capabilities = 1 << 13;
@@ -26,8 +26,8 @@ pmu::Model intel(const char* id, unsigned version, unsigned gp, u32 fixed_mask, 
   return m;
 }
 
-pmu::Model amd(const char* id, unsigned version) {
-  pmu::Model m;
+CpuModel amd(const char* id, unsigned version) {
+  CpuModel m;
   m.id = m.name = id;
   m.vendor = pmu::Vendor::Amd;
   m.caps.vendor = m.vendor;
@@ -46,8 +46,8 @@ pmu::Model amd(const char* id, unsigned version) {
 
 }  // namespace
 
-pmu::Model spr() {  // 0AH = 08300805/0/F/8604
-  pmu::Model m = intel("spr", 5, 8, 0xf, 0x08300805, 0x8604);
+CpuModel spr() {  // 0AH = 08300805/0/F/8604
+  CpuModel m = intel("spr", 5, 8, 0xf, 0x08300805, 0x8604);
   m.caps.slots_width = 8;
   m.save_global_ctrl_on_exit = true;
   m.caps.perf_capabilities = m.perf_capabilities |= 1 << 15;  // PERF_METRICS
@@ -58,13 +58,13 @@ pmu::Model spr() {  // 0AH = 08300805/0/F/8604
   return m;
 }
 
-pmu::Model skx() {
+CpuModel skx() {
   return intel("skx", 4, 4, 0x7, 0x07300404, 0x603);
 }
-pmu::Model zen3() {
+CpuModel zen3() {
   return amd("zen3", 1);
 }
-pmu::Model zen4() {
+CpuModel zen4() {
   return amd("zen4", 2);
 }
 
@@ -72,7 +72,7 @@ Policy shipped_policy(const std::string& id) {
   return load_policy(std::string(PMUSIM_SOURCE_DIR "/policies/") + id + ".json");
 }
 
-Guest::Guest(const pmu::Model& host, const std::string& policy_id, KernelRelease release,
+Guest::Guest(const CpuModel& host, const std::string& policy_id, KernelRelease release,
              std::shared_ptr<const VpmuStrategies> strategies)
     : model(host), policy(shipped_policy(policy_id)), cpu(model), perf(model) {
   vpmu = std::make_unique<Vpmu>(policy, model, release, perf, hooks, std::move(strategies));

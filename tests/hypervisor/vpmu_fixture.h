@@ -18,7 +18,7 @@ namespace pmusim::hv::test {
 
 class FakeCpu : public platform::PhysicalCpu {
  public:
-  explicit FakeCpu(const pmu::Model& model, unsigned number = 0) : model_(&model), number_(number) {}
+  explicit FakeCpu(const CpuModel& model, unsigned number = 0) : model_(&model), number_(number) {}
 
   std::map<u32, u64> msrs;
   std::map<u32, u32> apic;
@@ -36,7 +36,7 @@ class FakeCpu : public platform::PhysicalCpu {
   u64& global() { return msrs[amd() ? msr::kAmdGlobalCtl : msr::kGlobalCtrl]; }
 
   unsigned id() const override { return number_; }
-  const pmu::Model& model() const override { return *model_; }
+  const CpuModel& model() const override { return *model_; }
   void set_handler(platform::HostHandler*) override {}
   bool rdmsr(u32 index, u64& value) override {
     value = msrs[canonical(index)];
@@ -87,7 +87,7 @@ class FakeCpu : public platform::PhysicalCpu {
       return msr::kAmdPerfCtr0 + 2 * (index - msr::kK7PerfCtr0);
     return index;
   }
-  const pmu::Model* model_;
+  const CpuModel* model_;
   unsigned number_;
 };
 
@@ -160,15 +160,15 @@ class FakeFields : public ControlBlockPmuFields {
 };
 
 // PMU shapes of pmu-hardware.md, section C; scheduling rows from its constraints.
-pmu::Model spr();
-pmu::Model skx();
-pmu::Model zen3();
-pmu::Model zen4();
+CpuModel spr();
+CpuModel skx();
+CpuModel zen3();
+CpuModel zen4();
 Policy shipped_policy(const std::string& id);
 
 // A vPMU on CPU 0 with the CPUID that KVM offers, its vCPU's thread running.
 struct Guest {
-  Guest(const pmu::Model& model, const std::string& policy_id, KernelRelease release = KernelRelease::V7_2,
+  Guest(const CpuModel& model, const std::string& policy_id, KernelRelease release = KernelRelease::V7_2,
         std::shared_ptr<const VpmuStrategies> strategies = nullptr);
   ~Guest();
 
@@ -184,7 +184,7 @@ struct Guest {
     if (hooks.pmi_requested) hooks.pmi_requested = false, vpmu->deliver_pmi();
   }
 
-  pmu::Model model;
+  CpuModel model;
   Policy policy;
   FakeCpu cpu;
   HostPerf perf;

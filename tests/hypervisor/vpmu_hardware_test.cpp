@@ -193,7 +193,7 @@ TEST_CASE(
 }
 
 TEST_CASE("Locked down on AMD, selectors that the guest had written count in the guest only") {
-  for (const pmu::Model& model : {zen3(), zen4()}) {
+  for (const CpuModel& model : {zen3(), zen4()}) {
     CAPTURE(model.id);
     Guest g(model, "dedicated");
     FakeFields fields(g.cpu, false, false);

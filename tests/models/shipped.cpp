@@ -14,11 +14,11 @@ using namespace pmusim;
 
 namespace {
 
-const pmu::EventInfo* event(const pmu::Model& m, u16 code, u8 umask) {
+const pmu::EventInfo* event(const CpuModel& m, u16 code, u8 umask) {
   return pmu::find_gp_event(m.events, code, umask, 0);
 }
 
-u64 cost(const pmu::Model& m, const std::string& name) {
+u64 cost(const CpuModel& m, const std::string& name) {
   for (const auto& [key, cycles] : m.costs)
     if (key == name) return cycles;
   FAIL("no cost " << name);
@@ -31,7 +31,7 @@ TEST_CASE("the shipped models are those of the six generations, and each loads")
   CHECK(models::model_ids() == std::vector<std::string>{"icx", "skx", "spr", "zen3", "zen4", "zen5"});
   for (const std::string& id : models::model_ids()) {
     CAPTURE(id);
-    const pmu::Model m = models::load_model(id);
+    const CpuModel m = models::load_model(id);
     CHECK(m.id == id);
     CHECK(m.costs.size() == 19);
     CHECK_FALSE(m.assumed.empty());
@@ -51,7 +51,7 @@ TEST_CASE("versions, counts and widths are those of the hardware's CPUID") {
   for (const Row& row : {Row{"skx", 4, 4, 0x7}, Row{"icx", 5, 8, 0xf}, Row{"spr", 5, 8, 0xf},
                          Row{"zen3", 1, 6, 0}, Row{"zen4", 2, 6, 0}, Row{"zen5", 2, 6, 0}}) {
     CAPTURE(row.id);
-    const pmu::Model m = models::load_model(row.id);
+    const CpuModel m = models::load_model(row.id);
     CHECK(m.caps.version == row.version);
     CHECK(m.caps.gp_count == row.gp);
     CHECK(m.caps.fixed_mask == row.fixed);
@@ -69,7 +69,7 @@ TEST_CASE(
   for (const Row& row : {Row{"skx", 0x07300404, 0, 0x603}, Row{"icx", 0x08300805, 0xf, 0x8604},
                          Row{"spr", 0x08300805, 0xf, 0x8604}}) {
     for (const bool interval : {false, true}) {
-      const pmu::Model m = models::load_model(row.id, {}, interval);
+      const CpuModel m = models::load_model(row.id, {}, interval);
       const CpuidRegs leaf = m.cpuid.read(0xa, 0);
       const u32 missing = interval ? 0 : 0x58;  // LLC references, LLC misses and branch mispredicts
       CHECK(leaf.eax == row.eax);
@@ -97,7 +97,7 @@ TEST_CASE("an event of caches, TLBs or the predictor is counted under interval t
         Row{"zen4", 0x43, 8, mask_of(Count::DataDram) | mask_of(Count::RfoDram)}}) {
     CAPTURE(row.id);
     CAPTURE(row.code);
-    const pmu::Model with = models::load_model(row.id, {}, true), without = models::load_model(row.id);
+    const CpuModel with = models::load_model(row.id, {}, true), without = models::load_model(row.id);
     CHECK((event(with, row.code, row.umask)->kinds == row.kinds));
     CHECK((event(without, row.code, row.umask)->kinds == 0));
     CHECK(event(without, row.code, row.umask)->needs_interval);
@@ -108,7 +108,7 @@ TEST_CASE("an event of caches, TLBs or the predictor is counted under interval t
 TEST_CASE(
     "references of the last level are its hits and misses, and miss events are part of reference events") {
   for (const char* id : {"skx", "icx", "spr"}) {
-    const pmu::Model m = models::load_model(id, {}, true);
+    const CpuModel m = models::load_model(id, {}, true);
     const CountMask references = event(m, 0x2e, 0x4f)->kinds, misses = event(m, 0x2e, 0x41)->kinds;
     CHECK(((misses & ~references) == 0));
     CHECK(((references & ~misses) ==
@@ -120,7 +120,7 @@ TEST_CASE(
 TEST_CASE("retired loads by place, less what was on its way, are all loads") {
   const CountMask all = mask_of(Count::LoadL1Hit, Count::LoadDram);
   for (const char* id : {"skx", "icx", "spr"}) {
-    const pmu::Model m = models::load_model(id, {}, true);
+    const CpuModel m = models::load_model(id, {}, true);
     CHECK(((event(m, 0xd1, 1)->kinds | event(m, 0xd1, 8)->kinds | event(m, 0xd1, 0x40)->kinds) == all));
     CHECK((event(m, 0xd1, 8)->kinds == (event(m, 0xd1, 2)->kinds | event(m, 0xd1, 0x10)->kinds)));
   }
@@ -147,7 +147,7 @@ TEST_CASE("signatures and vendor strings are those of the parts") {
   for (const Row& row : {Row{"skx", 0x50654, 0x756e6547}, Row{"icx", 0x606a6, 0x756e6547},
                          Row{"spr", 0x806f8, 0x756e6547}, Row{"zen3", 0xa00f11, 0x68747541},
                          Row{"zen4", 0xa10f11, 0x68747541}, Row{"zen5", 0xb00f21, 0x68747541}}) {
-    const pmu::Model m = models::load_model(row.id);
+    const CpuModel m = models::load_model(row.id);
     CHECK(m.cpuid.read(1, 0).eax == row.signature);
     CHECK(m.cpuid.read(0, 0).ebx == row.vendor);
   }
@@ -161,7 +161,7 @@ TEST_CASE(
     u8 umask;
   };
   for (const char* id : {"skx", "icx", "spr"}) {
-    const pmu::Model m = models::load_model(id);
+    const CpuModel m = models::load_model(id);
     for (const Row& row : {Row{0, 0x3c, 0}, Row{1, 0xc0, 0}, Row{2, 0x3c, 1}, Row{3, 0x2e, 0x4f},
                            Row{4, 0x2e, 0x41}, Row{5, 0xc4, 0}, Row{6, 0xc5, 0}, Row{7, 0xa4, 1}}) {
       CAPTURE(id);
@@ -187,7 +187,7 @@ TEST_CASE("taken branches are conditional taken and all unconditional near ones"
 
 TEST_CASE("AMD counts cycles as 76H, instructions as C0H and branches as C2H") {
   for (const char* id : {"zen3", "zen4", "zen5"}) {
-    const pmu::Model m = models::load_model(id);
+    const CpuModel m = models::load_model(id);
     CHECK(event(m, 0x76, 0)->kinds == mask_of(Count::Cycles));
     CHECK(event(m, 0xc0, 0)->kinds == mask_of(Count::Instructions));
     CHECK(event(m, 0xc2, 0)->kinds != 0);
@@ -198,14 +198,14 @@ TEST_CASE("AMD counts cycles as 76H, instructions as C0H and branches as C2H") {
 TEST_CASE(
     "the exit control that saves GLOBAL_CTRL came with Sapphire Rapids, PMC virtualization with Zen 5") {
   for (const std::string& id : models::model_ids()) {
-    const pmu::Model m = models::load_model(id);
+    const CpuModel m = models::load_model(id);
     CHECK(m.save_global_ctrl_on_exit == (id == "spr"));
     CHECK(m.pmc_virtualization == (id == "zen5"));
   }
 }
 
 TEST_CASE("clocks are exact ratios of the core clock") {
-  const pmu::Model spr = models::load_model("spr"), icx = models::load_model("icx");
+  const CpuModel spr = models::load_model("spr"), icx = models::load_model("icx");
   CHECK(spr.core_khz == 2600000);
   CHECK(spr.tsc_khz == 24000 * 216 / 2);  // crystal and ratio of leaf 15H
   CHECK(spr.core_khz * spr.tsc_num == spr.tsc_khz * spr.tsc_den);
@@ -223,9 +223,9 @@ TEST_CASE("what the simulator lacks is not reported in PERF_CAPABILITIES, full-w
 }
 
 TEST_CASE("store latency is scheduled on counter 0 and cycles on any by Linux's table") {
-  const pmu::Model m = models::load_model("spr");
+  const CpuModel m = models::load_model("spr");
   const auto counters = [&m](u16 code, int umask) -> u64 {
-    for (const pmu::ScheduleConstraint& c : m.constraints)
+    for (const ScheduleConstraint& c : m.constraints)
       if (code >= c.first && code <= c.last && (c.umask < 0 || c.umask == umask)) return c.counters;
     return 0;
   };

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "platform/devices/device_clock.h"
 #include "platform/apic/local_apic.h"
+#include "platform/devices/device_clock.h"
 
 namespace pmusim::platform::test {
 

@@ -245,7 +245,7 @@ void Generator::unit(Asm& a, bool user, unsigned depth) {
   }
 }
 
-std::vector<unsigned> counter_ids(const pmu::Model& model) {
+std::vector<unsigned> counter_ids(const CpuModel& model) {
   std::vector<unsigned> ids;
   for (unsigned n = 0; n < model.caps.gp_count; ++n) ids.push_back(n);
   for (unsigned n = 0; n < pmu::kMaxFixed; ++n)
@@ -253,7 +253,7 @@ std::vector<unsigned> counter_ids(const pmu::Model& model) {
   return ids;
 }
 
-Image random_guest(const pmu::Model& model, const GuestPlan& plan) {
+Image random_guest(const CpuModel& model, const GuestPlan& plan) {
   return Generator(model, plan).image();
 }
 

@@ -24,8 +24,8 @@ struct GuestPlan {
   std::vector<u64> initial;  // Silent: by counter, GP first and then fixed; missing ones are 0
 };
 
-Image random_guest(const pmu::Model& model, const GuestPlan& plan);
-std::vector<unsigned> counter_ids(const pmu::Model& model);  // GP n, kFixedBase + n
+Image random_guest(const CpuModel& model, const GuestPlan& plan);
+std::vector<unsigned> counter_ids(const CpuModel& model);  // GP n, kFixedBase + n
 
 inline constexpr u32 kLogPointer = 0x408000;  // the next free record; records of 16 bytes follow
 inline constexpr u32 kLog = 0x408100, kLogEnd = 0x40b000;

@@ -60,7 +60,7 @@ class Asm {
 
 class Generator {
  public:
-  Generator(const pmu::Model& model, const GuestPlan& plan)
+  Generator(const CpuModel& model, const GuestPlan& plan)
       : model_(model), plan_(plan), rng_(plan.seed * 4 + 1), intel_(model.vendor == pmu::Vendor::Intel) {
     sampling_ = plan.counters == CounterPlan::Sampling;
     nmi_ = rng_.below(2);
@@ -120,7 +120,7 @@ class Generator {
     a.set32(at, a.here());
   }
 
-  const pmu::Model& model_;
+  const CpuModel& model_;
   const GuestPlan& plan_;
   Rng rng_;
   bool intel_, sampling_, nmi_, full_width_;

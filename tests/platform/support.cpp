@@ -28,7 +28,7 @@ void put16(std::vector<u8>& out, size_t at, u16 v) {
   std::memcpy(out.data() + at, &v, 2);
 }
 
-const pmu::Model& loaded(std::map<std::string, pmu::Model>& models, const std::string& id, bool interval) {
+const CpuModel& loaded(std::map<std::string, CpuModel>& models, const std::string& id, bool interval) {
   auto it = models.find(id);
   if (it == models.end()) it = models.emplace(id, pmusim::models::load_model(id, {}, interval)).first;
   return it->second;
@@ -46,12 +46,12 @@ Machine& machine() {
   return *m;
 }
 
-const pmu::Model& model(const std::string& id) {
-  static std::map<std::string, pmu::Model> models;
+const CpuModel& model(const std::string& id) {
+  static std::map<std::string, CpuModel> models;
   return loaded(models, id, false);
 }
-const pmu::Model& interval_model(const std::string& id) {
-  static std::map<std::string, pmu::Model> models;
+const CpuModel& interval_model(const std::string& id) {
+  static std::map<std::string, CpuModel> models;
   return loaded(models, id, true);
 }
 

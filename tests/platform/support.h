@@ -17,8 +17,8 @@ inline constexpr unsigned kMaxCpus = 4;
 Machine& machine();                       // elaborated once; see support.cpp for what is mapped on its bus
 inline constexpr u16 kAdderPort = 0x300;  // a device of the tests' own: reads the sum of what was written
 
-const pmu::Model& model(const std::string& id);
-const pmu::Model& interval_model(const std::string& id);  // loaded for interval timing
+const CpuModel& model(const std::string& id);
+const CpuModel& interval_model(const std::string& id);  // loaded for interval timing
 MachineConfig config(const std::string& model_id, unsigned cpus = 1);
 
 // Machine code, 32-bit protected mode unless said otherwise.

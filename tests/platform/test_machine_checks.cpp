@@ -11,7 +11,7 @@ using namespace pmusim::platform::test;
 TEST_CASE(
     "machine checks: without the CPUID bit the registers fault, with it no banks and four status bits") {
   for (const bool present : {false, true}) {
-    pmu::Model changed = model("spr");
+    CpuModel changed = model("spr");
     for (CpuidEntry& e : changed.cpuid.entries)
       if (e.leaf == 1) e.regs.edx = (e.regs.edx & ~(1u << 14)) | (present ? 1u << 14 : 0);
     MachineConfig c = config("spr");

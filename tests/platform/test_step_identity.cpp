@@ -144,7 +144,7 @@ TEST_CASE(
 
 TEST_CASE("a counter that starts one below, at or above its distance ends at its top, at 0 or at 1") {
   for (const char* id : kModels) {
-    const pmu::Model& m = model(id);
+    const CpuModel& m = model(id);
     const std::vector<unsigned> ids = counter_ids(m);
     unsigned wrapped = 0;
     for (u64 seed = 1; seed <= kPrograms / 2; ++seed) {

@@ -182,7 +182,7 @@ TEST_CASE("CMASK, INV and EDGE keep their relations on events that happen severa
                          {"zen4", "ex_ret_ops", "ls_not_halted_cyc"},
                          {"zen5", "ex_ret_instr", "ls_not_halted_cyc", true}}) {
     INFO(std::string(e.model) << ": " << std::string(e.name));
-    const pmu::Model& m = interval_model(e.model);
+    const CpuModel& m = interval_model(e.model);
     // Two instructions may be one micro-op.
     const u32 width = m.timing.pipeline.retire_width * (e.instructions ? 2 : 1);
     const u8 most = static_cast<u8>(width + 1);

@@ -24,7 +24,7 @@ Part page_tables() {
   return p;
 }
 
-const pmu::EventInfo& event_of(const pmu::Model& model, const std::string& name) {
+const pmu::EventInfo& event_of(const CpuModel& model, const std::string& name) {
   for (const pmu::EventInfo& e : model.events)
     if (e.name == name) return e;
   FAIL("no event " << name << " on " << model.id);
@@ -36,7 +36,7 @@ u64 selector_of(const pmu::EventInfo& e, const Counted& counted) {
          u64{counted.inv} << 23 | u64{counted.edge} << 18 | kEnable | kBothLevels;
 }
 
-Image image_of(const pmu::Model& model, const TimedGuest& guest, const std::vector<u64>& selectors) {
+Image image_of(const CpuModel& model, const TimedGuest& guest, const std::vector<u64>& selectors) {
   const auto msr = [&](pmu::Reg reg, unsigned n) { return pmu::address_of(model.vendor, reg, n); };
   const bool global = model.caps.version >= 2;
   Code c(kMain);
@@ -69,7 +69,7 @@ Image image_of(const pmu::Model& model, const TimedGuest& guest, const std::vect
 
 TimedRun run_timed(const std::string& id, const TimedGuest& guest, const std::vector<Counted>& events,
                    bool step) {
-  const pmu::Model& model = interval_model(id);
+  const CpuModel& model = interval_model(id);
   // Without a global control counters are enabled one by one: only one at a time counts the same window.
   const bool global = model.caps.version >= 2;
   TimedRun result;

@@ -24,8 +24,8 @@ constexpr u64 cmask(u64 k) {
 }
 
 // A shipped model, with its CPUID changed before the capabilities are derived.
-inline pmu::Model model(const char* id, const std::function<void(CpuidTable&)>& change = {}) {
-  pmu::Model m = models::load_model(id);
+inline CpuModel model(const char* id, const std::function<void(CpuidTable&)>& change = {}) {
+  CpuModel m = models::load_model(id);
   if (change) {
     change(m.cpuid);
     m.caps = m.rules->caps_from(m.cpuid, m.perf_capabilities);
@@ -34,7 +34,7 @@ inline pmu::Model model(const char* id, const std::function<void(CpuidTable&)>& 
 }
 
 // Skylake-SP's PMU as another architectural version: leaf 0AH EAX[7:0].
-inline pmu::Model intel_version(unsigned version) {
+inline CpuModel intel_version(unsigned version) {
   return model("skx", [version](CpuidTable& cpuid) {
     CpuidRegs& regs = cpuid.find(0xa, 0)->regs;
     regs.eax = (regs.eax & ~0xffu) | version;
@@ -43,7 +43,7 @@ inline pmu::Model intel_version(unsigned version) {
 
 struct Bench {
   explicit Bench(const char* id) : Bench(model(id)) {}
-  explicit Bench(pmu::Model m) : generation(std::move(m)), pmu(counts) {
+  explicit Bench(CpuModel m) : generation(std::move(m)), pmu(counts) {
     pmu.on_overflow = [this](unsigned counter) { overflows.push_back(counter); };
     pmu.on_pmi = [this] { ++pmis; };
     pmu.on_unavailable = [this](unsigned counter, u64 selector) {
@@ -89,7 +89,7 @@ struct Bench {
     pmu.sync();
   }
 
-  pmu::Model generation;
+  CpuModel generation;
   EventCounts counts;
   pmu::Pmu pmu;
   std::vector<unsigned> overflows;

@@ -23,7 +23,7 @@ TEST_CASE("every register of a vendor is found at its own address and at no othe
 }
 
 TEST_CASE("a layer can replace one answer of the layer below") {
-  const pmu::Model m = model("spr");
+  const CpuModel m = model("spr");
   pmu::RuleLayer layer = models::intel_hardware_layer();
   pmu::Registers regs;
   CHECK(layer.write(msr::kGlobalStatus, m.caps, regs, true, 1) == Outcome::Fault);
@@ -37,7 +37,7 @@ TEST_CASE("a layer can replace one answer of the layer below") {
 }
 
 TEST_CASE("a register that does not exist faults unless the layer says otherwise, and reads zero then") {
-  const pmu::Model m = model("spr");
+  const CpuModel m = model("spr");
   pmu::RuleLayer layer = models::intel_hardware_layer();
   pmu::Registers regs;
   u64 value = 1;
@@ -49,7 +49,7 @@ TEST_CASE("a register that does not exist faults unless the layer says otherwise
 }
 
 TEST_CASE("a write tells whether a register's value is different afterwards") {
-  const pmu::Model m = model("spr");
+  const CpuModel m = model("spr");
   const pmu::RuleLayer layer = models::intel_hardware_layer();
   pmu::Registers regs;
   bool changed = false;
@@ -63,7 +63,7 @@ TEST_CASE("a write tells whether a register's value is different afterwards") {
 
 TEST_CASE("every rule of the hardware layers names its source") {
   for (const char* id : {"spr", "zen4"}) {
-    const pmu::Model m = model(id);
+    const CpuModel m = model(id);
     for (const pmu::RegDescription& d : pmu::register_descriptions(m.vendor)) {
       CAPTURE(d.name);
       CHECK_FALSE(m.rules->hardware()[d.reg].source.empty());

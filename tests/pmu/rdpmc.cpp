@@ -22,7 +22,7 @@ TEST_CASE("Intel's RDPMC takes GP and fixed indices and faults on all others") {
 }
 
 TEST_CASE("PERF_METRICS is readable by RDPMC only where it is enumerated") {
-  pmu::Model m = model("spr");
+  CpuModel m = model("spr");
   m.caps.perf_capabilities |= bit(15);
   Bench b(m);
   CHECK(b.wr(msr::kPerfMetrics, 0x1234));

@@ -26,7 +26,7 @@ TEST_CASE("a write to 0x4C1 takes the full width, gives #GP above it, and both a
 }
 
 TEST_CASE("0x4C1 exists only with full-width writes in PERF_CAPABILITIES") {
-  pmu::Model m = model("spr");
+  CpuModel m = model("spr");
   m.caps.perf_capabilities &= ~bit(13);
   Bench b(m);
   CHECK_FALSE(b.wr(msr::kAPmc0, 0));

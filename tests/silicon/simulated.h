@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "arena.h"
-#include "core/run/core.h"
 #include "core/decode/decode.h"
+#include "core/run/core.h"
 
 namespace pmusim::silicon {
 

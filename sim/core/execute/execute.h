@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "core/system/exec.h"
 #include "core/execute/uop.h"
+#include "core/system/exec.h"
 
 namespace pmusim::core {
 

@@ -11,8 +11,8 @@
 
 #include <emmintrin.h>
 
-#include "core/run/core.h"
 #include "core/execute/execute.h"
+#include "core/run/core.h"
 
 namespace pmusim::core {
 

@@ -13,10 +13,10 @@
 #include <cstring>
 #include <vector>
 
+#include "core/memory/ram.h"
 #include "core/state/env.h"
 #include "core/state/features.h"
 #include "core/state/intercepts.h"
-#include "core/memory/ram.h"
 #include "core/state/state.h"
 
 namespace pmusim::core {

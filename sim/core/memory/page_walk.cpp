@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "core/state/fault.h"
 #include "core/memory/mmu.h"
+#include "core/state/fault.h"
 
 namespace pmusim::core {
 namespace {

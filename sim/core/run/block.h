@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "arch/count.h"
+#include "core/execute/uop.h"
 #include "core/run/loop.h"
 #include "core/timing/timing_op.h"
-#include "core/execute/uop.h"
 
 namespace pmusim::core {
 

@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/run/block.h"
 #include "core/decode/decode.h"
 #include "core/memory/mmu.h"
+#include "core/run/block.h"
 
 namespace pmusim::core {
 

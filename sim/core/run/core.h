@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "arch/count.h"
+#include "core/memory/ram.h"
 #include "core/state/env.h"
 #include "core/state/features.h"
 #include "core/state/intercepts.h"
 #include "core/state/observer.h"
-#include "core/memory/ram.h"
 #include "core/state/state.h"
 #include "core/timing/timing.h"
 

@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "base/bits.h"
-#include "core/run/core_impl.h"
 #include "core/decode/decode.h"
-#include "core/state/outside_ram.h"
 #include "core/execute/string_ops.h"
+#include "core/run/core_impl.h"
+#include "core/state/outside_ram.h"
 #include "core/system/task_switch.h"
 
 namespace pmusim::core {

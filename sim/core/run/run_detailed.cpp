@@ -5,8 +5,8 @@
 // reached.
 #include <algorithm>
 
-#include "core/run/core_impl.h"
 #include "core/execute/string_ops.h"
+#include "core/run/core_impl.h"
 
 namespace pmusim::core {
 namespace {

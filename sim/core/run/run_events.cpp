@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens between instructions: debug exceptions that trap, events delivered from outside, task
 // switches, and the faults on their way.
-#include "core/run/core_impl.h"
 #include "core/execute/string_ops.h"
+#include "core/run/core_impl.h"
 #include "core/system/task_switch.h"
 
 namespace pmusim::core {

@@ -6,8 +6,8 @@
 // is executed behind those that are skipped; it sets registers and flags.
 #include <algorithm>
 
-#include "core/run/core_impl.h"
 #include "core/execute/execute.h"
+#include "core/run/core_impl.h"
 #include "core/run/wait_loop.h"
 
 namespace pmusim::core {

@@ -6,9 +6,9 @@
 // `committed`. Sizes, operand_size too, are in bytes.
 #pragma once
 
+#include "core/memory/mmu.h"
 #include "core/run/core.h"
 #include "core/state/fault.h"
-#include "core/memory/mmu.h"
 
 namespace pmusim::core {
 

@@ -5,9 +5,9 @@
 // other MSRs, those of the PMU among them, are the environment's.
 #include "arch/msr.h"
 #include "base/bits.h"
+#include "core/state/state_msr.h"
 #include "core/system/exec.h"
 #include "core/system/segmentation.h"
-#include "core/state/state_msr.h"
 
 namespace pmusim::core {
 u64* state_msr(CpuState& s, u32 index) {

@@ -14,12 +14,12 @@
 // transfers.
 #pragma once
 
-#include "core/timing/timing.h"
+#include "core/execute/uop.h"
 #include "core/timing/branch_predictor.h"
 #include "core/timing/memory_hierarchy.h"
 #include "core/timing/resources.h"
+#include "core/timing/timing.h"
 #include "core/timing/timing_op.h"
-#include "core/execute/uop.h"
 
 namespace pmusim::core {
 

@@ -20,8 +20,8 @@
 #include <thread>
 
 #include "arch/msr.h"
-#include "base/error.h"
 #include "base/cancel.h"
+#include "base/error.h"
 
 namespace pmusim::hv {
 

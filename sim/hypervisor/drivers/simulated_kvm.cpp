@@ -6,10 +6,10 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "hypervisor/kvm/host_kernel.h"
-#include "hypervisor/vpmu/kvm_rules.h"
 #include "hypervisor/drivers/simulated_vcpu.h"
+#include "hypervisor/kvm/host_kernel.h"
 #include "hypervisor/kvm/vm.h"
+#include "hypervisor/vpmu/kvm_rules.h"
 #include "hypervisor/vpmu/vpmu_state.h"
 
 namespace pmusim::hv {

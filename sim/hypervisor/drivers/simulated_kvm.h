@@ -8,8 +8,8 @@
 #include <memory>
 #include <vector>
 
-#include "hypervisor/kvm/host.h"
 #include "hypervisor/api/kvm_api.h"
+#include "hypervisor/kvm/host.h"
 #include "platform/machine/stop_report.h"
 
 namespace pmusim::platform {

@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "hypervisor/api/kvm_state.h"
 #include "hypervisor/kvm/host.h"
 #include "hypervisor/kvm/host_kernel.h"
-#include "hypervisor/api/kvm_state.h"
 
 namespace pmusim::hv {
 

@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "arch/msr.h"
-#include "base/error.h"
 #include "base/cancel.h"
+#include "base/error.h"
 #include "hypervisor/api/kvm_state.h"
 #include "platform/devices/places.h"
 

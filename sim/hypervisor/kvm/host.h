@@ -51,7 +51,7 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   const HostConfig& config() const { return config_; }
-  const pmu::Model& model() const { return cpus_[0]->model(); }
+  const CpuModel& model() const { return cpus_[0]->model(); }
   bool intel() const { return model().vendor == pmu::Vendor::Intel; }
   core::Ram& ram() { return ram_; }
   HostPerf& perf() { return *perf_; }

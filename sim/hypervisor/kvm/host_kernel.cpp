@@ -7,8 +7,8 @@
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/kvm/host.h"
-#include "hypervisor/perf/host_perf.h"
 #include "hypervisor/kvm/vcpu.h"
+#include "hypervisor/perf/host_perf.h"
 #include "hypervisor/vpmu/vpmu.h"
 #include "platform/apic/local_apic.h"
 
@@ -122,7 +122,7 @@ u64 HostKernel::next_deadline() {
     if (vcpu->posted) deadline = std::min(deadline, vcpu->timer_deadline());
   const u64 mux = host_.perf().mux_deadline(cpu_.id());
   if (mux != kNever) {
-    const pmu::Model& model = cpu_.model();
+    const CpuModel& model = cpu_.model();
     const u64 now = cpu_.cycle(), wait = mux > now ? mux - now : 0;
     const u64 ticks =
         static_cast<u64>((static_cast<u128>(wait) * model.tsc_num + model.tsc_den - 1) / model.tsc_den);

@@ -7,11 +7,11 @@
 
 #include "arch/msr.h"
 #include "base/bits.h"
-#include "hypervisor/kvm/host_kernel.h"
-#include "hypervisor/perf/host_perf.h"
-#include "hypervisor/kvm/vm.h"
 #include "hypervisor/hw/vmcb.h"
 #include "hypervisor/hw/vmcs.h"
+#include "hypervisor/kvm/host_kernel.h"
+#include "hypervisor/kvm/vm.h"
+#include "hypervisor/perf/host_perf.h"
 #include "hypervisor/vpmu/vpmu.h"
 
 namespace pmusim::hv {
@@ -25,7 +25,7 @@ constexpr u64 kLeastTimerPeriod = 200'000;  // ns: KVM's min_timer_period_us, it
 std::unique_ptr<GuestControl> make_control(Host& host, core::CpuState& state,
                                            const core::SecondStage& memory) {
   if (!host.intel()) return std::make_unique<Vmcb>(state, memory, host.next_tag());
-  const pmu::Model& model = host.model();
+  const CpuModel& model = host.model();
   // Reserved: what is neither a counter nor the PERF_METRICS enable (bit 48, PERF_CAPABILITIES bit 15).
   const u64 valid = model.caps.counter_bits() | (test_bit(model.perf_capabilities, 15) ? bit(48) : 0);
   return std::make_unique<Vmcs>(state, memory, host.next_tag(), ~valid, model.caps.version >= 2,

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "arch/cpuid.h"
+#include "hypervisor/api/kvm_api.h"
 #include "hypervisor/hw/control_block.h"
 #include "hypervisor/kvm/costs.h"
 #include "hypervisor/kvm/emulator.h"
 #include "hypervisor/kvm/host.h"
-#include "hypervisor/api/kvm_api.h"
 #include "hypervisor/vpmu/vcpu_hooks.h"
 #include "platform/apic/local_apic.h"
 

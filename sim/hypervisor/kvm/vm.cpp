@@ -4,11 +4,11 @@
 
 #include <cerrno>
 
-#include "hypervisor/vpmu/event_filter.h"
 #include "hypervisor/kvm/host.h"
 #include "hypervisor/kvm/host_kernel.h"
-#include "hypervisor/perf/host_perf.h"
 #include "hypervisor/kvm/vcpu.h"
+#include "hypervisor/perf/host_perf.h"
+#include "hypervisor/vpmu/event_filter.h"
 #include "hypervisor/vpmu/vpmu.h"
 #include "platform/devices/places.h"
 

@@ -8,8 +8,8 @@
 
 #include "hypervisor/api/kvm_api.h"
 #include "hypervisor/kvm/memory_map.h"
-#include "platform/devices/interrupt_controllers.h"
 #include "platform/cpu/physical_cpu.h"
+#include "platform/devices/interrupt_controllers.h"
 
 namespace pmusim::hv {
 

@@ -20,7 +20,7 @@ constexpr u64 kModifiers =
 
 }  // namespace
 
-HostPerf::HostPerf(const pmu::Model& model, unsigned cpus) : model_(&model) {
+HostPerf::HostPerf(const CpuModel& model, unsigned cpus) : model_(&model) {
   const pmu::Caps& caps = model.caps;
   all_counters_ = caps.counter_bits();
   if (caps.vendor == Vendor::Intel && caps.fixed_mask >> 3 & 1 && test_bit(caps.perf_capabilities, 15))
@@ -64,7 +64,7 @@ u64 HostPerf::allowed_counters(const PerfAttr& attr) const {
         break;
     }
   }
-  for (const pmu::ScheduleConstraint& c : model_->constraints)
+  for (const ScheduleConstraint& c : model_->constraints)
     if (code >= c.first && code <= c.last && (c.umask < 0 || static_cast<u32>(c.umask) == umask))
       return c.counters & gp;
   return gp;

@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "platform/cpu/physical_cpu.h"
 #include "model/cpu_model.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 
@@ -86,7 +86,7 @@ struct MsrSwitch {
 
 class HostPerf {
  public:
-  explicit HostPerf(const pmu::Model& model, unsigned cpus = 1);
+  explicit HostPerf(const CpuModel& model, unsigned cpus = 1);
   ~HostPerf();
   HostPerf(const HostPerf&) = delete;
   HostPerf& operator=(const HostPerf&) = delete;
@@ -137,7 +137,7 @@ class HostPerf {
   void put_guest_lvtpc(PhysicalCpu& cpu);
   bool guest_loaded(unsigned cpu) const;
 
-  const pmu::Model& model() const { return *model_; }
+  const CpuModel& model() const { return *model_; }
   // Physical counters (bit = GP n, kFixedBase + n) in use by active events.
   u64 counters_in_use(unsigned cpu) const;
 
@@ -192,7 +192,7 @@ class HostPerf {
   bool handle_nmi_amd(PhysicalCpu& cpu);
   void overflowed(PhysicalCpu& cpu, PerfEvent& event);
 
-  const pmu::Model* model_;
+  const CpuModel* model_;
   u64 all_counters_ = 0, max_period_ = 0, mux_interval_ = 0;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   u64 next_order_ = 0;

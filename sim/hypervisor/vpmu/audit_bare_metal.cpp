@@ -3,7 +3,7 @@
 
 namespace pmusim::hv {
 
-BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const pmu::Model& model)
+BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const CpuModel& model)
     : pmu_(pmu), counts_(counts) {
   pmu_.track_advances(true);
   truth_.start(model, pmu_.caps(), pmu_.registers(), false);

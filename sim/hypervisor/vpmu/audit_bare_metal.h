@@ -11,7 +11,7 @@ namespace pmusim::hv {
 class BareMetalAudit {
  public:
   // Both must live until finish(); takes over the PMU's on_change.
-  BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const pmu::Model& model);
+  BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const CpuModel& model);
   void finish();  // with the counts current
   const AuditLine& line(unsigned counter) const { return lines_[counter]; }
   std::string programmed(unsigned counter) const { return truth_.programmed(counter); }

@@ -29,7 +29,7 @@ std::string privileges(bool user, bool kernel) {
 
 }  // namespace
 
-void AuditTruth::start(const pmu::Model& model, const pmu::Caps& caps, const pmu::Registers& controls,
+void AuditTruth::start(const CpuModel& model, const pmu::Caps& caps, const pmu::Registers& controls,
                        bool guest) {
   *this = {};
   model_ = &model;

@@ -18,7 +18,7 @@ class AuditTruth {
 
   // guest: the owner runs in guest mode; else on bare metal, where there is no other world. `model` must live
   // on.
-  void start(const pmu::Model& model, const pmu::Caps& caps, const pmu::Registers& controls, bool guest);
+  void start(const CpuModel& model, const pmu::Caps& caps, const pmu::Registers& controls, bool guest);
   // Controls changed, with everything before taken in. Only controls are looked at, not counters.
   void program(const pmu::Registers& controls, bool svme);
   const pmu::Registers& controls() const { return controls_; }
@@ -37,7 +37,7 @@ class AuditTruth {
 
   u64 total(unsigned counter, const EventCounts& counts) const;
 
-  const pmu::Model* model_ = nullptr;
+  const CpuModel* model_ = nullptr;
   pmu::Caps caps_;
   pmu::Registers controls_;
   bool guest_ = false, svme_ = false;

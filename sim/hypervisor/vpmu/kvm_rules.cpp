@@ -37,7 +37,7 @@ bool guest_has_ds(const CpuidTable& guest) {
   return test_bit(guest.read(1, 0).edx, 21);
 }
 
-Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& host) {
+Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const CpuModel& host) {
   Caps caps;
   caps.vendor = host.vendor;
   if (host.caps.version == 0) return caps;
@@ -95,7 +95,7 @@ int kvm_rdpmc_counter(const Caps& caps, u32 ecx) {
   return -1;
 }
 
-std::vector<u32> kvm_msrs_to_save(const pmu::Model& host) {
+std::vector<u32> kvm_msrs_to_save(const CpuModel& host) {
   std::vector<u32> list;
   if (host.caps.version == 0) return list;
   const auto range = [&](u32 first, unsigned count, u32 stride = 1) {

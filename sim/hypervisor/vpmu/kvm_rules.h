@@ -25,7 +25,7 @@ struct KvmRuleOptions {
 pmu::RuleLayer kvm_rules(const KvmRuleOptions& options);
 
 // kvm_pmu_refresh: the vPMU that a guest's CPUID describes, limited by host and KVM. Version 0: none.
-pmu::Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& host);
+pmu::Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const CpuModel& host);
 // Of a guest's CPUID, for KvmRuleOptions.
 bool guest_has_svm(const CpuidTable& guest);
 bool guest_has_ds(const CpuidTable& guest);
@@ -40,11 +40,11 @@ int kvm_rdpmc_counter(const pmu::Caps& caps, u32 ecx);
 u64 kvm_status_bits(const pmu::Caps& caps);
 
 // KVM_GET_SUPPORTED_CPUID, and IA32_PERF_CAPABILITIES as KVM supports it. `mediated`: counters in hardware.
-CpuidTable kvm_supported_cpuid(const pmu::Model& host, KernelRelease release, bool mediated);
-u64 kvm_supported_perf_capabilities(const pmu::Model& host, bool mediated);
+CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease release, bool mediated);
+u64 kvm_supported_perf_capabilities(const CpuModel& host, bool mediated);
 
 // MSRs that userspace is told to save for a vPMU (msrs_to_save_pmu), for this host.
-std::vector<u32> kvm_msrs_to_save(const pmu::Model& host);
+std::vector<u32> kvm_msrs_to_save(const CpuModel& host);
 
 // Legacy PMU MSRs of both vendors: never a fault, even where the vCPU has no such register.
 bool kvm_legacy_pmu_msr(u32 msr);

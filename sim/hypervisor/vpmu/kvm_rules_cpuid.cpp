@@ -10,14 +10,14 @@ namespace pmusim::hv {
 
 using pmu::Vendor;
 
-u64 kvm_supported_perf_capabilities(const pmu::Model& host, bool) {
+u64 kvm_supported_perf_capabilities(const CpuModel& host, bool) {
   // Full-width writes always, even where the host has none: emulated counters need no hardware for it. The
   // LBR format and PEBS bits would need features that are not modelled; a mediated vPMU never has them.
   if (host.vendor != Vendor::Intel || host.caps.version == 0) return 0;
   return bit(13);
 }
 
-CpuidTable kvm_supported_cpuid(const pmu::Model& host, KernelRelease, bool) {
+CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease, bool) {
   CpuidTable table = host.cpuid;
   const auto edit = [&](u32 leaf, u32 subleaf, auto change) {
     if (CpuidEntry* entry = table.find(leaf, subleaf)) change(entry->regs);

@@ -195,7 +195,7 @@ Policy load_policy(const std::string& path) {
   return read_policy(load_json(path), id);
 }
 
-std::string unmet(const Policy& policy, const pmu::Model& host) {
+std::string unmet(const Policy& policy, const CpuModel& host) {
   if (policy.pmi == PmiPath::Direct)
     return "the simulator delivers no physical interrupt to a guest without a VM-exit (pmi 'direct')";
   const pmu::Caps& caps = host.caps;
@@ -219,7 +219,7 @@ std::string unmet(const Policy& policy, const pmu::Model& host) {
   return "";
 }
 
-std::string unmet(const Policy& policy, const pmu::Model& host, KernelRelease release) {
+std::string unmet(const Policy& policy, const CpuModel& host, KernelRelease release) {
   if (release < policy.first_kernel)
     return std::string("needs Linux ") + release_name(policy.first_kernel) + " or later; the kernel is " +
            release_name(release);

@@ -99,7 +99,7 @@ Policy read_policy(const JsonDocument& document, const std::string& id);
 Policy parse_policy(const std::string& text, const std::string& file, const std::string& id);
 
 // Why this host (and, with a release, this kernel) cannot run the policy, or "" if it can.
-std::string unmet(const Policy& policy, const pmu::Model& host);
-std::string unmet(const Policy& policy, const pmu::Model& host, KernelRelease release);
+std::string unmet(const Policy& policy, const CpuModel& host);
+std::string unmet(const Policy& policy, const CpuModel& host, KernelRelease release);
 
 }  // namespace pmusim::hv

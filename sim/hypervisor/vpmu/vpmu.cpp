@@ -6,8 +6,8 @@
 
 #include "base/bits.h"
 #include "core/state/state.h"
-#include "hypervisor/vpmu/audit.h"
 #include "hypervisor/perf/host_perf.h"
+#include "hypervisor/vpmu/audit.h"
 #include "hypervisor/vpmu/vpmu_state.h"
 
 namespace pmusim::hv {
@@ -107,7 +107,7 @@ struct Vpmu::Impl {
   }
 };
 
-Vpmu::Vpmu(const Policy& policy, const pmu::Model& host, KernelRelease release, HostPerf& perf,
+Vpmu::Vpmu(const Policy& policy, const CpuModel& host, KernelRelease release, HostPerf& perf,
            VcpuHooks& hooks, std::shared_ptr<const VpmuStrategies> strategies)
     : impl_(std::make_unique<Impl>()) {
   VpmuState& s = impl_->s;

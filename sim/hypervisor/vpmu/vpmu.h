@@ -9,8 +9,8 @@
 #include "arch/cpuid.h"
 #include "hypervisor/vpmu/policy.h"
 #include "hypervisor/vpmu/vcpu_hooks.h"
-#include "platform/cpu/physical_cpu.h"
 #include "model/cpu_model.h"
+#include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {
 
@@ -22,7 +22,7 @@ class VpmuAudit;
 class Vpmu {
  public:
   // strategies: nullptr means KVM's (default_strategies()); the injectable defects replace single ones.
-  Vpmu(const Policy& policy, const pmu::Model& host, KernelRelease release, HostPerf& perf, VcpuHooks& hooks,
+  Vpmu(const Policy& policy, const CpuModel& host, KernelRelease release, HostPerf& perf, VcpuHooks& hooks,
        std::shared_ptr<const VpmuStrategies> strategies = nullptr);
   ~Vpmu();
 

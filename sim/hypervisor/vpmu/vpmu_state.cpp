@@ -4,8 +4,8 @@
 
 #include "base/bits.h"
 #include "core/state/state.h"
-#include "hypervisor/vpmu/backing_host_perf.h"
 #include "hypervisor/vpmu/backing_hardware.h"
+#include "hypervisor/vpmu/backing_host_perf.h"
 
 namespace pmusim::hv {
 
@@ -58,7 +58,7 @@ std::shared_ptr<const VpmuStrategies> default_strategies() {
   };
   made->counts_emulated = counts_emulated;
   // a16eb25b09c0, and its exemption of AMD: the vCPU's APIC behaves as the vendor's.
-  made->masks_lvtpc_on_pmi = [](const pmu::Model& host) { return host.vendor == Vendor::Intel; };
+  made->masks_lvtpc_on_pmi = [](const CpuModel& host) { return host.vendor == Vendor::Intel; };
   made->host_perf_backing = [](VpmuState& s) { return std::make_unique<HostPerfBacking>(s); };
   made->hardware_backing = [](VpmuState& s) { return std::make_unique<HardwareBacking>(s); };
   return made;

@@ -24,8 +24,8 @@ struct VpmuState;
 // is the correct behaviour; a patched copy of default_strategies() is handed to the Vpmu.
 struct VpmuStrategies {
   std::function<pmu::RuleLayer(const KvmRuleOptions&)> rules;
-  std::function<pmu::Caps(const CpuidTable& guest, u64 perf_capabilities, const pmu::Model& host)> caps;
-  std::function<CpuidTable(const pmu::Model& host, KernelRelease, bool counters_in_hardware)> supported_cpuid;
+  std::function<pmu::Caps(const CpuidTable& guest, u64 perf_capabilities, const CpuModel& host)> caps;
+  std::function<CpuidTable(const CpuModel& host, KernelRelease, bool counters_in_hardware)> supported_cpuid;
   std::function<u64(const pmu::Caps&, bool counters_in_hardware)> initial_global_ctrl;
   std::function<bool(const pmu::Caps&, u32 ecx)>
       serves_rdpmc;  // false: #GP before anything else is looked at
@@ -33,14 +33,14 @@ struct VpmuStrategies {
   std::function<bool(const VpmuState&, unsigned counter)> filter_allows;
   // Does an emulated instruction (or branch) advance this counter?
   std::function<bool(const VpmuState&, unsigned counter, bool branch, bool user)> counts_emulated;
-  std::function<bool(const pmu::Model& host)> masks_lvtpc_on_pmi;
+  std::function<bool(const CpuModel& host)> masks_lvtpc_on_pmi;
   std::function<std::unique_ptr<VpmuBacking>(VpmuState&)> host_perf_backing, hardware_backing;
 };
 std::shared_ptr<const VpmuStrategies> default_strategies();
 
 struct VpmuState {
   const Policy* policy = nullptr;
-  const pmu::Model* host = nullptr;
+  const CpuModel* host = nullptr;
   KernelRelease release = KernelRelease::V7_2;
   HostPerf* perf = nullptr;
   VcpuHooks* hooks = nullptr;

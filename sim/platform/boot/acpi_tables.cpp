@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ACPI tables after the ACPI Specification 4.0: RSDP, RSDT and XSDT, FADT revision 4 with FACS, MADT, and a
 // DSDT that names one sleep state, off. No HPET, no PCI host bridge, no processors beside the MADT's.
-#include "platform/devices/acpi_pm.h"
-#include "platform/boot/boot_parts.h"
-#include "platform/devices/ioapic.h"
 #include "platform/apic/local_apic.h"
+#include "platform/boot/boot_parts.h"
+#include "platform/devices/acpi_pm.h"
+#include "platform/devices/ioapic.h"
 #include "platform/devices/pci_config.h"
 
 namespace pmusim::platform {

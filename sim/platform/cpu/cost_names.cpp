@@ -18,7 +18,7 @@ const char* cost_name(core::Cost cost) {
   return kNames[static_cast<unsigned>(cost)];
 }
 
-core::CostTable cost_table(const pmu::Model& model) {
+core::CostTable cost_table(const CpuModel& model) {
   core::CostTable table;
   for (const auto& [name, cycles] : model.costs) {
     unsigned i = 0;

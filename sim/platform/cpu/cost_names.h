@@ -9,6 +9,6 @@ namespace pmusim::platform {
 
 const char* cost_name(core::Cost cost);
 // Unknown names throw InputError with the model's file. Costs that the model does not name are 0.
-core::CostTable cost_table(const pmu::Model& model);
+core::CostTable cost_table(const CpuModel& model);
 
 }  // namespace pmusim::platform

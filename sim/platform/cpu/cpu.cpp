@@ -41,7 +41,7 @@ Cpu::~Cpu() = default;
 
 void Cpu::reset(const CpuConfig& config) {
   config_ = config;
-  const pmu::Model& m = *config.model;
+  const CpuModel& m = *config.model;
   if (config.make_timing)
     timing_ = config.make_timing(m);
   else if (m.interval)

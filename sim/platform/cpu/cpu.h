@@ -18,8 +18,8 @@
 #include "base/event.h"
 #include "base/rng.h"
 #include "core/run/core.h"
-#include "platform/cpu/cpu_fabric.h"
 #include "platform/apic/local_apic.h"
+#include "platform/cpu/cpu_fabric.h"
 #include "platform/cpu/mtrr.h"
 #include "platform/cpu/physical_cpu.h"
 #include "pmu/pmu.h"
@@ -27,12 +27,12 @@
 namespace pmusim::platform {
 
 struct CpuConfig {
-  const pmu::Model* model = nullptr;
+  const CpuModel* model = nullptr;
   bool active = true;  // false: never does anything in this run
   bool bootstrap = false;
   bool step = false;
   u64 seed = 1;  // of RDRAND and RDSEED
-  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)>
+  std::function<std::unique_ptr<core::Timing>(const CpuModel&)>
       make_timing;  // empty: what the model was loaded for
 };
 
@@ -52,7 +52,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
 
   // --- PhysicalCpu
   unsigned id() const override { return id_; }
-  const pmu::Model& model() const override { return *config_.model; }
+  const CpuModel& model() const override { return *config_.model; }
   void set_handler(HostHandler* handler) override { handler_ = handler; }
   bool rdmsr(u32 index, u64& value) override;
   bool wrmsr(u32 index, u64 value) override;

@@ -2,8 +2,8 @@
 // The sides of a CPU that face its own core, PMU and APIC. Private to cpu*.cpp.
 #pragma once
 
-#include "platform/devices/bus.h"
 #include "platform/cpu/cpu.h"
+#include "platform/devices/bus.h"
 
 namespace pmusim::platform {
 
@@ -28,7 +28,7 @@ class Cpu::Clock final : public ApicClock {
   u64 cycle() const override { return cpu_.cycle(); }
   u64 tsc() const override { return cpu_.tsc(); }
   u64 cycle_at_tsc(u64 tsc) const override {
-    const pmu::Model& m = cpu_.model();
+    const CpuModel& m = cpu_.model();
     const u64 now = cpu_.tsc();
     if (tsc <= now) return cpu_.cycle();
     const u64 raw = scale(cpu_.cycle(), m.tsc_num, m.tsc_den), left = tsc - now;

@@ -7,8 +7,8 @@
 
 #include "arch/count.h"
 #include "arch/cpuid.h"
-#include "core/state/intercepts.h"
 #include "core/memory/ram.h"
+#include "core/state/intercepts.h"
 #include "core/state/state.h"
 #include "model/cpu_model.h"
 
@@ -52,7 +52,7 @@ class PhysicalCpu {
  public:
   virtual ~PhysicalCpu() = default;
   virtual unsigned id() const = 0;
-  virtual const pmu::Model& model() const = 0;
+  virtual const CpuModel& model() const = 0;
   virtual void set_handler(HostHandler* handler) = 0;
 
   // Instructions of the host at CPL 0. rdmsr and wrmsr return false on #GP.

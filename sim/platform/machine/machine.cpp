@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/error.h"
 #include "base/cancel.h"
+#include "base/error.h"
 #include "platform/machine/sanitizer.h"
 
 namespace pmusim::platform {

@@ -13,19 +13,19 @@
 #include <systemc>
 #include <vector>
 
-#include "platform/machine/bare_metal.h"
 #include "platform/boot/boot.h"
-#include "platform/devices/bus.h"
-#include "platform/cpu/cpu.h"
 #include "platform/boot/guest_memory.h"
+#include "platform/cpu/cpu.h"
+#include "platform/devices/bus.h"
 #include "platform/devices/interrupt_controllers.h"
 #include "platform/devices/pc_ports.h"
+#include "platform/machine/bare_metal.h"
 #include "platform/machine/stop_report.h"
 
 namespace pmusim::platform {
 
 struct MachineConfig {
-  const pmu::Model* model = nullptr;
+  const CpuModel* model = nullptr;
   unsigned cpus = 1;
   u64 memory = u64{128} << 20;  // bytes, multiple of 4096
   u64 sync_window = 200;        // cycles; at most the IPI latency
@@ -35,14 +35,14 @@ struct MachineConfig {
   bool step = false;
   u64 start_time = kDefaultStartTime;  // of the real-time clock, seconds since 1970
   EventSink* sink = nullptr;
-  std::function<std::unique_ptr<core::Timing>(const pmu::Model&)>
+  std::function<std::unique_ptr<core::Timing>(const CpuModel&)>
       make_timing;  // empty: what the model was loaded for
 };
 
 struct RunLimits {
   u64 max_cycles = kNever;    // since reset
   u64 max_seconds = kNever;   // wall clock; decides only when to give up, never a result
-  bool interruptible = true;  // by the user (base/interrupt.h), besides Machine::interrupt()
+  bool interruptible = true;  // by the user (base/cancel.h), besides Machine::interrupt()
 };
 
 class Machine final : public sc_core::sc_module, private CpuFabric {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host steps as calls of the KVM API and of the simulated host's perf.
-#include "conformance/judge/host_steps.h"
+#include "session/host_steps.h"
 
 #include <cerrno>
 
-#include "conformance/language/case_setup.h"
-#include "hypervisor/kvm/host.h"
-#include "hypervisor/perf/host_perf.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
+#include "hypervisor/kvm/host.h"
+#include "hypervisor/perf/host_perf.h"
 
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
 
 u32 status_of(int result) {
@@ -21,37 +20,65 @@ bool of_the_host(const std::string& verb) {
   return verb == "watchdog" || verb == "perf_event" || verb == "close_perf_event";
 }
 
-}  // namespace
+class HostSteps final : public HostActions {
+ public:
+  HostSteps(const StepScript& script, hv::Vmm& vmm, hv::SimulatedKvm* simulated);
 
-HostSteps::HostSteps(const Case& c, hv::Vmm& vmm, hv::SimulatedKvm* simulated)
-    : case_(c), vmm_(vmm), simulated_(simulated) {}
+  void set_up_host() override;    // what the set-up does to the host, before there is a VM
+  void set_up() override;         // InputError if a step of the set-up fails
+  u32 ring(u32 number) override;  // for the doorbell port
+
+ private:
+  static constexpr u32 kNobody = 0xffffffff;
+  void set_up(const HostStep& step);
+  u32 perform(const HostStep& step);
+  u32 check_extension(const JsonView& arguments);
+  u32 set_filter(const JsonView& arguments);
+  u32 set_msr(const JsonView& arguments);
+  u32 get_msr(const JsonView& arguments);
+  u32 perf_event(const JsonView& arguments);
+  u32 close_perf_event();
+  u32 watchdog(const JsonView& arguments);
+
+  const StepScript& script_;
+  hv::Vmm& vmm_;
+  hv::SimulatedKvm* simulated_;
+  struct Opened {
+    unsigned cpu;
+    hv::PerfEvent* event;
+  };
+  std::vector<Opened> events_;  // opened by perf_event, newest last
+};
+
+HostSteps::HostSteps(const StepScript& script, hv::Vmm& vmm, hv::SimulatedKvm* simulated)
+    : script_(script), vmm_(vmm), simulated_(simulated) {}
 
 void HostSteps::set_up_host() {
-  for (const HostStep& step : case_.setup)
+  for (const HostStep& step : script_.setup)
     if (of_the_host(step.verb)) set_up(step);
 }
 
 void HostSteps::set_up() {
-  for (const HostStep& step : case_.setup)
+  for (const HostStep& step : script_.setup)
     if (!is_machine_setup(step.verb) && !of_the_host(step.verb)) set_up(step);
 }
 
 void HostSteps::set_up(const HostStep& step) {
   const u32 status = perform(step);
   if (status == 0) return;
-  case_.arguments(step).fail(
+  script_.arguments(step).fail(
       status == kNobody ? "a step that this host cannot perform" : "errno " + std::to_string(status),
       "a set-up that succeeds");
 }
 
 u32 HostSteps::ring(u32 number) {
-  for (const HostStep& step : case_.host_steps)
+  for (const HostStep& step : script_.steps)
     if (step.number == number) return perform(step);
   return kNobody;
 }
 
 u32 HostSteps::perform(const HostStep& step) {
-  const JsonView arguments = case_.arguments(step);
+  const JsonView arguments = script_.arguments(step);
   if (step.verb == "set_filter") return set_filter(arguments);
   if (step.verb == "set_msr") return set_msr(arguments);
   if (step.verb == "get_msr") return get_msr(arguments);
@@ -148,4 +175,14 @@ u32 HostSteps::watchdog(const JsonView& arguments) {
   return status_of(error);
 }
 
-}  // namespace pmusim::conformance
+}  // namespace
+
+JsonView StepScript::arguments(const HostStep& step) const {
+  return document->root().at_pointer(step.pointer);
+}
+
+std::unique_ptr<HostActions> StepScript::begin(hv::Vmm& vmm, hv::SimulatedKvm* simulated) const {
+  return std::make_unique<HostSteps>(*this, vmm, simulated);
+}
+
+}  // namespace pmusim::session

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading of the set-up steps that shape the machine, and edits of CPUID tables.
-#include "conformance/language/case_setup.h"
+// Reading of the set-up steps that shape the machine.
+#include "session/host_steps.h"
 
-#include "base/json.h"
-
-namespace pmusim::conformance {
+namespace pmusim::session {
 namespace {
-
-constexpr u32 kGenu = 0x756e6547;  // EBX of leaf 0 on Intel CPUs
 
 u32 CpuidRegs::*register_named(const JsonView& view) {
   const std::string name = view.one_of({"eax", "ebx", "ecx", "edx"});
@@ -40,25 +36,14 @@ bool is_machine_setup(const std::string& verb) {
   return verb == "disable_pmu" || verb == "forced_emulation" || verb == "set_cpuid";
 }
 
-MachineSetup machine_setup(const Case* c) {
-  MachineSetup setup;
-  if (!c) return setup;
-  for (const HostStep& step : c->setup) {
-    if (step.verb == "disable_pmu") setup.disable_pmu = read_true(c->arguments(step));
-    if (step.verb == "forced_emulation") setup.forced_emulation = read_true(c->arguments(step));
-    if (step.verb == "set_cpuid") setup.cpuid.push_back(read_edit(c->arguments(step)));
+MachineSetup StepScript::machine() const {
+  MachineSetup made;
+  for (const HostStep& step : setup) {
+    if (step.verb == "disable_pmu") made.disable_pmu = read_true(arguments(step));
+    if (step.verb == "forced_emulation") made.forced_emulation = read_true(arguments(step));
+    if (step.verb == "set_cpuid") made.cpuid.push_back(read_edit(arguments(step)));
   }
-  return setup;
+  return made;
 }
 
-void edit_cpuid(const std::vector<CpuidEdit>& edits, CpuidTable& table) {
-  const bool intel = table.read(0, 0).ebx == kGenu;
-  for (const CpuidEdit& edit : edits) {
-    if (!edit.vendor.empty() && (edit.vendor == "intel") != intel) continue;
-    CpuidEntry* entry = table.find(edit.leaf, edit.subleaf);
-    CpuidRegs& regs = entry ? entry->regs : table.set(edit.leaf, edit.subleaf, {});
-    regs.*edit.reg = (regs.*edit.reg & ~edit.clear) | edit.set;
-  }
-}
-
-}  // namespace pmusim::conformance
+}  // namespace pmusim::session
