@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/cancel.h"
+#include "conformance/defects/bug.h"
 #include "conformance/judge/runner.h"
 #include "conformance/language/case.h"
 
@@ -31,7 +32,7 @@ std::vector<CaseResult> run(RunPlan plan, const Where& where, std::vector<std::s
   plan.policies = where[1];
   plan.kernels = where[2];
   plan.cases = std::move(cases);
-  plan.bug = inject;
+  if (!inject.empty()) plan.strategies = load_bug(inject).strategies;
   return run_conformance(plan, [](std::size_t, std::size_t) {});
 }
 

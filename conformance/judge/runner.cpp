@@ -12,7 +12,6 @@
 
 #include "arch/host_cpu.h"
 #include "base/data.h"
-#include "conformance/defects/bug.h"
 #include "conformance/judge/verdict_explain.h"
 #include "conformance/judge/verdict_judge.h"
 #include "conformance/language/case.h"
@@ -62,7 +61,6 @@ struct Column {
 class Suite {
  public:
   explicit Suite(const RunPlan& plan) : plan_(plan), cases_(find_cases(plan.pattern, plan.cases)) {
-    if (!plan.bug.empty()) bug_ = load_bug(plan.bug);
     if (plan.target == "kvm")
       kvm_column();
     else
@@ -103,7 +101,7 @@ class Suite {
     run.model = column.model;
     run.policy = column.policy;
     run.release = column.release;
-    run.strategies = bug_.strategies;
+    run.strategies = plan_.strategies;
     run.image = &image_of(job % cases_.size());
     run.command_line = c.id;
     run.step = plan_.step;
@@ -181,7 +179,6 @@ class Suite {
 
   const RunPlan& plan_;
   std::vector<Case> cases_;
-  Bug bug_;
   std::map<std::string, CpuModel> models_;
   std::map<std::string, hv::Policy> policies_;
   std::vector<Column> columns_;

@@ -5,22 +5,27 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "conformance/judge/verdict.h"
 #include "session/catalog.h"
 
+namespace pmusim::hv {
+struct VpmuStrategies;
+}
+
 namespace pmusim::conformance {
 
 struct RunPlan {
-  std::string
-      pattern;  // of case ids ("counters.*"), or a file or folder of cases; empty: all that are shipped
+  // Of case ids ("counters.*"), or a file or folder of cases; empty: all that are shipped.
+  std::string pattern;
   std::vector<std::string> cases;  // ids of shipped ones instead of a pattern
   std::string target = "sim";
   std::vector<std::string> models, policies;  // ids; empty for target kvm
   std::vector<std::string> cpuids = {"default"}, kernels = {"7.2"};
-  std::string bug;  // injected defect; empty: none
+  std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
   session::Overrides overrides;
   u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case
   u64 max_seconds = kNever;                       // of wall time, likewise

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// CPUID leaf 0 of the host.
 #include "arch/host_cpu.h"
 
 #include "base/types.h"

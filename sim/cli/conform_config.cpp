@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/config_folder.h"
+#include "conformance/defects/bug.h"
 #include "session/cpuid_choice.h"
 
 namespace pmusim::cli {
@@ -21,7 +22,7 @@ RunPlan plan_of(const ConformOptions& o) {
   RunPlan plan;
   plan.pattern = o.pattern;
   plan.target = o.target;
-  plan.bug = o.bug;
+  if (!o.bug.empty()) plan.strategies = load_bug(o.bug).strategies;
   plan.overrides = suite_overrides(o.common);
   plan.seed = o.common.seed;
   plan.jobs = static_cast<unsigned>(o.jobs);
@@ -66,7 +67,7 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
                                          {"policies", plan.policies},
                                          {"cpuids", plan.cpuids},
                                          {"kernels", plan.kernels},
-                                         {"bug", plan.bug},
+                                         {"bug", o.bug},
                                          {"set", o.common.set},
                                          {"seed", o.common.seed},
                                          {"timing", o.target == "kvm" ? ""

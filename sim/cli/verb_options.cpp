@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Declarations handed to CLI11, and numbers that it would take too generously.
 #include "cli/verb_options.h"
 
 #include <fmt/format.h>

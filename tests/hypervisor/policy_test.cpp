@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Policy files: what is accepted, what is refused with which words, and what a machine lacks for one.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A vPMU on a CPU and a vCPU that are only remembered.
 #include "vpmu_fixture.h"
 
 #include "hypervisor/vpmu/kvm_rules.h"

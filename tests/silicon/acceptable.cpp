@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What is left to the implementation, or to chance, is not provoked.
 #include "core/state/state.h"
 #include "generator.h"
 #include "undefined.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Addresses of memory operands, and register values that make an operand lie where it is wanted.
 #include "addressing.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Displacements, branch targets and vectors of instructions that have no register to aim with.
 #include <cstring>
 
 #include "generator.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a state changed in memory.
 #include "arena.h"
 
 #include <cstring>

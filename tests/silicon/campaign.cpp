@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Batches of states on both CPUs, their comparison, and the text of a difference.
 #include "campaign.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A random instruction of a form.
 #include "form.h"
 
 namespace pmusim::silicon {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Bytes of an encoding, with its free bits filled in.
 #include "encoding.h"
 
 #include <Zydis/Zydis.h>

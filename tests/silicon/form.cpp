@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Enumeration of the encoding space.
 #include "form.h"
 
 #include <algorithm>

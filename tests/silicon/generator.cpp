@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Random states: registers, segments, where operands lie, and what is there.
 #include "generator.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The child process, its memory and its signals.
 #if defined(__x86_64__) && defined(__linux__)
 #include "host.h"
 

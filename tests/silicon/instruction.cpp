@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Decoding by Zydis, with its known mistakes mended, and names of forms.
 #include "instruction.h"
 
 #include <fmt/format.h>

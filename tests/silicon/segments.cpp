@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The segments that user mode has, on both CPUs.
 #include "segments.h"
 
 #if defined(__x86_64__) && defined(__linux__)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tables, gates and state of the bare core.
 #include "simulated.h"
 
 #include "instruction.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Memory that decides what happens: stack frames, far pointers, bounds, XSAVE areas.
 #include <algorithm>
 
 #include "core/state/state.h"

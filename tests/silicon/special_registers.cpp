@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Registers that decide what happens, before addresses are chosen.
 #include "core/state/state.h"
 #include "generator.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a locked access across a cache line costs here.
 #include "split_locks.h"
 
 #include <algorithm>

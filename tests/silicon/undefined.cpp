@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rows of the manual, and what is taken over from the host because no manual promises it.
 #include "undefined.h"
 
 #include <cmath>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Integers at every boundary, floating-point specials, selectors.
 #include "values.h"
 
 #include <cstring>

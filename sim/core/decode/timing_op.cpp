@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What timing needs of an instruction, by its class: micro-ops, ports, latencies, registers and flags.
 #include "core/decode/lowering.h"
 
 namespace pmusim::core {

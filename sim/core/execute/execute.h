@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-#include "core/execute/uop.h"
+#include "core/state/uop.h"
 #include "core/system/exec.h"
 
 namespace pmusim::core {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Iterations of string instructions, and what is peculiar to repeated ones.
 #include "core/execute/string_ops.h"
 
 #include "core/execute/alu.h"

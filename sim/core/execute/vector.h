@@ -12,7 +12,6 @@
 #include <emmintrin.h>
 
 #include "core/execute/execute.h"
-#include "core/run/core.h"
 
 namespace pmusim::core {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "arch/count.h"
-#include "core/execute/uop.h"
 #include "core/run/loop.h"
+#include "core/state/uop.h"
 #include "core/timing/timing_op.h"
 
 namespace pmusim::core {

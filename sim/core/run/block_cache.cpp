@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// Finding, decoding, dropping and counting blocks.
 #include "core/run/block_cache.h"
 
 #include <algorithm>
 
 #include "core/state/fault.h"
-#include "core/state/outside_ram.h"
+#include "core/state/unimplemented.h"
 
 namespace pmusim::core {
 namespace {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The public side of the core: what callers change between runs.
 #include "core/run/core.h"
 
 #include <algorithm>

@@ -5,17 +5,17 @@
 #pragma once
 
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "arch/count.h"
 #include "core/memory/ram.h"
 #include "core/state/env.h"
-#include "core/state/features.h"
 #include "core/state/intercepts.h"
 #include "core/state/observer.h"
 #include "core/state/state.h"
+#include "core/state/unimplemented.h"
+#include "core/system/config.h"
 #include "core/timing/timing.h"
 
 namespace pmusim::core {
@@ -34,24 +34,6 @@ enum class Stop : u8 {
   Halted,    // HLT or a waiting MWAIT retired; state().activity tells
   VmExit,    // guest mode only: see exit()
   Shutdown,  // triple fault outside guest mode
-};
-
-// An instruction of the guest that this simulator does not implement (and a real CPU would).
-class Unimplemented : public std::runtime_error {
- public:
-  Unimplemented(u64 address, const std::string& what) : std::runtime_error(what), rip(address) {}
-  u64 rip;
-};
-
-// What CPUs of a model differ in, as far as instructions are concerned.
-struct CoreConfig {
-  CostTable costs;
-  unsigned physical_bits = 46;
-  bool amd = false;  // the vendor: docs/vendors.md lists what follows it
-  Features features = Features::all();
-  // What software is told of them, where that is less: an emulator's guest. The control-register bits of
-  // others are reserved; instructions are decoded as the CPU would.
-  Features enumerated = Features::all();
 };
 
 class Core final : public CodeWatcher {

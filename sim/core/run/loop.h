@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/execute/uop.h"
+#include "core/state/uop.h"
 
 namespace pmusim::core {
 

@@ -9,7 +9,7 @@
 #include "core/decode/decode.h"
 #include "core/execute/string_ops.h"
 #include "core/run/core_impl.h"
-#include "core/state/outside_ram.h"
+#include "core/state/unimplemented.h"
 #include "core/system/task_switch.h"
 
 namespace pmusim::core {

@@ -7,8 +7,11 @@
 #pragma once
 
 #include "core/memory/mmu.h"
-#include "core/run/core.h"
+#include "core/state/env.h"
 #include "core/state/fault.h"
+#include "core/state/intercepts.h"
+#include "core/state/unimplemented.h"
+#include "core/system/config.h"
 
 namespace pmusim::core {
 

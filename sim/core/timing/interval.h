@@ -14,7 +14,7 @@
 // transfers.
 #pragma once
 
-#include "core/execute/uop.h"
+#include "core/state/uop.h"
 #include "core/timing/branch_predictor.h"
 #include "core/timing/memory_hierarchy.h"
 #include "core/timing/resources.h"

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/bits.h"
-#include "hypervisor/vpmu/vcpu_hooks.h"
+#include "hypervisor/hw/pmu_fields.h"
 #include "platform/cpu/physical_cpu.h"
 
 namespace pmusim::hv {

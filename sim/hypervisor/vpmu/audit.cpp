@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The account of a guest's counter: changes by the guest, by the vPMU and by the hardware, and what they
+// leave.
 #include "hypervisor/vpmu/audit.h"
 
 #include "base/bits.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The account of counters without a hypervisor: only contexts can be in between.
 #include "hypervisor/vpmu/audit_bare_metal.h"
 
 namespace pmusim::hv {

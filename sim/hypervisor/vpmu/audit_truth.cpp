@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the guest's own instructions did, whatever counters say.
 #include "hypervisor/vpmu/audit_truth.h"
 
 #include <fmt/format.h>

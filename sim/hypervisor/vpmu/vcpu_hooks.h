@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a vPMU needs from the vCPU it belongs to, and the PMU-related fields of the current control block.
-// Implemented by Vcpu, Vmcs and Vmcb; used by Vpmu.
+// What a vPMU needs from the vCPU it belongs to. Implemented by Vcpu, used by Vpmu.
 #pragma once
 
 #include "base/event.h"
@@ -19,9 +18,8 @@ class VcpuHooks {
   virtual u64 guest_cr0() const = 0;
   virtual u64 guest_cr4() const = 0;
   virtual u64 guest_efer() const = 0;
-  virtual u8 emulated_opcode() const {
-    return 0;
-  }  // first byte of the instruction being emulated; 0: skipped
+  // First byte of the instruction being emulated; 0: skipped.
+  virtual u8 emulated_opcode() const { return 0; }
   virtual bool in_guest_hypervisor_mode() const = 0;  // L2 is running
   virtual bool has_in_kernel_apic() const = 0;
   virtual u32 virtual_lvtpc() const = 0;
@@ -32,25 +30,6 @@ class VcpuHooks {
   virtual platform::PhysicalCpu* cpu() = 0;
   virtual int vcpu_index() const = 0;
   virtual void emit(Event event) = 0;  // fills in cpu, vcpu, cycle and tsc
-};
-
-// PMU fields of a VMCS or VMCB. Accessors cost a VMREAD or VMWRITE while the block is loaded on a CPU.
-class ControlBlockPmuFields {
- public:
-  virtual ~ControlBlockPmuFields() = default;
-  virtual bool can_load_global_ctrl() const = 0;  // VM-entry control 13 and VM-exit control 12; false on SVM
-  virtual bool can_save_global_ctrl()
-      const = 0;  // VM-exit control 30; without it: the VM-exit MSR-store list
-  // Enables "load at entry" and "load at exit", and with `save` storing the guest's value at exit (control
-  // 30, or an entry in the VM-exit MSR-store list where the control does not exist).
-  virtual void use_global_ctrl(bool load, bool save) = 0;
-  virtual void set_guest_global_ctrl(u64 value) = 0;
-  virtual void set_host_global_ctrl(u64 value) = 0;
-  virtual u64 guest_global_ctrl() = 0;  // after a VM-exit with save: the guest's value at that exit
-  // KVM's add_atomic_switch_msr / clear_atomic_switch_msr: GLOBAL_CTRL through its fields where they exist,
-  // else through the MSR-load lists. guest == host clears.
-  virtual void atomic_switch(u32 msr, u64 guest, u64 host) = 0;
-  virtual void clear_atomic_switch(u32 msr) = 0;
 };
 
 }  // namespace pmusim::hv

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "arch/cpuid.h"
+#include "hypervisor/hw/pmu_fields.h"
 #include "hypervisor/vpmu/policy.h"
 #include "hypervisor/vpmu/vcpu_hooks.h"
 #include "model/cpu_model.h"

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "hypervisor/hw/pmu_fields.h"
 #include "hypervisor/vpmu/event_filter.h"
 #include "hypervisor/vpmu/kvm_rules.h"
 #include "hypervisor/vpmu/policy.h"

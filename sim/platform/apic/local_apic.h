@@ -9,8 +9,8 @@
 // suppression (not offered in the version register).
 #pragma once
 
+#include "base/archive.h"
 #include "base/types.h"
-#include "platform/cpu/state_archive.h"
 
 namespace pmusim::platform {
 

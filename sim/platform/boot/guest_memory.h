@@ -3,8 +3,8 @@
 // giving the pages back.
 #pragma once
 
+#include "base/archive.h"
 #include "base/types.h"
-#include "platform/cpu/state_archive.h"
 
 namespace pmusim::platform {
 

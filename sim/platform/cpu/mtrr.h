@@ -4,8 +4,8 @@
 // not modelled. Power-on state is what firmware leaves: enabled, default type write-back.
 #pragma once
 
+#include "base/archive.h"
 #include "base/types.h"
-#include "platform/cpu/state_archive.h"
 
 namespace pmusim::platform {
 

@@ -3,8 +3,8 @@
 // (device.h); a hypervisor's virtual machine calls it directly.
 #pragma once
 
+#include "base/archive.h"
 #include "base/types.h"
-#include "platform/cpu/state_archive.h"
 
 namespace pmusim::platform {
 

@@ -2,7 +2,7 @@
 // Interrupt lines that several sources drive: a line is asserted while any source asserts it.
 #pragma once
 
-#include "platform/cpu/state_archive.h"
+#include "base/archive.h"
 
 namespace pmusim::platform {
 

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "core/state/outside_ram.h"
+#include "core/state/unimplemented.h"
 #include "platform/cpu/cpu_parts.h"
 #include "platform/machine/machine.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/types.h"
 
-namespace pmusim::platform {
+namespace pmusim {
 
 // FNV-1a, 64 bit, over 8-byte words and a byte tail. Detects differences; no cryptographic strength.
 class Hash {
@@ -92,4 +92,4 @@ class Archive {
   std::vector<u8> bytes_;
 };
 
-}  // namespace pmusim::platform
+}  // namespace pmusim

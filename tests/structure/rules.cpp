@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may include what, and what every file begins with. docs/architecture.md tells the reasons.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+namespace fs = std::filesystem;
+
+// Each may include itself and what stands above it. Folders that are not named here may not be included.
+const std::vector<std::string> kOrder = {
+    "sim/base",
+    "sim/trace",
+    "sim/jobs",
+    "guests/case",
+    "sim/arch",
+    "sim/core/state",
+    "sim/core/memory",
+    "sim/core/timing",
+    "sim/core/system",
+    "sim/core/execute",
+    "sim/core/decode",
+    "sim/core/run",
+    "sim/pmu",
+    "sim/model",
+    "models/intel",
+    "models/amd",
+    "models",
+    "sim/platform/apic",
+    "sim/platform/devices",
+    "sim/platform/boot",
+    "sim/platform/cpu",
+    "sim/platform/machine",
+    "sim/hypervisor/api",
+    "sim/hypervisor/hw",
+    "sim/hypervisor/perf",
+    "sim/hypervisor/vpmu",
+    "sim/hypervisor/kvm",
+    "sim/hypervisor/drivers",
+    "sim/session",
+    "conformance/language",
+    "conformance/judge",
+    "conformance/defects",
+    "sim/cli",
+};
+
+// Beyond the order: neighbours that know nothing of each other.
+const std::set<std::pair<std::string, std::string>> kForbidden = {
+    {"sim/pmu", "sim/core"},        {"sim/arch", "sim/trace"},  {"sim/core", "sim/trace"},
+    {"models/amd", "models/intel"}, {"sim/core", "sim/jobs"},   {"sim/platform", "sim/jobs"},
+    {"sim/hypervisor", "sim/jobs"}, {"sim/platform", "guests"}, {"sim/hypervisor", "guests"},
+    {"sim/hypervisor", "models"},   {"sim/platform", "models"}, {"sim/session", "guests"},
+};
+
+// Heavy headers, and where they may be: each costs seconds wherever it is read.
+const std::map<std::string, std::vector<std::string>> kHeavy = {
+    {"<CLI/CLI.hpp>", {"sim/cli/verb_options.cpp", "sim/cli/command_line.cpp", "tests/silicon/tool/"}},
+    {"<nlohmann/json.hpp>",
+     {"sim/base/", "sim/cli/", "conformance/judge/", "sim/session/observation.cpp", "tests/"}},
+    {"<systemc>", {"sim/platform/", "sim/cli/program/", "tests/main.cpp"}},
+    {"<tlm>", {"sim/platform/"}},
+    {"<valijson", {"sim/base/schema.cpp"}},
+    {"<Zydis/Zydis.h>",
+     {"sim/core/decode/", "sim/core/run/disassemble.cpp", "conformance/language/",
+      "conformance/judge/verdict_explain.cpp", "tests/"}},
+};
+
+const fs::path kRoot = PMUSIM_SOURCE_DIR;
+
+std::vector<std::string> sources() {
+  std::vector<std::string> found;
+  for (const char* folder : {"sim", "models", "conformance", "tests", "bench"})
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      const std::string extension = entry.path().extension().string();
+      if (extension == ".cpp" ||
+          (extension == ".h" && entry.path().filename() != "kernels.h"))  // that one is C
+        found.push_back(fs::relative(entry.path(), kRoot).generic_string());
+    }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::string> lines_of(const std::string& file) {
+  std::ifstream stream(kRoot / file);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+bool below(const std::string& path, const std::string& folder) {
+  return path == folder || path.compare(0, folder.size() + 1, folder + "/") == 0;
+}
+
+// The deepest folder of the order that a file is in, or -1.
+int rank_of(const std::string& file) {
+  const std::string folder = fs::path(file).parent_path().generic_string();
+  int rank = -1;
+  std::size_t longest = 0;
+  for (std::size_t n = 0; n < kOrder.size(); ++n)
+    if (below(folder, kOrder[n]) && kOrder[n].size() >= longest) {
+      rank = static_cast<int>(n);
+      longest = kOrder[n].size();
+    }
+  return rank;
+}
+
+// What an include in quotes means: below sim/ or the top folder. Empty: neither.
+std::string meant_by(const std::string& line) {
+  const std::string begin = "#include \"";
+  if (line.compare(0, begin.size(), begin) != 0) return "";
+  const std::string name = line.substr(begin.size(), line.find('"', begin.size()) - begin.size());
+  for (const std::string& path : {"sim/" + name, name})
+    if (fs::exists(kRoot / path)) return path;
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("files include only what stands below them") {
+  unsigned edges = 0;
+  for (const std::string& file : sources()) {
+    if (below(file, "tests") || below(file, "bench")) continue;
+    const int own = rank_of(file);
+    CHECK_MESSAGE(own >= 0, file << " is in no folder of the order");
+    for (const std::string& line : lines_of(file)) {
+      const std::string included = meant_by(line);
+      if (included.empty()) continue;
+      ++edges;
+      const int other = rank_of(included);
+      CHECK_MESSAGE(other >= 0, file << " includes " << included << ", which is in no folder of the order");
+      CHECK_MESSAGE(other <= own, file << " includes " << included << ", which stands above it");
+      for (const auto& [from, to] : kForbidden)
+        CHECK_MESSAGE(!(below(file, from) && below(included, to)), file << " includes " << included);
+    }
+  }
+  CHECK(edges > 500);
+}
+
+TEST_CASE("heavy headers are included only where they may be") {
+  for (const std::string& file : sources())
+    for (const std::string& line : lines_of(file))
+      for (const auto& [header, places] : kHeavy) {
+        if (line.compare(0, 9, "#include ") != 0 || line.compare(9, header.size(), header) != 0) continue;
+        CHECK_MESSAGE(
+            std::any_of(places.begin(), places.end(),
+                        [&](const std::string& place) { return file.compare(0, place.size(), place) == 0; }),
+            file << " includes " << header);
+      }
+}
+
+TEST_CASE("every source begins with its licence and with what it is") {
+  for (const std::string& file : sources()) {
+    const std::vector<std::string> lines = lines_of(file);
+    REQUIRE_MESSAGE(lines.size() > 2, file);
+    CHECK_MESSAGE(lines[0] == "// SPDX-License-Identifier: Apache-2.0", file);
+    CHECK_MESSAGE((lines[1].compare(0, 3, "// ") == 0 && lines[1].size() > 10),
+                  file << ": no comment that says what it is");
+  }
+}
