@@ -47,7 +47,7 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const D
   // exceptions).
   const bool recognized = !real || instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
   if (ZYAN_SUCCESS(status) && recognized) {
-    Translator translator(instruction, operands, rip, mode, dialect, to);
+    Lowering translator(instruction, operands, rip, mode, dialect, to);
     translator.integer_table();
     translator.finish();
     translator.mark_stack();

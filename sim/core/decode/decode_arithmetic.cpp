@@ -4,7 +4,7 @@
 
 namespace pmusim::core {
 
-void Translator::binary(Binary b) {
+void Lowering::binary(Binary b) {
   const bool reads_only = b == Binary::Cmp || b == Binary::Test;
   op_.size = static_cast<u8>(bytes(0));
   Form form;
@@ -32,7 +32,7 @@ void Translator::binary(Binary b) {
   mark(kOpWritesAll | (b == Binary::Adc || b == Binary::Sbb ? unsigned{kOpReadsFlags} : 0u));
 }
 
-void Translator::unary(Unary u) {
+void Lowering::unary(Unary u) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, 1);
@@ -42,7 +42,7 @@ void Translator::unary(Unary u) {
   if (u == Unary::Neg) mark(kOpWritesAll);
 }
 
-void Translator::shift(Shift s) {
+void Lowering::shift(Shift s) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, 1);
@@ -56,7 +56,7 @@ void Translator::shift(Shift s) {
   if (sets_all && !by_cl && (op_.imm & (op_.size == 8 ? 63 : 31))) mark(kOpWritesAll);
 }
 
-void Translator::double_shift(bool left) {
+void Lowering::double_shift(bool left) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, 1);
@@ -67,7 +67,7 @@ void Translator::double_shift(bool left) {
   use(select_double_shift(left, is_mem(0), !is_imm(2), op_.size));
 }
 
-void Translator::bit(BitOp b) {
+void Lowering::bit(BitOp b) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, b == BitOp::Test ? 0 : 1);
@@ -82,13 +82,13 @@ void Translator::bit(BitOp b) {
   use(select_bit(b, is_mem(0), is_imm(1), op_.size));
 }
 
-void Translator::scan(Scan s) {
+void Lowering::scan(Scan s) {
   register_source(1);
   use(select_scan(s, is_mem(1), op_.size));
 }
 
 // dst and a source that is a register or memory.
-void Translator::register_source(unsigned n) {
+void Lowering::register_source(unsigned n) {
   op_.size = static_cast<u8>(bytes(0));
   op_.dst = reg(o_[0]);
   if (is_mem(n))
@@ -97,7 +97,7 @@ void Translator::register_source(unsigned n) {
     op_.src = reg(o_[n]);
 }
 
-void Translator::bmi(Bmi b, Feature f) {
+void Lowering::bmi(Bmi b, Feature f) {
   if (lacks(f)) return;
   const bool source_last =  // the others have it second
       b == Bmi::Andn || b == Bmi::Pdep || b == Bmi::Pext || b == Bmi::Mulx;
@@ -111,14 +111,14 @@ void Translator::bmi(Bmi b, Feature f) {
   if (b <= Bmi::Bzhi) mark(kOpWritesAll);
 }
 
-void Translator::lowest_bit(LowestBit b) {
+void Lowering::lowest_bit(LowestBit b) {
   if (lacks(Feature::Bmi1)) return;
   register_source(1);
   use(select_lowest_bit(b, is_mem(1), op_.size));
   mark(kOpWritesAll);
 }
 
-void Translator::multiply(Multiply m) {
+void Lowering::multiply(Multiply m) {
   if (m == Multiply::Imul && i_.operand_count_visible >= 2) {
     register_source(1);
     if (is_imm(2)) immediate(2);

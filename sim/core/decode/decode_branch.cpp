@@ -4,24 +4,24 @@
 
 namespace pmusim::core {
 
-void Translator::branch(OpBranch kind, Handler h) {
+void Lowering::branch(OpBranch kind, Handler h) {
   op_.branch = kind;
   mark(kOpSetsRip);
   system(h);
 }
 
 // In 64-bit code, an operand-size prefix changes near branches on AMD alone.
-void Translator::near_branch() {
+void Lowering::near_branch() {
   const bool narrow = i_.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE && !i_.raw.rex.W;
   if (mode_ == 8) op_.size = amd_ && narrow ? 2 : 8;
 }
 
-void Translator::relative() {
+void Lowering::relative() {
   near_branch();
   op_.imm = low_bytes(op_.next_rip + o_[0].imm.value.u, op_.size);
 }
 
-void Translator::jump_or_call(bool is_call) {
+void Lowering::jump_or_call(bool is_call) {
   if (i_.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) {
     if (is_mem(0)) {
       memory(0, 2, 0);
@@ -50,7 +50,7 @@ void Translator::jump_or_call(bool is_call) {
   branch(kind, is_call ? op::call_reg : op::jmp_reg);
 }
 
-void Translator::far_branch(Handler h) {
+void Lowering::far_branch(Handler h) {
   branch(OpBranch::Far, h);
 }
 

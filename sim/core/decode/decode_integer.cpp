@@ -13,7 +13,7 @@ unsigned condition_code(const ZydisDecodedInstruction& i) {
 }  // namespace
 
 // clang-format off
-void Translator::integer_table() {
+void Lowering::integer_table() {
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_ADD: return binary(Binary::Add);
     case ZYDIS_MNEMONIC_OR: return binary(Binary::Or);

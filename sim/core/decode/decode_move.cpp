@@ -4,7 +4,7 @@
 
 namespace pmusim::core {
 
-void Translator::move() {
+void Lowering::move() {
   if (is_class(0, ZYDIS_REGCLASS_SEGMENT)) {
     op_.dst = number(0);
     if (op_.dst == CS) return system(op::undefined);
@@ -54,7 +54,7 @@ void Translator::move() {
   use(select_move(form, op_.size));
 }
 
-void Translator::extend(bool sign) {
+void Lowering::extend(bool sign) {
   op_.size = static_cast<u8>(bytes(0));
   op_.dst = reg(o_[0]);
   if (is_mem(1))
@@ -64,7 +64,7 @@ void Translator::extend(bool sign) {
   use(select_extend(sign, is_mem(1), bytes(1), op_.size));
 }
 
-void Translator::push() {
+void Lowering::push() {
   if (is_class(0, ZYDIS_REGCLASS_SEGMENT)) {
     op_.dst = number(0);
     implicit(0, 1);
@@ -81,7 +81,7 @@ void Translator::push() {
   use(select_push(is_mem(0), is_imm(0), op_.size));
 }
 
-void Translator::pop() {
+void Lowering::pop() {
   if (is_class(0, ZYDIS_REGCLASS_SEGMENT)) {
     op_.dst = number(0);
     implicit(1, 0);
@@ -97,7 +97,7 @@ void Translator::pop() {
 
 // Registers, a bit each, whose upper halves a repeated instruction clears before its first iteration, and
 // without any: with 32-bit addresses in 64-bit code, on Intel. String I/O: not modelled.
-u64 Translator::cleared_registers(StringOp s) const {
+u64 Lowering::cleared_registers(StringOp s) const {
   if (amd_ || mode_ != 8 || op_.address_size != 4) return 0;
   switch (s) {
     case StringOp::Movs:
@@ -112,7 +112,7 @@ u64 Translator::cleared_registers(StringOp s) const {
   }
 }
 
-void Translator::string(StringOp s) {
+void Lowering::string(StringOp s) {
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_MOVSB:
     case ZYDIS_MNEMONIC_CMPSB:

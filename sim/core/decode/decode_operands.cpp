@@ -6,7 +6,7 @@
 
 namespace pmusim::core {
 
-void Translator::memory(unsigned n, unsigned loads, unsigned stores, unsigned size) {
+void Lowering::memory(unsigned n, unsigned loads, unsigned stores, unsigned size) {
   const ZydisDecodedOperandMem& m = o_[n].mem;
   op_.disp = m.disp.has_displacement ? static_cast<u64>(m.disp.value) : 0;
   // Zydis 4.0.0 takes R13D for the base of a SIB byte that has a displacement instead (with 67h and REX.B).
@@ -36,12 +36,12 @@ void Translator::memory(unsigned n, unsigned loads, unsigned stores, unsigned si
   if ((i_.attributes & ZYDIS_ATTRIB_HAS_LOCK) && loads) op_.access |= kAccessLocked;
 }
 
-void Translator::checked_as_byte() {
+void Lowering::checked_as_byte() {
   static_assert(kOperandBytes[1] == 1);
   op_.address |= 1 << kAddrSizeShift;
 }
 
-Seg Translator::segment_override() const {
+Seg Lowering::segment_override() const {
   constexpr u8 kPrefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};  // in the order of Seg
   Seg seg = DS;
   for (unsigned n = 0; n < i_.raw.prefix_count; ++n)
@@ -50,7 +50,7 @@ Seg Translator::segment_override() const {
   return seg;
 }
 
-void Translator::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned stores, bool is_system) {
+void Lowering::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned stores, bool is_system) {
   if (is_mem(0)) {
     memory(0, loads, stores);
   } else {
@@ -64,7 +64,7 @@ void Translator::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned
     exact(h);
 }
 
-void Translator::mark_stack() {
+void Lowering::mark_stack() {
   for (unsigned n = i_.operand_count_visible; n < i_.operand_count; ++n) {
     if (o_[n].type != ZYDIS_OPERAND_TYPE_MEMORY || o_[n].mem.base == ZYDIS_REGISTER_NONE) continue;
     const auto base = ZydisRegisterGetId(o_[n].mem.base);

@@ -5,7 +5,7 @@
 namespace pmusim::core {
 
 // clang-format off
-void Translator::system_table() {
+void Lowering::system_table() {
   integer_ = false;
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_NOP:

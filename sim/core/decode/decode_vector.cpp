@@ -110,7 +110,7 @@ bool not_enumerated(const ZydisDecodedInstruction& i) {
 
 }  // namespace
 
-void Translator::vector_table() {
+void Lowering::vector_table() {
   const OperandKind first = i_.operand_count_visible > 0 ? kind_of(o_[0]) : OperandKind::None;
   const OperandKind second = i_.operand_count_visible > 1 ? kind_of(o_[1]) : OperandKind::None;
   switch (i_.mnemonic) {
@@ -152,7 +152,7 @@ void Translator::vector_table() {
   exact(row->run);
 }
 
-u8 Translator::vector_register(unsigned n) const {
+u8 Lowering::vector_register(unsigned n) const {
   switch (kind_of(o_[n])) {
     case OperandKind::Xmm:
       return static_cast<u8>(kXmm + number(n));

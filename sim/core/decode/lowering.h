@@ -12,10 +12,10 @@
 
 namespace pmusim::core {
 
-class Translator {
+class Lowering {
  public:
-  Translator(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* operands, u64 rip, unsigned mode,
-             const Dialect& dialect, DecodedInstruction& to)
+  Lowering(const ZydisDecodedInstruction& i, const ZydisDecodedOperand* operands, u64 rip, unsigned mode,
+           const Dialect& dialect, DecodedInstruction& to)
       : i_(i),
         o_(operands),
         features_(dialect.features),

@@ -113,7 +113,7 @@ bool make_list(RegisterSet set, u8 (&list)[N], u8 filler) {
 
 }  // namespace
 
-void Translator::timing(TimingOp& t) {
+void Lowering::timing(TimingOp& t) {
   constexpr auto reads = ZYDIS_OPERAND_ACTION_MASK_READ, conditional = ZYDIS_OPERAND_ACTION_CONDWRITE,
                  writes = ZYDIS_OPERAND_ACTION_MASK_WRITE;
   bool general = false, stack = false;
