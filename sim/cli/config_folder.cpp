@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/data.h"
 #include "base/json.h"
-#include "session/catalog.h"
 
 namespace pmusim::cli {
 namespace fs = std::filesystem;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/run/block_cache.h"
+#include "core/run/core.h"
 
 namespace pmusim::core {
 
