@@ -200,9 +200,10 @@ std::vector<CaseResult> run_conformance(const RunPlan& plan,
     return to_line(result);
   };
   progress(0, suite.size());
+  std::size_t done = 0;
   const std::vector<std::string> lines = run_jobs(
       suite.size(), settings, [&](std::size_t job) { return suite.work(job); }, died,
-      [&](std::size_t done) { progress(done, suite.size()); });
+      [&](std::size_t, const std::string&) { progress(++done, suite.size()); });
   std::vector<CaseResult> results;
   for (const std::string& line : lines)
     if (!line.empty()) results.push_back(result_from_line(line));

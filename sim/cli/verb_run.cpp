@@ -222,8 +222,10 @@ std::vector<PolicyResult> run_all(const RunConfig& c, const Prepared& p) {
   };
   std::vector<PolicyResult> results;
   Progress progress(c.common, "policies");
-  const std::vector<std::string> lines = run_jobs(p.policies.size(), settings, work, died,
-                                                  [&](std::size_t n) { progress(n, p.policies.size()); });
+  std::size_t done = 0;
+  const std::vector<std::string> lines =
+      run_jobs(p.policies.size(), settings, work, died,
+               [&](std::size_t, const std::string&) { progress(++done, p.policies.size()); });
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].empty()) {  // the user ended it all
       results.push_back({p.policies[i], "interrupted", {}});

@@ -67,8 +67,8 @@ class Pool {
  public:
   Pool(std::size_t jobs, const PoolSettings& settings, const std::function<std::string(std::size_t)>& work,
        const std::function<std::string(std::size_t, const std::string&)>& died,
-       const std::function<void(std::size_t)>& done)
-      : settings_(settings), work_(work), died_(died), done_(done), results_(jobs) {
+       const std::function<void(std::size_t, const std::string&)>& on_result)
+      : settings_(settings), work_(work), died_(died), on_result_(on_result), results_(jobs) {
     workers_.resize(std::max<std::size_t>(1, std::min<std::size_t>(settings.workers, jobs)));
   }
 
@@ -137,7 +137,8 @@ class Pool {
   void finish(Worker& worker, std::string result) {
     results_[worker.job] = std::move(result);
     worker.busy = false;
-    done_(++finished_);
+    ++finished_;
+    on_result_(worker.job, results_[worker.job]);
   }
 
   void collect() {
@@ -193,7 +194,7 @@ class Pool {
   const PoolSettings& settings_;
   const std::function<std::string(std::size_t)>& work_;
   const std::function<std::string(std::size_t, const std::string&)>& died_;
-  const std::function<void(std::size_t)>& done_;
+  const std::function<void(std::size_t, const std::string&)>& on_result_;
   std::vector<std::string> results_;
   std::vector<Worker> workers_;
   std::size_t next_ = 0, finished_ = 0;
@@ -204,8 +205,8 @@ class Pool {
 std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,
                                   const std::function<std::string(std::size_t)>& work,
                                   const std::function<std::string(std::size_t, const std::string&)>& died,
-                                  const std::function<void(std::size_t)>& done) {
-  return Pool(jobs, settings, work, died, done).run();
+                                  const std::function<void(std::size_t, const std::string&)>& on_result) {
+  return Pool(jobs, settings, work, died, on_result).run();
 }
 
 unsigned default_workers() {

@@ -21,14 +21,14 @@ struct PoolSettings {
 };
 
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is
-// passed to `died` as its message. died: the result of a job whose worker died, with the reason. done: called
-// in the parent after each job with the number of jobs finished.
+// passed to `died` as its message. died: the result of a job whose worker died, with the reason.
+// on_result: called in the parent for each job as it is finished, with its index and result.
 // When the user interrupts (base/cancel.h), no job is begun any more, the workers are told, and get some
 // time to answer; the result of a job that was not finished is "".
 std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,
                                   const std::function<std::string(std::size_t)>& work,
                                   const std::function<std::string(std::size_t, const std::string&)>& died,
-                                  const std::function<void(std::size_t)>& done);
+                                  const std::function<void(std::size_t, const std::string&)>& on_result);
 
 // Processors that this process may use, at least 1.
 unsigned default_workers();

@@ -140,7 +140,7 @@ GuestCpuid guest_cpuid(const std::string& text, const CpuModel& model, hv::Kerne
     cpuid = {model.cpuid, model.perf_capabilities};
   else if (base == "kvm")
     cpuid = {hv::kvm_supported_cpuid(model, release, counters_in_hardware),
-             hv::kvm_supported_perf_capabilities(model, counters_in_hardware)};
+             hv::kvm_supported_perf_capabilities(model)};
   else
     cpuid = read_cpuid_file(base);
   leave_out_features(text, cpuid.table);

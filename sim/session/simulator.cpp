@@ -27,6 +27,15 @@ class SerialListener {
   platform::Serial& serial_;
 };
 
+// Can a run with this timing and policy have read that value of the model file?
+bool can_touch(const TargetRun& run, const std::string& path) {
+  const auto begins = [&](const char* text) { return path.rfind(text, 0) == 0; };
+  if (begins("/timing/")) return run.model->interval;
+  const bool of_vms = begins("/costs/vm_") || begins("/costs/vmread/") || begins("/costs/vmwrite/") ||
+                      begins("/costs/msr_list_entry/");
+  return run.policy || !of_vms;
+}
+
 }  // namespace
 
 Simulator::Simulator(unsigned max_cpus) : max_cpus_(max_cpus) {}
@@ -108,7 +117,8 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
   for (const auto& [what, times] : uncounted_events)
     seen.gaps.push_back(uncounted(*run.model, what.first, what.second, times));
   seen.cycles = machine().cpu(0).cycle();
-  for (const AssumedValue& value : run.model->assumed) seen.assumed.push_back(value.path);
+  for (const AssumedValue& value : run.model->assumed)
+    if (can_touch(run, value.path)) seen.assumed.push_back(value.path);
 }
 
 // Counters that were programmed, or moved.

@@ -151,10 +151,19 @@ TEST_CASE("a stall says what every processor waits for") {
   CHECK(count(vm.err, "rax=") == 3);  // each once
 }
 
-// Starts the command, sends the signal once it has run for a moment, and waits for it.
+// For a shell: waits until process P and its children have computed for a second. On a busy machine a second
+// of wall time may pass before they have begun.
+static const std::string kUntilAtWork =
+    "for i in $(seq 3000); do "
+    "FILES=/proc/$P/stat; for C in $(cat /proc/$P/task/$P/children); do FILES=\"$FILES /proc/$C/stat\"; "
+    "done; "
+    "cat $FILES 2>/dev/null | awk '{ ticks += $14 + $15 } END { exit ticks < 100 }' && break; sleep 0.1; "
+    "done; ";
+
+// Starts the command, sends the signal once it is at work, and waits for it.
 static Output interrupted(const std::string& arguments, const char* signal) {
-  return shell("exec 3>&1; (" + std::string(PMUSIM_PROGRAM) + " " + arguments +
-               " >&3 & P=$!; sleep 1; kill -" + signal + " $P; wait $P)");
+  return shell("exec 3>&1; (" + std::string(PMUSIM_PROGRAM) + " " + arguments + " >&3 & P=$!; " +
+               kUntilAtWork + "kill -" + signal + " $P; wait $P)");
 }
 
 TEST_CASE(
@@ -211,9 +220,8 @@ TEST_CASE("a worker of the suite that dies costs its one case an error, and the 
   long_case(folder, "a-long", "2000000000");
   long_case(folder, "b-short", "10");
   const Output o = shell(std::string(PMUSIM_PROGRAM) + " conform " + folder +
-                         " --model spr --policy bare-metal --jobs 1 --format json & P=$!; "
-                         "for i in $(seq 100); do W=$(cat /proc/$P/task/$P/children); "
-                         "[ -n \"$W\" ] && break; sleep 0.1; done; sleep 0.5; kill -SEGV $W; wait $P");
+                         " --model spr --policy bare-metal --jobs 1 --format json & P=$!; " + kUntilAtWork +
+                         "kill -SEGV $(cat /proc/$P/task/$P/children); wait $P");
   CAPTURE(o.err);
   CHECK(o.status == 1);
   const auto report = nlohmann::json::parse(o.out);

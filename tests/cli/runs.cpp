@@ -36,7 +36,7 @@ Qemu qemu(const std::string& image) {
   if (shell("command -v qemu-system-x86_64").status != 0) return {};
   const std::string serial = build("test_cli_qemu.serial");
   const Output o = shell(
-      "timeout 60 qemu-system-x86_64 -accel tcg -display none -no-reboot -m 128 -device "
+      "timeout 900 qemu-system-x86_64 -accel tcg -display none -no-reboot -m 128 -device "
       "isa-debug-exit,iobase=0xf4,iosize=4 -serial file:" +
       serial + " -kernel " + image);
   std::string text = read_file(serial);

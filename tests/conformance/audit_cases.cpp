@@ -88,7 +88,8 @@ std::vector<nlohmann::json> in_workers(const std::vector<Point>& where,
     return nlohmann::json({{"unbalanced", reason}, {"counters", 0}}).dump();
   };
   std::vector<nlohmann::json> results;
-  for (const std::string& line : run_jobs(where.size(), settings, job, died, [](std::size_t) {}))
+  for (const std::string& line :
+       run_jobs(where.size(), settings, job, died, [](std::size_t, const std::string&) {}))
     results.push_back(nlohmann::json::parse(line));
   return results;
 }

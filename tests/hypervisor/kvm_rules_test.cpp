@@ -205,8 +205,8 @@ TEST_CASE(
   CHECK(t.read(0xa, 0).edx == (3 | 48 << 5 | 1 << 15));
   CHECK(t.read(0xa, 0).ecx == 0);
   CHECK((t.read(1, 0).ecx >> 15 & 1) == 1);
-  CHECK(kvm_supported_perf_capabilities(spr(), true) == 0x2000);
-  CHECK(kvm_supported_perf_capabilities(zen4(), true) == 0);
+  CHECK(kvm_supported_perf_capabilities(spr()) == 0x2000);
+  CHECK(kvm_supported_perf_capabilities(zen4()) == 0);
 }
 
 TEST_CASE("KVM offers PerfMonV2 with six counters on Zen 4 and none on Zen 3") {

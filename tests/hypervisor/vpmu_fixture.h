@@ -118,7 +118,6 @@ class FakeHooks : public VcpuHooks {
     return true;
   }
   platform::PhysicalCpu* cpu() override { return on; }
-  int vcpu_index() const override { return 0; }
   void emit(Event) override {}
 };
 

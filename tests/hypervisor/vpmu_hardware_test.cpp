@@ -246,8 +246,8 @@ TEST_CASE("The physical LVTPC takes the guest's mask bit at each load: a PMI mas
 
 TEST_CASE("Selectors that are passed through are read back when the vCPU is switched out") {
   Guest g(skx(), "dedicated");
-  CHECK_FALSE(g.vpmu->msr_intercepted(msr::kPerfEvtSel0, true));
-  CHECK_FALSE(g.vpmu->msr_intercepted(msr::kFixedCtrCtrl, true));
+  CHECK_FALSE(g.vpmu->msr_intercepted(msr::kPerfEvtSel0));
+  CHECK_FALSE(g.vpmu->msr_intercepted(msr::kFixedCtrCtrl));
   g.cpu.selector(1) = 0x4300c4;
   g.cpu.counter(1) = 55;
   g.cpu.msrs[msr::kFixedCtrCtrl] = 0x30;
@@ -278,7 +278,7 @@ TEST_CASE(
   g.hooks.recalc_requested = false;
   CHECK(g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0})) == 0);
   CHECK(g.hooks.recalc_requested);
-  CHECK(g.vpmu->msr_intercepted(msr::kPerfEvtSel0, true));
+  CHECK(g.vpmu->msr_intercepted(msr::kPerfEvtSel0));
   g.requests();
   CHECK(g.cpu.selector(0) == 0x0300c0);
   CHECK(g.read(msr::kPerfEvtSel0) == 0x4300c0);

@@ -33,7 +33,7 @@ TEST_CASE("the shipped models are those of the six generations, and each loads")
     CAPTURE(id);
     const CpuModel m = models::load_model(id);
     CHECK(m.id == id);
-    CHECK(m.costs.size() == 19);
+    CHECK(m.costs.size() == 18);
     CHECK_FALSE(m.assumed.empty());
   }
 }

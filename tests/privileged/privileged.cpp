@@ -66,7 +66,7 @@ std::string without_addresses(const std::string& line) {
 // The lines of a program under TCG; empty: it is not installed.
 std::vector<std::string> emulate(const std::string& program, const std::string& vendor) {
   const std::string serial = build("test_privileged_" + program + vendor + ".serial");
-  shell("timeout 120 qemu-system-x86_64 -accel tcg -cpu max,vendor=" + vendor +
+  shell("timeout 900 qemu-system-x86_64 -accel tcg -cpu max,vendor=" + vendor +
         " -display none -no-reboot -m 128 -device isa-debug-exit,iobase=0xf4,iosize=4 -serial file:" +
         serial + " -kernel " + image(program));
   std::string text = read_file(serial);

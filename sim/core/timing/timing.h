@@ -22,7 +22,6 @@ enum class Cost : u8 {
   Interrupt,
   Exception,
   Iret,
-  TlbWalk,
   Clflush,
   Fence,
   Hlt,
@@ -107,10 +106,6 @@ class Timing {
 class FunctionalTiming final : public Timing {
  public:
   explicit FunctionalTiming(unsigned width) : width_(width) {}
-  void set_width(unsigned width) {
-    width_ = width;
-    slot_ = 0;
-  }
   unsigned width() const override { return width_; }
   u64 cycle() const override { return slot_ / width_; }
   using Timing::retire;

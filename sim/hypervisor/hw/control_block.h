@@ -84,7 +84,6 @@ class GuestControl : public platform::ControlBlock, public ControlBlockPmuFields
   // The event whose delivery the last VM-exit interrupted (IDT-vectoring information, EXITINTINFO).
   virtual PendingEvent vectoring() const = 0;
 
-  virtual bool needs_efer_svme() const = 0;
   virtual ExitId exit_id(const core::VmExit& exit) const = 0;
   // Why the last VM-entry failed, with the vendor's number; empty if it did not.
   const std::string& entry_failure() const { return entry_failure_; }

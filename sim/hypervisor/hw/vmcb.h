@@ -71,7 +71,6 @@ class Vmcb final : public GuestControl {
   bool injecting() const override { return event_injection >> 31 & 1; }
   void cancel_injection() override;
   PendingEvent vectoring() const override;
-  bool needs_efer_svme() const override { return true; }
   ExitId exit_id(const core::VmExit& exit) const override;
 
   // SVM has no fields for GLOBAL_CTL and no MSR lists: a request for them is a bug (std::logic_error).

@@ -100,7 +100,6 @@ class Vmcs final : public GuestControl {
   bool injecting() const override { return entry_interruption_info >> 31; }
   void cancel_injection() override;
   PendingEvent vectoring() const override;
-  bool needs_efer_svme() const override { return false; }
   ExitId exit_id(const core::VmExit& exit) const override;
 
   // ControlBlockPmuFields

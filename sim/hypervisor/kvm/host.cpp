@@ -42,7 +42,7 @@ u64 Host::allocate_physical(u64 size) {
 }
 
 u64 Host::supported_perf_capabilities() const {
-  return kvm_supported_perf_capabilities(model(), config_.policy.counters_in_hardware());
+  return kvm_supported_perf_capabilities(model());
 }
 
 void Host::emit(const platform::PhysicalCpu* cpu, int vcpu, Event event) const {

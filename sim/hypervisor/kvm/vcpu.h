@@ -82,7 +82,6 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   bool deliver_virtual_lvtpc() override;
   platform::PhysicalCpu* cpu() override { return cpu_; }
   platform::PhysicalCpu* cpu_or_home() const;  // where it runs, or would
-  int vcpu_index() const override { return static_cast<int>(id_); }
   void emit(Event event) override;
   void note(EventKind kind, u64 a, u64 b, const char* text, bool write = false, bool fault = false);
 
@@ -182,7 +181,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   platform::PhysicalCpu* cpu_ = nullptr;
   u32 requests_ = 0;
   unsigned nmis_ = 0;  // pending
-  bool halted_ = false, wait_for_sipi_ = false, init_received_ = false;
+  bool halted_ = false, wait_for_sipi_ = false;
   PendingEvent exception_;  // pending, not yet injected
   PendingEvent reinject_;   // its delivery was interrupted by a VM-exit, or its VM-entry was given up
   struct Message {

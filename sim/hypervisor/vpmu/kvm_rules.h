@@ -41,7 +41,7 @@ u64 kvm_status_bits(const pmu::Caps& caps);
 
 // KVM_GET_SUPPORTED_CPUID, and IA32_PERF_CAPABILITIES as KVM supports it. `mediated`: counters in hardware.
 CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease release, bool mediated);
-u64 kvm_supported_perf_capabilities(const CpuModel& host, bool mediated);
+u64 kvm_supported_perf_capabilities(const CpuModel& host);
 
 // MSRs that userspace is told to save for a vPMU (msrs_to_save_pmu), for this host.
 std::vector<u32> kvm_msrs_to_save(const CpuModel& host);

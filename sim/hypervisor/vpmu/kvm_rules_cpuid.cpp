@@ -10,7 +10,7 @@ namespace pmusim::hv {
 
 using pmu::Vendor;
 
-u64 kvm_supported_perf_capabilities(const CpuModel& host, bool) {
+u64 kvm_supported_perf_capabilities(const CpuModel& host) {
   // Full-width writes always, even where the host has none: emulated counters need no hardware for it. The
   // LBR format and PEBS bits would need features that are not modelled; a mediated vPMU never has them.
   if (host.vendor != Vendor::Intel || host.caps.version == 0) return 0;

@@ -28,7 +28,6 @@ class VcpuHooks {
   virtual bool deliver_virtual_lvtpc() = 0;
   // The physical CPU that executes the vCPU's thread, or nullptr when the vCPU is not loaded anywhere.
   virtual platform::PhysicalCpu* cpu() = 0;
-  virtual int vcpu_index() const = 0;
   virtual void emit(Event event) = 0;  // fills in cpu, vcpu, cycle and tsc
 };
 

@@ -164,9 +164,6 @@ const pmu::Caps& Vpmu::caps() const {
 bool Vpmu::enabled() const {
   return impl_->s.caps.version != 0;
 }
-bool Vpmu::pmi_direct() const {
-  return impl_->s.policy->pmi == PmiPath::Direct && enabled();
-}
 
 bool Vpmu::owns_msr(u32 msr) const {
   return kvm_legacy_pmu_msr(msr) || pmu::find_register(impl_->s.host->vendor, msr).has_value();
@@ -205,8 +202,7 @@ Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
   }
   if (ref->reg == Reg::PerfCapabilities && host_initiated) {
     if (value == s.caps.perf_capabilities) return Outcome::Ok;
-    if (impl_->has_run || value & ~kvm_supported_perf_capabilities(*s.host, s.policy->counters_in_hardware()))
-      return Outcome::Fault;
+    if (impl_->has_run || value & ~kvm_supported_perf_capabilities(*s.host)) return Outcome::Fault;
     refresh(CpuidTable(impl_->guest_cpuid), value);
     return Outcome::Ok;
   }
@@ -254,7 +250,7 @@ bool Vpmu::rdpmc_early_fault(u32 ecx) {
   return s.host->vendor == pmu::Vendor::Amd && s.strategies->rdpmc_counter(s.caps, ecx) < 0;
 }
 
-bool Vpmu::msr_intercepted(u32 msr, bool) const {
+bool Vpmu::msr_intercepted(u32 msr) const {
   const VpmuState& s = impl_->s;
   const auto ref = pmu::find_register(s.host->vendor, msr);
   if (!ref || !impl_->present(*ref, false)) return true;

@@ -35,12 +35,11 @@ class Vpmu {
   bool owns_msr(u32 msr) const;
   pmu::Outcome get_msr(u32 msr, u64& value, bool host_initiated);
   pmu::Outcome set_msr(u32 msr, u64 value, bool host_initiated);
-  bool rdpmc(u32 ecx, u64& value);  // false: #GP
-  bool rdpmc_early_fault(u32 ecx);  // AMD: checked before the intercept
-  bool msr_intercepted(u32 msr, bool write) const;
+  bool rdpmc(u32 ecx, u64& value);      // false: #GP
+  bool rdpmc_early_fault(u32 ecx);      // AMD: checked before the intercept
+  bool msr_intercepted(u32 msr) const;  // reads and writes alike
   bool rdpmc_intercepted() const;
   // Physical PMIs of the guest's counters go to the guest, not to the host (policy pmi "direct").
-  bool pmi_direct() const;
 
   void handle_requests(platform::PhysicalCpu& cpu);  // KVM_REQ_PMU
   void deliver_pmi();                                // KVM_REQ_PMI

@@ -7,16 +7,11 @@
 namespace pmusim::platform {
 namespace {
 constexpr unsigned kCosts = static_cast<unsigned>(core::Cost::Number);
-constexpr const char* kNames[] = {"rdmsr",    "wrmsr",   "rdpmc",     "rdtsc",         "cpuid",
-                                  "io",       "mmio",    "interrupt", "exception",     "iret",
-                                  "tlb_walk", "clflush", "fence",     "hlt",           "vm_entry",
-                                  "vm_exit",  "vmread",  "vmwrite",   "msr_list_entry"};
+constexpr const char* kNames[] = {"rdmsr", "wrmsr",     "rdpmc",     "rdtsc",  "cpuid",   "io",
+                                  "mmio",  "interrupt", "exception", "iret",   "clflush", "fence",
+                                  "hlt",   "vm_entry",  "vm_exit",   "vmread", "vmwrite", "msr_list_entry"};
 static_assert(sizeof kNames / sizeof *kNames == kCosts);
 }  // namespace
-
-const char* cost_name(core::Cost cost) {
-  return kNames[static_cast<unsigned>(cost)];
-}
 
 core::CostTable cost_table(const CpuModel& model) {
   core::CostTable table;

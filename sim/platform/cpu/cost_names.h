@@ -7,7 +7,6 @@
 
 namespace pmusim::platform {
 
-const char* cost_name(core::Cost cost);
 // Unknown names throw InputError with the model's file. Costs that the model does not name are 0.
 core::CostTable cost_table(const CpuModel& model);
 

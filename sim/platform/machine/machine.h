@@ -61,10 +61,6 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   StopReport run_until(const std::function<bool()>& predicate, const RunLimits& limits = {});
   StopReport run(const RunLimits& limits = {}) { return run_until({}, limits); }
   void interrupt() { interrupted_ = true; }  // async-signal-safe; the run ends soon
-  void request_stop() {
-    pending_ = StopKind::Requested;
-    attention();
-  }  // from a device or a program
 
   unsigned active_cpus() const { return config_.cpus; }
   Cpu& cpu(unsigned id) { return *cpus_.at(id); }

@@ -18,7 +18,7 @@ enum class StopKind : u8 {
   None,
   Exit,       // the guest wrote the exit port; status is set
   Predicate,  // run_until's condition holds
-  Requested,  // Machine::request_stop() or Cpu::pause()
+  Requested,  // Cpu::pause()
   Finished,   // every program has ended
   Reset,      // the guest reset the machine
   PowerOff,   // the guest switched it off
