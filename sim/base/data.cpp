@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding data files: environment, installation, source tree.
+// Finding data files: environment, installation, or the source tree of a program that stands where it was
+// built.
 #include "base/data.h"
 
 #include <algorithm>
@@ -17,8 +18,10 @@ fs::path data_root() {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    const fs::path installed = self.parent_path().parent_path() / "share" / "pmusim";
-    if (fs::is_directory(installed, error)) return installed;
+    const fs::path built = fs::weakly_canonical(PMUSIM_BUILD_ROOT, error);
+    const bool in_build =
+        std::mismatch(built.begin(), built.end(), self.begin(), self.end()).first == built.end();
+    if (!in_build) return self.parent_path().parent_path() / "share" / "pmusim";
   }
   return PMUSIM_DATA_ROOT;
 }
