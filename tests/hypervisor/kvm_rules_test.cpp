@@ -105,7 +105,7 @@ TEST_CASE("STATUS_SET and INUSE never exist for Intel guests") {
       g.read(m);
       CHECK(g.outcome == Outcome::Fault);
       CHECK(g.write(m, 0) == Outcome::Fault);
-      CHECK(g.vpmu->msr_intercepted(m, true));
+      CHECK(g.vpmu->msr_intercepted(m));
     }
   }
 }
@@ -291,27 +291,27 @@ TEST_CASE(
     "3.3)") {
   Guest s(spr(), "mediated"), k(skx(), "mediated"), z(zen4(), "mediated");
   for (Guest* g : {&s, &k}) {
-    CHECK_FALSE(g->vpmu->msr_intercepted(msr::kPerfCtr0, true));
-    CHECK_FALSE(g->vpmu->msr_intercepted(msr::kAPmc0, false));
-    CHECK_FALSE(g->vpmu->msr_intercepted(msr::kFixedCtr0 + 2, true));
-    CHECK(g->vpmu->msr_intercepted(msr::kFixedCtr0 + 3, false));
-    CHECK(g->vpmu->msr_intercepted(msr::kPerfEvtSel0, false));
-    CHECK(g->vpmu->msr_intercepted(msr::kFixedCtrCtrl, true));
-    CHECK(g->vpmu->msr_intercepted(msr::kPerfCapabilities, false));
-    CHECK(g->vpmu->msr_intercepted(msr::kDsArea, false));
+    CHECK_FALSE(g->vpmu->msr_intercepted(msr::kPerfCtr0));
+    CHECK_FALSE(g->vpmu->msr_intercepted(msr::kAPmc0));
+    CHECK_FALSE(g->vpmu->msr_intercepted(msr::kFixedCtr0 + 2));
+    CHECK(g->vpmu->msr_intercepted(msr::kFixedCtr0 + 3));
+    CHECK(g->vpmu->msr_intercepted(msr::kPerfEvtSel0));
+    CHECK(g->vpmu->msr_intercepted(msr::kFixedCtrCtrl));
+    CHECK(g->vpmu->msr_intercepted(msr::kPerfCapabilities));
+    CHECK(g->vpmu->msr_intercepted(msr::kDsArea));
   }
   for (u32 m : {msr::kGlobalCtrl, msr::kGlobalStatus, msr::kGlobalStatusReset}) {
-    CHECK(s.vpmu->msr_intercepted(m, true));
-    CHECK_FALSE(k.vpmu->msr_intercepted(m, true));
+    CHECK(s.vpmu->msr_intercepted(m));
+    CHECK_FALSE(k.vpmu->msr_intercepted(m));
   }
   CHECK(s.vpmu->rdpmc_intercepted());
   CHECK_FALSE(k.vpmu->rdpmc_intercepted());
   CHECK_FALSE(z.vpmu->rdpmc_intercepted());
-  CHECK_FALSE(z.vpmu->msr_intercepted(msr::kAmdGlobalStatusSet, true));
-  CHECK_FALSE(z.vpmu->msr_intercepted(msr::kK7PerfCtr0 + 3, true));
-  CHECK_FALSE(z.vpmu->msr_intercepted(msr::kAmdPerfCtr0 + 10, true));
-  CHECK(z.vpmu->msr_intercepted(msr::kK7EvntSel0, true));
+  CHECK_FALSE(z.vpmu->msr_intercepted(msr::kAmdGlobalStatusSet));
+  CHECK_FALSE(z.vpmu->msr_intercepted(msr::kK7PerfCtr0 + 3));
+  CHECK_FALSE(z.vpmu->msr_intercepted(msr::kAmdPerfCtr0 + 10));
+  CHECK(z.vpmu->msr_intercepted(msr::kK7EvntSel0));
   Guest e(skx(), "emulated");
-  CHECK(e.vpmu->msr_intercepted(msr::kPerfCtr0, false));
+  CHECK(e.vpmu->msr_intercepted(msr::kPerfCtr0));
   CHECK(e.vpmu->rdpmc_intercepted());
 }

@@ -59,9 +59,10 @@ Vcpu::Status Vcpu::run(HostKernel& kernel) {
 
 void Vcpu::recalculate_intercepts() {
   const auto update = [&](u32 first, u32 last) {
-    for (u32 index = first; index <= last; ++index)
-      control_->set_msr_intercept(index, vpmu_->msr_intercepted(index, false),
-                                  vpmu_->msr_intercepted(index, true));
+    for (u32 index = first; index <= last; ++index) {
+      const bool intercepted = vpmu_->msr_intercepted(index);
+      control_->set_msr_intercept(index, intercepted, intercepted);
+    }
   };
   constexpr u32 kGp = pmu::kMaxGp, kFixed = pmu::kMaxFixed;
   update(msr::kPerfCtr0, msr::kPerfCtr0 + kGp - 1);
