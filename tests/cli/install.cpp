@@ -2,6 +2,7 @@
 // The installed program: with its own data, from any folder, and without them.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "tests/cli/program.h"
@@ -11,12 +12,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string installed() {
-  const std::string prefix = fresh_folder("prefix");
-  const Output output = shell("cmake --install " + build("") + " --prefix " + prefix);
-  REQUIRE(output.status == 0);
-  return prefix;
-}
+// A prefix outside the build folder, until the end of its scope.
+class Prefix {
+ public:
+  Prefix() {
+    std::string name = (fs::temp_directory_path() / "pmusim-prefix-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()));
+    path_ = name;
+    REQUIRE(shell("cmake --install " + build("") + " --prefix " + path_).status == 0);
+  }
+  ~Prefix() { fs::remove_all(path_); }
+  Prefix(const Prefix&) = delete;
+  Prefix& operator=(const Prefix&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
 
 Output from_root(const std::string& prefix, const std::string& arguments) {
   return shell("cd / && " + prefix + "/bin/pmusim " + arguments);
@@ -25,7 +37,8 @@ Output from_root(const std::string& prefix, const std::string& arguments) {
 }  // namespace
 
 TEST_CASE("an installed program runs the suite, and a guest, from another folder with the data beside it") {
-  const std::string prefix = installed();
+  const Prefix scratch;
+  const std::string& prefix = scratch.path();
   const Output suite = from_root(prefix, "conform 'overflow*' --model spr,zen4 --policy all");
   CAPTURE(suite.err);
   CHECK(suite.status == 0);
@@ -43,7 +56,8 @@ TEST_CASE("an installed program runs the suite, and a guest, from another folder
 }
 
 TEST_CASE("an installed program without its data says where it looked, and ends with status 2") {
-  const std::string prefix = installed();
+  const Prefix scratch;
+  const std::string& prefix = scratch.path();
   fs::remove_all(prefix + "/share");
   const Output output = from_root(prefix, "list models");
   CHECK(output.status == 2);
