@@ -32,7 +32,7 @@ std::vector<CaseResult> run(RunPlan plan, const Where& where, std::vector<std::s
   plan.policies = where[1];
   plan.kernels = where[2];
   plan.cases = std::move(cases);
-  if (!inject.empty()) plan.strategies = load_bug(inject).strategies;
+  plan.strategies = inject.empty() ? nullptr : load_bug(inject).strategies;
   return run_conformance(plan, [](std::size_t, std::size_t) {});
 }
 

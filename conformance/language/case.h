@@ -11,7 +11,7 @@
 
 #include "base/json.h"
 #include "base/types.h"
-#include "session/host_steps.h"
+#include "session/step_script.h"
 
 namespace pmusim::conformance {
 

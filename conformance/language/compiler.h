@@ -41,7 +41,7 @@ class NameTable {
 class CaseCompiler {
  public:
   explicit CaseCompiler(Case& c);
-  // Fills programs, host_steps, step_pointers, check_titles and payload of the case. Throws an InputError
+  // Fills programs, script.steps, step_pointers, check_titles and payload of the case. Throws an InputError
   // with every mistake.
   void compile();
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "model/cpu_model.h"
+#include "pmu/description.h"
 
 namespace pmusim::models {
 

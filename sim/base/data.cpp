@@ -17,13 +17,14 @@ fs::path data_root() {
   if (const char* set = std::getenv("PMUSIM_DATA_DIR"); set && *set) return set;
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    const fs::path built = fs::weakly_canonical(PMUSIM_BUILD_ROOT, error);
-    const bool in_build =
-        std::mismatch(built.begin(), built.end(), self.begin(), self.end()).first == built.end();
-    if (!in_build) return self.parent_path().parent_path() / "share" / "pmusim";
-  }
-  return PMUSIM_DATA_ROOT;
+  if (error) return PMUSIM_DATA_ROOT;
+  const fs::path installed = self.parent_path().parent_path() / "share" / "pmusim";
+  if (fs::is_directory(installed, error)) return installed;
+  const fs::path built = fs::weakly_canonical(PMUSIM_BUILD_ROOT, error);
+  const bool in_build =
+      !error && !built.empty() &&
+      std::mismatch(built.begin(), built.end(), self.begin(), self.end()).first == built.end();
+  return in_build ? fs::path(PMUSIM_DATA_ROOT) : installed;
 }
 
 }  // namespace
@@ -32,9 +33,10 @@ std::string data_path(const std::string& relative) {
   const fs::path root = data_root();
   std::error_code error;
   if (!fs::is_directory(root, error))
-    throw InputError("PMUSIM_DATA_DIR", "", "'" + root.string() + "', which is no folder",
-                     "in it, or where the program was built or installed, the folder of models, policies and "
-                     "conformance");
+    throw InputError(std::getenv("PMUSIM_DATA_DIR") ? "PMUSIM_DATA_DIR" : "the program's data", "",
+                     "'" + root.string() + "', which is no folder",
+                     "the folder of models, policies and conformance, as 'cmake --install' makes it; "
+                     "PMUSIM_DATA_DIR can name another");
   return (root / relative).string();
 }
 

@@ -8,9 +8,9 @@
 namespace pmusim {
 
 // Path of a data file or folder, named relative to the source tree ("models/intel/spr.json"). Looked for in
-// $PMUSIM_DATA_DIR if set; else, by a program that stands in its build folder, in the source tree; else in
-// ../share/pmusim beside the executable. The file need not exist; InputError if the folder of all of them
-// does not.
+// $PMUSIM_DATA_DIR if set, else in ../share/pmusim beside the executable if that is there, else, by a program
+// that stands in its build folder, in the source tree. The file need not exist; InputError if the folder of
+// all of them does not.
 std::string data_path(const std::string& relative);
 
 // Where a name or a path may stand: is it a path (it has a '/', or ends in ".json")?

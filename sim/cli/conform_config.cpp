@@ -22,7 +22,6 @@ RunPlan plan_of(const ConformOptions& o) {
   RunPlan plan;
   plan.pattern = o.pattern;
   plan.target = o.target;
-  if (!o.bug.empty()) plan.strategies = load_bug(o.bug).strategies;
   plan.overrides = suite_overrides(o.common);
   plan.seed = o.common.seed;
   plan.jobs = static_cast<unsigned>(o.jobs);
@@ -50,6 +49,7 @@ RunPlan plan_of(const ConformOptions& o) {
     policies_from(split_list("--policy", o.policies), "--policy");
     return plan;
   }
+  if (!o.bug.empty()) plan.strategies = load_bug(o.bug).strategies;
   if (o.models.empty()) throw InputError("--model", "", "no model", "a list of models, or 'all'");
   if (o.policies.empty()) throw InputError("--policy", "", "no policy", "a list of policies, or 'all'");
   plan.models = models_from(split_list("--model", o.models), "--model");

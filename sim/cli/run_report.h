@@ -23,7 +23,8 @@ std::string comparison_table(const std::vector<PolicyResult>& results, bool colo
 // Guest instructions, cycles and VM-exits in one line, for a run that did not end by itself.
 std::string totals_line(const session::Observation& seen);
 
-// Dotted names with units, for each policy; assumed values of the model; what was used and is not modelled.
+// Dotted names with units, for each policy; assumed values that the run could touch; what was used and is not
+// modelled.
 std::string stats_json(const std::string& model, const std::vector<PolicyResult>& results);
 
 }  // namespace pmusim::cli

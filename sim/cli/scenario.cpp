@@ -4,6 +4,7 @@
 #include "cli/scenario.h"
 
 #include "base/json.h"
+#include "session/step_script.h"
 
 namespace pmusim::cli {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "session/host_steps.h"
+#include "session/host_script.h"
 
 namespace pmusim::cli {
 

@@ -138,7 +138,7 @@ class Pool {
     results_[worker.job] = std::move(result);
     worker.busy = false;
     ++finished_;
-    on_result_(worker.job, results_[worker.job]);
+    if (!results_[worker.job].empty()) on_result_(worker.job, results_[worker.job]);
   }
 
   void collect() {

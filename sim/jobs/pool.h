@@ -22,7 +22,8 @@ struct PoolSettings {
 
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is
 // passed to `died` as its message. died: the result of a job whose worker died, with the reason.
-// on_result: called in the parent for each job as it is finished, with its index and result.
+// on_result: called in the parent for each job that is finished, as it is, with its index and result (that of
+// `died` too); never for one that the user's interruption left unfinished.
 // When the user interrupts (base/cancel.h), no job is begun any more, the workers are told, and get some
 // time to answer; the result of a job that was not finished is "".
 std::vector<std::string> run_jobs(std::size_t jobs, const PoolSettings& settings,

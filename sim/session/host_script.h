@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run may do besides executing its image: shape the machine before it exists, and act on the host of a
-// VM at the image's word. The suite's cases are such scripts.
+// VM at the image's word. Cases and scenarios have such scripts.
 #pragma once
 
 #include <memory>
@@ -32,7 +32,8 @@ struct MachineSetup {
 // A leaf that the table lacks is added.
 void edit_cpuid(const std::vector<CpuidEdit>& edits, CpuidTable& table);
 
-// One performance of a script, on the host of one VM.
+// One performance of a script, on the host of one VM. It lives as long as the VM, which may be longer than
+// the script: nothing is called after the run.
 class HostActions {
  public:
   virtual ~HostActions() = default;

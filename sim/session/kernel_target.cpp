@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "hypervisor/drivers/kernel_kvm.h"
-#include "session/vmm_target.h"
+#include "session/vmm_run.h"
 
 namespace pmusim::session {
 namespace {

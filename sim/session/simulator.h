@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulator as a target; for the other parts of it (target_simulator*.cpp).
+// The simulator as a target; for the other parts of it (simulator*.cpp).
 #pragma once
 
 #include <memory>
@@ -27,7 +27,7 @@ class Simulator final : public Target {
  private:
   class Probe;
   Observation run_bare_metal(const TargetRun& run);
-  Observation run_vm(const TargetRun& run);  // target_vm.cpp
+  Observation run_vm(const TargetRun& run);  // simulator_vm.cpp
   platform::Machine& machine();              // elaborated at first use
   static std::string stopped_text(const platform::StopReport& stop);
   static void describe(const platform::StopReport& stop, Observation& seen);

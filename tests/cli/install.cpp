@@ -31,7 +31,7 @@ class Prefix {
 };
 
 Output from_root(const std::string& prefix, const std::string& arguments) {
-  return shell("cd / && " + prefix + "/bin/pmusim " + arguments);
+  return shell("cd / && unset PMUSIM_DATA_DIR && " + prefix + "/bin/pmusim " + arguments);
 }
 
 }  // namespace
@@ -48,6 +48,7 @@ TEST_CASE("an installed program runs the suite, and a guest, from another folder
   CHECK(run.status == 0);
   CHECK(has(run.out, "hello from Intel"));
   CHECK(fs::exists(prefix + "/share/doc/pmusim/docs/architecture.md"));
+  CHECK(from_root(prefix, "bugs check lvtpc-not-masked-on-pmi --quiet").status == 0);
   // Not the source tree's.
   fs::remove(prefix + "/share/pmusim/models/amd/zen4.json");
   const Output models = from_root(prefix, "list models");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RAM slots and code marks; what is true comes from the contract in core/ram.h.
+// RAM slots and code marks; what is true comes from the contract in core/memory/ram.h.
 #include "core/memory/ram.h"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every form that the decoder implements, 1,000 random states each, on the host CPU and in the core, in
-// shards that CTest can run side by side. Skipped, with the reason, where the host or the build cannot.
+// shards that CTest can run side by side. Skipped, with the reason, where the host cannot.
 #include <doctest/doctest.h>
 
 #include <algorithm>

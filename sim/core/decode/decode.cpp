@@ -47,11 +47,11 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const D
   // exceptions).
   const bool recognized = !real || instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
   if (ZYAN_SUCCESS(status) && recognized) {
-    Lowering translator(instruction, operands, rip, mode, dialect, to);
-    translator.integer_table();
-    translator.finish();
-    translator.mark_stack();
-    if (timing) translator.timing(*timing);
+    Lowering lowering(instruction, operands, rip, mode, dialect, to);
+    lowering.integer_table();
+    lowering.finish();
+    lowering.mark_stack();
+    if (timing) lowering.timing(*timing);
     return true;
   }
   const bool truncated = status == ZYDIS_STATUS_NO_MORE_DATA;

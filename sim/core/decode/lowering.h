@@ -38,7 +38,7 @@ class Lowering {
   void finish() {
     if (integer_ && !(op_.flags & kOpEndsBlock) && !op_.stores) mark(kOpPlain);
   }
-  void timing(TimingOp& to);  // after a table (timing/timing_op.cpp)
+  void timing(TimingOp& to);  // after a table (timing_op.cpp)
 
  private:
   bool is_mem(unsigned n) const {

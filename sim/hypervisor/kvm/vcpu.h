@@ -109,7 +109,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   // Handlers: 1 go on, 0 to user space, negative errno.
   using Completion = std::function<int(HostKernel&)>;
 
-  // run_loop.cpp
+  // vcpu_run_loop.cpp
   int enter_guest(HostKernel& kernel);
   void handle_requests(HostKernel& kernel);
   void recalculate_intercepts();
@@ -122,14 +122,14 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   void collect_nmi();
   void accept_apic_events();
   bool has_events();
-  // injection.cpp
+  // vcpu_injection.cpp
   void inject_events(HostKernel& kernel);
   u8 take_interrupt();
   void inject(HostKernel& kernel, const PendingEvent& event);
   void cancel_injection();
   void queue_exception(u8 vector, bool has_error_code = false, u32 error_code = 0);
   void queue_gp() { queue_exception(kGP, true, 0); }
-  // exit_handlers.cpp, exit_devices.cpp
+  // vcpu_exit_handlers.cpp, vcpu_exit_devices.cpp
   int handle_exit(HostKernel& kernel);
   int handle_exception(HostKernel& kernel);
   int handle_cpuid(HostKernel& kernel);
@@ -148,16 +148,16 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   int skip_instruction(unsigned length);
   int internal_error(u32 suberror, const std::string& detail);
   int shutdown(const std::string& why);
-  // hypercalls.cpp
+  // vcpu_hypercalls.cpp
   int handle_hypercall(HostKernel& kernel);
   s64 send_ipis(const u64 (&words)[2], u32 first, u64 command);
-  // msrs.cpp
+  // vcpu_msrs.cpp
   int get_other_msr(u32 index, u64& value, bool host_initiated);
   int set_other_msr(u32 index, u64 value, bool host_initiated);
   int set_perf_capabilities(u64 value);
   int set_efer(u64 value, bool host_initiated);
   bool has_cpuid(u32 leaf, u32 subleaf, unsigned reg, unsigned bit) const;
-  // apic_access.cpp
+  // vcpu_apic_access.cpp
   bool x2apic_read(u32 index, u64& value);
   bool x2apic_write(u32 index, u64 value);
   void apic_written(u32 offset, u64 value, int pmi_before);

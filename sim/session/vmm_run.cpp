@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run as a configuration of the virtual machine monitor.
-#include "session/vmm_target.h"
+#include "session/vmm_run.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading of the set-up steps that shape the machine.
-#include "session/host_steps.h"
+#include "session/step_script.h"
 
 namespace pmusim::session {
 namespace {

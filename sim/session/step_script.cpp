@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host steps as calls of the KVM API and of the simulated host's perf.
-#include "session/host_steps.h"
+#include "session/step_script.h"
 
 #include <cerrno>
 

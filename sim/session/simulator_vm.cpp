@@ -8,7 +8,7 @@
 #include "hypervisor/vpmu/audit.h"
 #include "hypervisor/vpmu/vpmu.h"
 #include "session/simulator.h"
-#include "session/vmm_target.h"
+#include "session/vmm_run.h"
 
 namespace pmusim::session {
 namespace {
