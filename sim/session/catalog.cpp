@@ -68,6 +68,7 @@ std::vector<std::string> models_from(const std::vector<std::string>& names, cons
   const std::vector<std::string> valid = models::model_ids();
   for (const std::string& name : names) {
     if (name == "all") {
+      if (valid.empty()) throw InputError(data_path("models"), "", "no models", "a JSON file for each");
       for (const std::string& id : valid) add_once(list, id);
       continue;
     }
