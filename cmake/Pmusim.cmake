@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compiler settings, libraries and the two helpers every folder uses:
-#   pmusim_library(NAME deps... [ROOMS folders...])  a static library of all *.cpp in the current folder and its rooms
+#   pmusim_library(NAME deps... [HOT] [ROOMS folders...])
+#                                 a static library of all *.cpp in the current folder and its rooms; HOT: it runs for each
+#                                 simulated instruction, so that sanitizer builds optimize it
 #   pmusim_test(NAME deps...)     a doctest executable of all *.cpp in the current folder
 set(CMAKE_CXX_STANDARD 17)  # Debian's SystemC 2.3.4 links only as C++17.
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -45,7 +47,7 @@ endif()
 target_include_directories(pmusim_options INTERFACE ${CMAKE_SOURCE_DIR}/sim ${CMAKE_SOURCE_DIR})
 
 function(pmusim_library name)
-  cmake_parse_arguments(library "" "" "ROOMS" ${ARGN})
+  cmake_parse_arguments(library "HOT" "" "ROOMS" ${ARGN})
   list(TRANSFORM library_ROOMS APPEND "/*.cpp" OUTPUT_VARIABLE patterns)
   list(TRANSFORM patterns PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
   # A new file is built without a word in CMake: the folder says where it belongs.
@@ -53,6 +55,9 @@ function(pmusim_library name)
   if(sources)
     add_library(pmusim_${name} STATIC ${sources})
     target_link_libraries(pmusim_${name} PUBLIC pmusim_options ${library_UNPARSED_ARGUMENTS})
+    if(PMUSIM_SANITIZE AND library_HOT)  # the rest takes longer to optimize than to run: see the preset
+      target_compile_options(pmusim_${name} PRIVATE -O1)
+    endif()
   else()
     add_library(pmusim_${name} INTERFACE)
     target_link_libraries(pmusim_${name} INTERFACE pmusim_options ${library_UNPARSED_ARGUMENTS})
@@ -68,7 +73,9 @@ function(pmusim_test name)
     add_executable(test_${name} ${sources} ${CMAKE_SOURCE_DIR}/tests/main.cpp)
     target_link_libraries(test_${name} PRIVATE pmusim_options doctest::doctest pmusim_systemc ${ARGN})
     # Tests take as long to compile as what they test; their own speed is nobody's.
-    target_compile_options(test_${name} PRIVATE -O1)
+    if(NOT PMUSIM_SANITIZE)
+      target_compile_options(test_${name} PRIVATE -O1 -g1)
+    endif()
     target_compile_definitions(test_${name} PRIVATE DOCTEST_CONFIG_SUPER_FAST_ASSERTS)
     target_compile_definitions(test_${name} PRIVATE PMUSIM_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                     PMUSIM_BINARY_DIR="${CMAKE_BINARY_DIR}")
