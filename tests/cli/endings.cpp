@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "base/types.h"
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using namespace pmusim;
 using namespace pmusim::test;
@@ -163,7 +163,7 @@ static std::string until_at_work(bool children) {
 
 // Starts the command, sends the signal once it is at work, and waits for it.
 static Output interrupted(const std::string& arguments, const char* signal) {
-  return shell("exec 3>&1; (" + std::string(PMUSIM_PROGRAM) + " " + arguments + " >&3 & P=$!; " +
+  return shell("exec 3>&1; (" + program() + " " + arguments + " >&3 & P=$!; " +
                until_at_work(arguments.rfind("conform", 0) == 0) + "kill -" + signal + " $P; wait $P)");
 }
 
@@ -220,7 +220,7 @@ TEST_CASE("a worker of the suite that dies costs its one case an error, and the 
   const std::string folder = fresh_folder("killed");
   long_case(folder, "a-long", "2000000000");
   long_case(folder, "b-short", "10");
-  const Output o = shell(std::string(PMUSIM_PROGRAM) + " conform " + folder +
+  const Output o = shell(program() + " conform " + folder +
                          " --model spr --policy bare-metal --jobs 1 --format json & P=$!; " +
                          until_at_work(true) + "kill -SEGV $(cat /proc/$P/task/$P/children); wait $P");
   CAPTURE(o.err);

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using namespace pmusim::test;
 namespace fs = std::filesystem;

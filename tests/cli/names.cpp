@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using pmusim::test::has;
 using pmusim::test::pmusim_command;

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using namespace pmusim::test;
 using pmusim::read_file;

@@ -14,7 +14,7 @@
 #include <set>
 
 #include "arch/host_cpu.h"
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using namespace pmusim::test;
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using namespace pmusim::test;
 using pmusim::read_file;
@@ -34,7 +34,7 @@ struct Qemu {
 };
 Qemu qemu(const std::string& image) {
   if (shell("command -v qemu-system-x86_64").status != 0) return {};
-  const std::string serial = build("test_cli_qemu.serial");
+  const std::string serial = build("test_qemu.serial");
   const Output o = shell(
       "timeout 900 qemu-system-x86_64 -accel tcg -display none -no-reboot -m 128 -device "
       "isa-debug-exit,iobase=0xf4,iosize=4 -serial file:" +
@@ -88,7 +88,7 @@ TEST_CASE("a run's folder is the same bytes each time, and its config.json repea
 }
 
 TEST_CASE("a config.json repeats its run from any folder, and its bytes name no folder of the machine") {
-  const std::string top = fresh_folder("moved"), program = PMUSIM_PROGRAM;
+  const std::string top = fresh_folder("moved"), program = pmusim::test::program();
   for (const char* folder : {"/images", "/out", "/elsewhere/deep"})
     std::filesystem::create_directories(top + folder);
   std::filesystem::copy_file(kHello, top + "/images/hello.elf");

@@ -10,6 +10,7 @@
 #include "jobs/pool.h"
 #include "session/catalog.h"
 #include "session/target.h"
+#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;
@@ -102,7 +103,7 @@ std::vector<nlohmann::json> in_workers(const std::vector<Point>& where,
 }  // namespace
 
 TEST_CASE("In every case and under every preset the visible count is the true count and the named causes") {
-  const std::vector<Case> cases = load_cases(PMUSIM_SOURCE_DIR "/conformance/cases");
+  const std::vector<Case> cases = load_cases(pmusim::test::source("conformance/cases"));
   const std::vector<std::string> policies = policies_from({"all"}, "");  // bare metal and the presets
   const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {
     std::string text;
@@ -125,7 +126,7 @@ TEST_CASE("In every case and under every preset the visible count is the true co
 TEST_CASE(
     "Beside a running NMI watchdog an emulated vPMU works, and a VM that would own the PMU is refused as "
     "busy") {
-  const platform::Image image = platform::load_image(PMUSIM_GUESTS "/hello.elf");
+  const platform::Image image = platform::load_image(pmusim::test::build("guests/hello.elf"));
   const Case steps = parse_case(R"({"id": "watchdog", "title": "The watchdog runs",
                                     "area": "existence and reset values", "sources": ["none"], "setup": [{"watchdog": true}],
                                     "steps": [{"check": "gp_count > 0", "title": "a PMU"}]})",
@@ -147,7 +148,7 @@ TEST_CASE(
 // other the lowest free general one; perf does not know which counter the guest named. In hardware a counter
 // stands for itself.
 TEST_CASE("Host perf chooses the hardware counter behind a guest's, hardware backing takes the same one") {
-  const Case steps = load_case(PMUSIM_SOURCE_DIR "/conformance/cases/instructions-exact.json");
+  const Case steps = load_case(pmusim::test::source("conformance/cases/instructions-exact.json"));
   const platform::Image image = platform::load_image(compile_case(steps), steps.path);
   const std::vector<Point> where = {
       {"spr", "emulated"}, {"zen4", "emulated"}, {"spr", "mediated"}, {"zen4", "dedicated"}};
@@ -169,7 +170,7 @@ TEST_CASE("Host perf chooses the hardware counter behind a guest's, hardware bac
 }
 
 TEST_CASE("The profiler's re-armed and free-running counters balance under every policy") {
-  const platform::Image image = platform::load_image(PMUSIM_GUESTS "/profiler.elf");
+  const platform::Image image = platform::load_image(pmusim::test::build("guests/profiler.elf"));
   std::vector<std::string> policies = policy_ids();
   policies.push_back(kBareMetal);
   const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {

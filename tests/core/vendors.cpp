@@ -8,6 +8,7 @@
 #include <iterator>
 #include <string>
 
+#include "tests/support/paths.h"
 #include "user_program.h"
 
 namespace pmusim::core::test {
@@ -389,11 +390,11 @@ TEST_CASE("SYSRET to an address that is not canonical faults at CPL 0 on Intel a
 // A row of the table is true while its test is.
 TEST_CASE("every test that docs/vendors.md names is there") {
   std::string tests;
-  for (const auto& entry : std::filesystem::directory_iterator(PMUSIM_SOURCE_DIR "/tests/core")) {
+  for (const auto& entry : std::filesystem::directory_iterator(pmusim::test::source("tests/core"))) {
     std::ifstream file(entry.path());
     tests.append(std::istreambuf_iterator<char>(file), {});
   }
-  std::ifstream document(PMUSIM_SOURCE_DIR "/docs/vendors.md");
+  std::ifstream document(pmusim::test::source("docs/vendors.md"));
   unsigned rows = 0;
   for (std::string line; std::getline(document, line);) {
     if (line.compare(0, 2, "| ") != 0 || line.find("| test |") != std::string::npos) continue;

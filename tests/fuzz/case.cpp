@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The case loader and compiler: any text is a case that compiles to an image, or an InputError.
-#include "base/error.h"
 #include "conformance/language/case.h"
+#include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace pmusim;

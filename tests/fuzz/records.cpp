@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reader of guests' records: any serial text is a report, or an InputError.
-#include "base/error.h"
 #include "conformance/judge/records.h"
+#include "base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   try {

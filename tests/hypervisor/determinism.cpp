@@ -8,7 +8,8 @@
 
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
-#include "tests/platform/support.h"
+#include "tests/support/machine/machine.h"
+#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
@@ -31,13 +32,13 @@ Run run(const char* model, const char* policy, u64 quantum, bool step) {
   config.step = step;
   machine.reset(config);
   HostConfig host;
-  host.policy = load_policy(std::string(PMUSIM_SOURCE_DIR) + "/policies/" + policy + ".json");
+  host.policy = load_policy(pmusim::test::source("policies/" + std::string(policy) + ".json"));
   host.events = &recorder;
   Run r;
   {
     SimulatedKvm kvm(machine, host);
     VmmConfig vmm_config;
-    vmm_config.image = platform::load_image(PMUSIM_BINARY_DIR "/guests/smp_pmi.elf");
+    vmm_config.image = platform::load_image(pmusim::test::build("guests/smp_pmi.elf"));
     vmm_config.memory = 16 << 20;
     vmm_config.cpus = 4;
     vmm_config.limit.cycles = 1'000'000'000;

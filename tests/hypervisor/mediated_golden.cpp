@@ -7,6 +7,7 @@
 
 #include "hypervisor/vpmu/backing_hardware.h"
 #include "hypervisor/vpmu/kvm_rules.h"
+#include "tests/support/paths.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;
@@ -16,7 +17,7 @@ using namespace pmusim::hv::test;
 namespace {
 
 std::vector<std::string> golden(const std::string& name) {
-  std::ifstream in(PMUSIM_SOURCE_DIR "/tests/hypervisor/golden/" + name + ".txt");
+  std::ifstream in(pmusim::test::source("tests/hypervisor/golden/" + name + ".txt"));
   REQUIRE(in);
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);)

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/schema.h"
+#include "tests/support/paths.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;
@@ -17,7 +18,7 @@ using namespace pmusim::hv::test;
 namespace {
 
 std::string text_of(const std::string& id) {
-  return read_file(PMUSIM_SOURCE_DIR "/policies/" + id + ".json");
+  return read_file(pmusim::test::source("policies/" + id + ".json"));
 }
 
 // The shipped policy with one piece of text replaced; the error's place and message.
@@ -42,7 +43,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 TEST_CASE("All shipped policies load, and their id is the file's name") {
   unsigned count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(PMUSIM_SOURCE_DIR "/policies")) {
+  for (const auto& entry : std::filesystem::directory_iterator(pmusim::test::source("policies"))) {
     if (entry.path().filename() == "schema.json") continue;
     CAPTURE(entry.path().string());
     CHECK(load_policy(entry.path().string()).id == entry.path().stem().string());
@@ -52,9 +53,9 @@ TEST_CASE("All shipped policies load, and their id is the file's name") {
 }
 
 TEST_CASE("Shipped policies fit the published schema, which uses only words that the validator knows") {
-  const JsonDocument schema = load_json(PMUSIM_SOURCE_DIR "/policies/schema.json");
+  const JsonDocument schema = load_json(pmusim::test::source("policies/schema.json"));
   CHECK_NOTHROW(check_schema(schema));
-  for (const auto& entry : std::filesystem::directory_iterator(PMUSIM_SOURCE_DIR "/policies")) {
+  for (const auto& entry : std::filesystem::directory_iterator(pmusim::test::source("policies"))) {
     if (entry.path().filename() == "schema.json") continue;
     CAPTURE(entry.path().string());
     CHECK_NOTHROW(validate(load_json(entry.path().string()), schema));

@@ -7,8 +7,9 @@
 
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
-#include "tests/platform/identity.h"
-#include "tests/platform/random_guest.h"
+#include "tests/support/machine/identity.h"
+#include "tests/support/machine/random_guest.h"
+#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
@@ -24,7 +25,7 @@ constexpr u64 kShort = 2;
 constexpr u64 kMemory = 16 << 20;
 
 Policy preset(const char* name) {
-  return load_policy(std::string(PMUSIM_SOURCE_DIR) + "/policies/" + name + ".json");
+  return load_policy(pmusim::test::source("policies/" + std::string(name) + ".json"));
 }
 
 struct Run {

@@ -8,7 +8,8 @@
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
 #include "hypervisor/kvm/vcpu.h"
-#include "tests/platform/support.h"
+#include "tests/support/machine/machine.h"
+#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
@@ -46,7 +47,7 @@ Run run(const Code& code, const Options& options = {}) {
   config.sink = &recorder;
   machine.reset(config);
   HostConfig host;
-  host.policy = load_policy(std::string(PMUSIM_SOURCE_DIR) + "/policies/" + options.policy + ".json");
+  host.policy = load_policy(pmusim::test::source("policies/" + options.policy + ".json"));
   host.events = &recorder;
   host.forced_emulation_prefix = options.forced_emulation;
   Run run;

@@ -3,6 +3,7 @@
 #include "vpmu_fixture.h"
 
 #include "hypervisor/vpmu/kvm_rules.h"
+#include "tests/support/paths.h"
 
 namespace pmusim::hv::test {
 namespace {
@@ -70,7 +71,7 @@ CpuModel zen4() {
 }
 
 Policy shipped_policy(const std::string& id) {
-  return load_policy(std::string(PMUSIM_SOURCE_DIR "/policies/") + id + ".json");
+  return load_policy(pmusim::test::source("policies/" + id + ".json"));
 }
 
 Guest::Guest(const CpuModel& host, const std::string& policy_id, KernelRelease release,

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -3,7 +3,7 @@
 // "System Configuration Register (SYSCFG)"), and Intel's IA32_ARCH_CAPABILITIES (SDM Vol. 4).
 #include <doctest/doctest.h>
 
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -4,7 +4,8 @@
 // restored.
 #include <doctest/doctest.h>
 
-#include "support.h"
+#include "tests/support/machine/machine.h"
+#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
@@ -25,7 +26,7 @@ Result run_guest(const char* name, const char* model_id, unsigned cpus, bool ste
   c.quantum = quantum;
   Machine& m = machine();
   m.reset(c);
-  m.load(load_image(std::string(PMUSIM_BINARY_DIR "/guests/") + name));
+  m.load(load_image(pmusim::test::build("guests/") + name));
   Result r;
   u64 limit = interrupt ? 1000 : 100000000;
   while ((r.report = m.run({limit, 300})).kind == StopKind::MaxCycles && limit < 100000000) {

@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "base/error.h"
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

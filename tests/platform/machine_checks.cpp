@@ -2,7 +2,7 @@
 // Machine-check registers of a machine without banks (SDM Vol. 3, "Machine-Check Global Control MSRs").
 #include <doctest/doctest.h>
 
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -4,7 +4,7 @@
 // unhalted time, as for HLT.
 #include <doctest/doctest.h>
 
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

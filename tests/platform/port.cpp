@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "arch/msr.h"
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

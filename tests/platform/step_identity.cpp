@@ -9,8 +9,8 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "identity.h"
-#include "random_guest.h"
+#include "tests/support/machine/identity.h"
+#include "tests/support/machine/random_guest.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory map, 32-bit: code at 1 MB, tables and stack of support.h, page tables behind the tables.
+// Memory map, 32-bit: code at 1 MB, tables and stack of tests/support/machine/machine.h, page tables behind
+// the tables.
 #include "timed_guest.h"
 
 #include <doctest/doctest.h>

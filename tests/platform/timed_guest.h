@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 namespace pmusim::platform::test {
 

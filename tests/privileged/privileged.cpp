@@ -14,7 +14,7 @@
 
 #include "base/data.h"
 #include "base/json.h"
-#include "tests/cli/program.h"
+#include "tests/support/program.h"
 
 using namespace pmusim;
 using namespace pmusim::test;

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace {
 namespace fs = std::filesystem;
 
@@ -82,7 +84,7 @@ const std::map<std::string, std::vector<std::string>> kHeavy = {
       "conformance/judge/verdict_explain.cpp", "tests/"}},
 };
 
-const fs::path kRoot = PMUSIM_SOURCE_DIR;
+const fs::path kRoot = pmusim::test::source("");
 
 std::vector<std::string> sources() {
   std::vector<std::string> found;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "tests/support/paths.h"
 #include "trace/event_json.h"
 #include "trace/reader.h"
 #include "trace/sinks.h"
@@ -28,7 +29,7 @@ Event msr_write(u64 cycle, u64 index, u64 value) {
 }
 
 std::string temporary(const char* name) {
-  return std::string(PMUSIM_BINARY_DIR) + "/" + name;
+  return pmusim::test::build(name);
 }
 
 std::string read_error(const std::string& text) {

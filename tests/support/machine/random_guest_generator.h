@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "random_guest.h"
+#include "tests/support/machine/random_guest.h"
 
 namespace pmusim::platform::test {
 

@@ -2,7 +2,7 @@
 // A random guest's way to its program: tables, handlers, start of each CPU, programming of its counters.
 #include "arch/msr.h"
 #include "base/bits.h"
-#include "random_guest_generator.h"
+#include "tests/support/machine/random_guest_generator.h"
 
 namespace pmusim::platform::test {
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 namespace pmusim::platform::test {
 

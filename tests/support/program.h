@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "tests/support/paths.h"
+
 namespace pmusim::test {
 
 struct Output {
@@ -12,6 +14,7 @@ struct Output {
   std::string last_line() const;
 };
 
+std::string program();  // its path in the build tree
 // arguments: as typed in a shell.
 Output pmusim_command(const std::string& arguments);
 Output shell(const std::string& command);
@@ -19,10 +22,5 @@ Output shell(const std::string& command);
 inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-// An empty folder of that name in the build tree.
-std::string fresh_folder(const std::string& name);
-std::string source(const std::string& relative);  // path of a file of the source tree
-std::string build(const std::string& relative);   // ... of the build tree
 
 }  // namespace pmusim::test

@@ -2,7 +2,7 @@
 // A random guest's program, unit by unit.
 #include "arch/msr.h"
 #include "base/bits.h"
-#include "random_guest_generator.h"
+#include "tests/support/machine/random_guest_generator.h"
 
 namespace pmusim::platform::test {
 

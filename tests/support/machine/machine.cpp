@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tests' machine, with a device that a user could have written: neither its class nor its mapping is in
 // sim/.
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 #include <cstring>
 #include <map>

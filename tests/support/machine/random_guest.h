@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/rng.h"
-#include "support.h"
+#include "tests/support/machine/machine.h"
 
 namespace pmusim::platform::test {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the pmusim command through the shell.
-#include "tests/cli/program.h"
+// Runs the pmusim command through the shell. PMUSIM_PROGRAM is defined for this file alone.
+#include "tests/support/program.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ std::string Output::last_line() const {
 }
 
 Output shell(const std::string& command) {
-  const std::string base = build("test_cli_output." + std::to_string(::getpid()));
+  const std::string base = build("test_output." + std::to_string(::getpid()));
   const int status =
       std::system(("(" + command + ") >" + base + ".out 2>" + base + ".err </dev/null").c_str());
   Output output;
@@ -31,22 +31,12 @@ Output shell(const std::string& command) {
   return output;
 }
 
+std::string program() {
+  return PMUSIM_PROGRAM;
+}
+
 Output pmusim_command(const std::string& arguments) {
-  return shell(std::string(PMUSIM_PROGRAM) + " " + arguments);
-}
-
-std::string fresh_folder(const std::string& name) {
-  const std::string path = build("test_cli_" + name);
-  std::filesystem::remove_all(path);
-  std::filesystem::create_directories(path);
-  return path;
-}
-
-std::string source(const std::string& relative) {
-  return std::string(PMUSIM_SOURCE_DIR) + "/" + relative;
-}
-std::string build(const std::string& relative) {
-  return std::string(PMUSIM_BINARY_DIR) + "/" + relative;
+  return shell(program() + " " + arguments);
 }
 
 }  // namespace pmusim::test
