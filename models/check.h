@@ -8,10 +8,6 @@
 
 namespace pmusim::models {
 
-// Register blocks: known names, the architecture's addresses, no overlap, and exactly those that exist by the
-// hardware's rules and the CPUID leaves.
-void check_registers(const JsonView& root, const pmu::RuleLayer& hardware, const pmu::Caps& caps);
-
 // Version, counts, widths and capability bits against the CPUID leaves that the guest will see.
 void check_cpuid(const JsonView& root, const pmu::Caps& caps);
 

@@ -157,7 +157,6 @@ CpuModel load_model_json(const JsonDocument& document, bool interval) {
   }
   model.caps = model.rules->caps_from(model.cpuid, model.perf_capabilities);
   check_cpuid(root, model.caps);
-  check_registers(root, model.rules->hardware(), model.caps);
 
   for (const JsonView& event : root.at("events").items())
     model.events.push_back(read_event(event, model.vendor == pmu::Vendor::Amd));

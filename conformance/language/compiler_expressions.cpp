@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names, registers, targets and faults of the case language.
 #include <algorithm>
-#include <iterator>
 
 #include "conformance/language/compiler.h"
 
@@ -29,10 +28,23 @@ void split_index(const JsonView& view, const std::string& s, std::string& name, 
   index = s.substr(open + 1, s.size() - open - 2);
 }
 
-constexpr u32 kIndexed[] = {CASE_REG_gp_selector,   CASE_REG_gp_counter,   CASE_REG_gp_counter_full,
-                            CASE_REG_fixed_counter, CASE_REG_k7_selector,  CASE_REG_k7_counter,
-                            CASE_REG_core_selector, CASE_REG_core_counter, CASE_REG_intel_selector,
-                            CASE_REG_intel_counter, CASE_REG_msr};
+// The registers of the case language, in the order of case_register, and whether each takes an index.
+struct NamedRegister {
+  const char* name;
+  bool indexed;
+};
+#define INDEXED(constant, name, address, stride, count, saved) (count > 1)
+#define OF_BOTH(reg, id, access, storage, asset, intel, amd) {#id, INDEXED intel},
+#define OF_ONE(reg, id, access, storage, asset, place) {#id, INDEXED place},
+constexpr NamedRegister kNamedRegisters[] = {PMU_REGISTERS_OF_BOTH(OF_BOTH) PMU_REGISTERS_OF_INTEL(OF_ONE)
+                                                 PMU_REGISTERS_OF_AMD(OF_ONE)
+#define X(name, indexed) {#name, indexed},
+                                                     CASE_OTHER_REGISTERS(X)
+#undef X
+#undef INDEXED
+#undef OF_BOTH
+#undef OF_ONE
+};
 
 }  // namespace
 
@@ -133,11 +145,11 @@ std::string shown(const JsonView& expression) {
 }
 
 const std::vector<std::string>& register_names() {
-  static const std::vector<std::string> names = {
-#define X(name) #name,
-      CASE_REGISTERS(X)
-#undef X
-  };
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const NamedRegister& r : kNamedRegisters) list.emplace_back(r.name);
+    return list;
+  }();
   return names;
 }
 
@@ -154,7 +166,7 @@ CaseCompiler::RegisterName CaseCompiler::register_name(const JsonView& view) con
   const auto it = std::find(all.begin(), all.end(), name);
   if (it == all.end()) view.fail("register '" + name + "'", expected_one_of(name, all));
   const u32 reg = static_cast<u32>(it - all.begin());
-  const bool indexed = std::find(std::begin(kIndexed), std::end(kIndexed), reg) != std::end(kIndexed);
+  const bool indexed = kNamedRegisters[reg].indexed;
   if (indexed && index.empty()) view.fail("'" + name + "' without an index", name + "[index]");
   if (!indexed && !index.empty()) view.fail("'" + s + "'", "'" + name + "', which has no index");
   return {reg, index, name.size() + 1};

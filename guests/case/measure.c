@@ -66,7 +66,7 @@ static int program_counters(const struct case_op* op, const struct case_measure*
       b->stop = select & ~(u64)kEnable;
     }
   }
-  if (rt_pmu.fixed_mask && !write_or_fail(op, 0x38d, fixed_ctrl)) return 0;
+  if (rt_pmu.fixed_mask && !write_or_fail(op, MSR_FixedCtrCtrl, fixed_ctrl)) return 0;
   if (rt_pmu.has_global_ctrl) {
     rt_wrmsr_safe(rt_global_status_reset(), case_values[CASE_NAME_counter_mask]);
     b->start_msr = b->stop_msr = rt_global_ctrl();
@@ -155,7 +155,7 @@ static void collect(const struct case_op* op, const struct case_measure* m, cons
   for (u32 i = 0; i < m->counter_count; ++i) {
     u64 value = 0;
     const u32 n = (u32)case_eval(counters[i].index).value;
-    if (rt_rdmsr_safe(counters[i].fixed ? 0x309 + n : rt_gp_counter(n), &value) == RT_NO_FAULT) {
+    if (rt_rdmsr_safe(counters[i].fixed ? MSR_FixedCtr0 + n : rt_gp_counter(n), &value) == RT_NO_FAULT) {
       case_store(op, counters[i].target, value);
     }
   }
@@ -168,7 +168,7 @@ static void collect(const struct case_op* op, const struct case_measure* m, cons
   for (u32 i = 0; i < m->counter_count; ++i) {
     if (!counters[i].fixed) rt_wrmsr_safe(rt_gp_selector((u32)case_eval(counters[i].index).value), 0);
   }
-  if (rt_pmu.fixed_mask && m->counter_count) rt_wrmsr_safe(0x38d, 0);
+  if (rt_pmu.fixed_mask && m->counter_count) rt_wrmsr_safe(MSR_FixedCtrCtrl, 0);
 }
 
 static void forget_targets(const struct case_measure* m, const struct case_program* p) {

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "arch/pmu_registers.h"
+
 #define CASE_PAYLOAD_ADDRESS 0x800000u
 #define CASE_MAGIC 0x3145534143554d50ull /* "PMUCASE1" */
 
@@ -86,19 +88,22 @@ enum case_builtin {
 };
 
 /* --- registers --------------------------------------------------------------------------------------- */
+/* PMU registers by the names of their table, and others. Where both vendors have registers of one name, the
+   vendor's is meant; core_, intel_ and k7_ are addresses of that kind on any CPU. */
 /* clang-format off */
-#define CASE_REGISTERS(X) \
-  X(gp_selector) X(gp_counter) X(gp_counter_full) X(fixed_counter) X(fixed_ctrl) X(global_ctrl) \
-  X(global_status) X(global_status_reset) X(global_status_set) X(global_inuse) X(perf_capabilities) \
-  X(debugctl) X(k7_selector) X(k7_counter) X(core_selector) X(core_counter) X(intel_selector) \
-  X(intel_counter) X(perf_metrics) X(pebs_enable) X(ds_area) X(misc_enable) X(tsc) X(lvtpc) X(msr)
+#define CASE_OTHER_REGISTERS(X) /* X(name, takes an index) */ \
+  X(debugctl, 0) X(core_selector, 1) X(core_counter, 1) X(intel_selector, 1) X(intel_counter, 1) \
+  X(misc_enable, 0) X(tsc, 0) X(lvtpc, 0) X(msr, 1)
 /* clang-format on */
 
+#define CASE_REGISTER_ID(reg, id, ...) CASE_REG_##id,
 enum case_register {
-#define X(name) CASE_REG_##name,
-  CASE_REGISTERS(X)
+  PMU_REGISTERS_OF_BOTH(CASE_REGISTER_ID) PMU_REGISTERS_OF_INTEL(CASE_REGISTER_ID)
+      PMU_REGISTERS_OF_AMD(CASE_REGISTER_ID)
+#define X(name, indexed) CASE_REG_##name,
+          CASE_OTHER_REGISTERS(X)
 #undef X
-      CASE_REGISTER_COUNT
+              CASE_REGISTER_COUNT
 };
 
 /* --- steps ------------------------------------------------------------------------------------------- */

@@ -4,6 +4,18 @@
  */
 #include "case.h"
 
+/* What one vendor alone has follows from the table; what both have, the runtime knows. AMD's own are tried on
+   Intel too: KVM answers accesses to the K7 registers there. */
+#define ADDRESS(constant, name, address, stride, count, saved) (count > 1 ? address + stride * i : address)
+#define OF_INTEL(reg, id, access, storage, asset, place) \
+  case CASE_REG_##id:                                    \
+    *msr = ADDRESS place;                                \
+    return !amd;
+#define OF_AMD(reg, id, access, storage, asset, place) \
+  case CASE_REG_##id:                                  \
+    *msr = ADDRESS place;                              \
+    return 1;
+
 int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
   const int amd = rt_pmu.vendor == RT_VENDOR_AMD;
   const u32 i = (u32)index;
@@ -15,15 +27,6 @@ int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
     case CASE_REG_gp_counter:
       *msr = rt_gp_counter(i);
       return 1;
-    case CASE_REG_gp_counter_full:
-      *msr = 0x4c1 + i;
-      return !amd;
-    case CASE_REG_fixed_counter:
-      *msr = 0x309 + i;
-      return !amd;
-    case CASE_REG_fixed_ctrl:
-      *msr = 0x38d;
-      return !amd;
     case CASE_REG_global_ctrl:
       *msr = rt_global_ctrl();
       return 1;
@@ -34,44 +37,25 @@ int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
       *msr = rt_global_status_reset();
       return 1;
     case CASE_REG_global_status_set:
-      *msr = amd ? 0xc0000303 : 0x391;
+      *msr = amd ? MSR_AmdGlobalStatusSet : MSR_GlobalStatusSet;
       return 1;
-    case CASE_REG_global_inuse:
-      *msr = 0x392;
-      return !amd;
-    case CASE_REG_perf_capabilities:
-      *msr = 0x345;
-      return !amd;
+      PMU_REGISTERS_OF_INTEL(OF_INTEL)
+      PMU_REGISTERS_OF_AMD(OF_AMD)
     case CASE_REG_debugctl:
       *msr = 0x1d9;
       return 1;
-    case CASE_REG_k7_selector:
-      *msr = 0xc0010000 + i;
-      return 1;
-    case CASE_REG_k7_counter:
-      *msr = 0xc0010004 + i;
-      return 1;
     case CASE_REG_core_selector:
-      *msr = 0xc0010200 + 2 * i;
+      *msr = MSR_AmdPerfCtl0 + 2 * i;
       return 1;
     case CASE_REG_core_counter:
-      *msr = 0xc0010201 + 2 * i;
+      *msr = MSR_AmdPerfCtr0 + 2 * i;
       return 1;
     case CASE_REG_intel_selector:
-      *msr = 0x186 + i;
+      *msr = MSR_PerfEvtSel0 + i;
       return 1;
     case CASE_REG_intel_counter:
-      *msr = 0xc1 + i;
+      *msr = MSR_PerfCtr0 + i;
       return 1;
-    case CASE_REG_perf_metrics:
-      *msr = 0x329;
-      return !amd;
-    case CASE_REG_pebs_enable:
-      *msr = 0x3f1;
-      return !amd;
-    case CASE_REG_ds_area:
-      *msr = 0x600;
-      return !amd;
     case CASE_REG_misc_enable:
       *msr = 0x1a0;
       return !amd;
@@ -102,9 +86,9 @@ int case_write_register(u32 reg, u32 msr, u64 value) {
 
 void case_write_counter(u32 fixed, u32 index, u64 value) {
   if (fixed) {
-    rt_wrmsr_safe(0x309 + index, value & case_values[CASE_NAME_fixed_width_mask]);
+    rt_wrmsr_safe(MSR_FixedCtr0 + index, value & case_values[CASE_NAME_fixed_width_mask]);
   } else if (rt_pmu.full_width_writes) {
-    rt_wrmsr_safe(0x4c1 + index, value & case_values[CASE_NAME_width_mask]);
+    rt_wrmsr_safe(MSR_APmc0 + index, value & case_values[CASE_NAME_width_mask]);
   } else {
     rt_wrmsr_safe(rt_gp_counter(index), value & case_values[CASE_NAME_width_mask]);
   }
@@ -113,13 +97,13 @@ void case_write_counter(u32 fixed, u32 index, u64 value) {
 void case_clear(void) {
   if (!rt_pmu.version) return;
   if (rt_pmu.has_global_ctrl) rt_wrmsr_safe(rt_global_ctrl(), 0);
-  if (rt_pmu.fixed_mask) rt_wrmsr_safe(0x38d, 0);
+  if (rt_pmu.fixed_mask) rt_wrmsr_safe(MSR_FixedCtrCtrl, 0);
   for (u32 i = 0; i < rt_pmu.gp_count; ++i) {
     rt_wrmsr_safe(rt_gp_selector(i), 0);
     rt_wrmsr_safe(rt_gp_counter(i), 0);
   }
   for (u32 i = 0; i < 32; ++i) {
-    if (rt_pmu.fixed_mask >> i & 1) rt_wrmsr_safe(0x309 + i, 0);
+    if (rt_pmu.fixed_mask >> i & 1) rt_wrmsr_safe(MSR_FixedCtr0 + i, 0);
   }
   if (rt_pmu.has_global_ctrl) rt_wrmsr_safe(rt_global_status_reset(), case_values[CASE_NAME_counter_mask]);
 }

@@ -8,14 +8,7 @@
 
 struct rt_pmu rt_pmu;
 
-enum {
-  kPerfCapabilities = 0x345,
-  kDebugCtl = 0x1d9,
-  kK7Selector = 0xc0010000,
-  kK7Counter = 0xc0010004,
-  kCoreSelector = 0xc0010200,
-  kCoreCounter = 0xc0010201
-};
+enum { kDebugCtl = 0x1d9 };
 
 static void detect_intel(u32 max_leaf) {
   struct rt_pmu* p = &rt_pmu;
@@ -41,7 +34,7 @@ static void detect_intel(u32 max_leaf) {
     }
   }
   u64 caps = 0;
-  if (p->pdcm && rt_rdmsr_safe(kPerfCapabilities, &caps) == RT_NO_FAULT) {
+  if (p->pdcm && rt_rdmsr_safe(MSR_PerfCapabilities, &caps) == RT_NO_FAULT) {
     p->perf_capabilities = caps;
     p->full_width_writes = caps >> 13 & 1;
   }
@@ -65,9 +58,9 @@ static void detect_amd(u32 max_extended) {
     p->gp_count = 6;
   } else {
     u64 back = 0;
-    p->version = rt_wrmsr_safe(kK7Counter, 0xabcd) == RT_NO_FAULT &&
-                 rt_rdmsr_safe(kK7Counter, &back) == RT_NO_FAULT && back == 0xabcd;
-    if (p->version) rt_wrmsr_safe(kK7Counter, 0);
+    p->version = rt_wrmsr_safe(MSR_K7PerfCtr0, 0xabcd) == RT_NO_FAULT &&
+                 rt_rdmsr_safe(MSR_K7PerfCtr0, &back) == RT_NO_FAULT && back == 0xabcd;
+    if (p->version) rt_wrmsr_safe(MSR_K7PerfCtr0, 0);
     p->gp_count = p->version ? 4 : 0;
     if (!p->version) p->gp_width = 0;
   }
@@ -97,19 +90,19 @@ void rt_detect_pmu(void) {
 }
 
 u32 rt_gp_selector(u32 i) {
-  if (rt_pmu.vendor != RT_VENDOR_AMD) return 0x186 + i;
-  return rt_pmu.perfctr_core || rt_pmu.amd_v2 ? kCoreSelector + 2 * i : kK7Selector + i;
+  if (rt_pmu.vendor != RT_VENDOR_AMD) return MSR_PerfEvtSel0 + i;
+  return rt_pmu.perfctr_core || rt_pmu.amd_v2 ? MSR_AmdPerfCtl0 + 2 * i : MSR_K7EvntSel0 + i;
 }
 u32 rt_gp_counter(u32 i) {
-  if (rt_pmu.vendor != RT_VENDOR_AMD) return 0xc1 + i;
-  return rt_pmu.perfctr_core || rt_pmu.amd_v2 ? kCoreCounter + 2 * i : kK7Counter + i;
+  if (rt_pmu.vendor != RT_VENDOR_AMD) return MSR_PerfCtr0 + i;
+  return rt_pmu.perfctr_core || rt_pmu.amd_v2 ? MSR_AmdPerfCtr0 + 2 * i : MSR_K7PerfCtr0 + i;
 }
 u32 rt_global_ctrl(void) {
-  return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000301 : 0x38f;
+  return rt_pmu.vendor == RT_VENDOR_AMD ? MSR_AmdGlobalCtl : MSR_GlobalCtrl;
 }
 u32 rt_global_status(void) {
-  return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000300 : 0x38e;
+  return rt_pmu.vendor == RT_VENDOR_AMD ? MSR_AmdGlobalStatus : MSR_GlobalStatus;
 }
 u32 rt_global_status_reset(void) {
-  return rt_pmu.vendor == RT_VENDOR_AMD ? 0xc0000302 : 0x390;
+  return rt_pmu.vendor == RT_VENDOR_AMD ? MSR_AmdGlobalStatusClr : MSR_GlobalStatusReset;
 }

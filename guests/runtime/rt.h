@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/pmu_registers.h"
 #include "offsets.h"
 
 typedef uint8_t u8;
@@ -172,6 +173,14 @@ struct rt_pmu {
   u32 family, model;
 };
 extern struct rt_pmu rt_pmu;
+/* MSR_PerfEvtSel0 and so on: addresses of PMU registers, of index 0. */
+#define RT_MSR(constant, name, address, stride, count, saved) MSR_##constant = address,
+#define RT_MSRS_OF_BOTH(reg, id, access, storage, asset, intel, amd) RT_MSR intel RT_MSR amd
+#define RT_MSRS_OF_ONE(reg, id, access, storage, asset, place) RT_MSR place
+enum rt_msr {
+  PMU_REGISTERS_OF_BOTH(RT_MSRS_OF_BOTH) PMU_REGISTERS_OF_INTEL(RT_MSRS_OF_ONE)
+      PMU_REGISTERS_OF_AMD(RT_MSRS_OF_ONE)
+};
 void rt_detect_pmu(void);
 u32 rt_gp_selector(u32 i);
 u32 rt_gp_counter(u32 i);

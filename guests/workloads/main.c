@@ -35,8 +35,8 @@ static void count_everything(void) {
     rt_wrmsr(rt_gp_selector(i), (i & 1 ? branches : instructions) | (i == 0 ? 1u << 20 : 0));
     rt_wrmsr(rt_gp_counter(i), i == 0 ? (u32)-kPeriod : 0);
   }
-  for (u32 i = 0; i < 3; ++i) rt_wrmsr(0x309 + i, 0);
-  rt_wrmsr(0x38d, 0x333);
+  for (u32 i = 0; i < 3; ++i) rt_wrmsr(MSR_FixedCtr0 + i, 0);
+  rt_wrmsr(MSR_FixedCtrCtrl, 0x333);
   rt_wrmsr(rt_global_ctrl(), ((1ull << rt_pmu.gp_count) - 1) | 7ull << 32);
   rt_sti();
 }

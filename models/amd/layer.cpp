@@ -27,19 +27,10 @@ void add_counters(RuleLayer& layer) {
     v &= kSelectorBits;
     return Outcome::Ok;
   };
-  selector.read = [](const Access& a, const Registers& r, u64& v) {
-    v = r.selector[a.index];
-    return Outcome::Ok;
-  };
-  selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
   selector.source = "pmu-hardware B PERF_CTL: other bits read as zero (APM Vol. 2 rev 3.44 Figure 13-11)";
 
   Rule& counter = layer[Reg::GpCounter];
   counter.exists = extended;
-  counter.read = [](const Access& a, const Registers& r, u64& v) {
-    v = r.gp[a.index];
-    return Outcome::Ok;
-  };
   counter.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v & mask(a.caps.gp_width); };
   counter.source = "pmu-hardware B: 48 bits wide; that higher bits are dropped is KVM's rule (kvm-vpmu 1.5)";
 
@@ -60,20 +51,11 @@ void add_global(RuleLayer& layer) {
     v &= a.caps.gp_bits();
     return Outcome::Ok;
   };
-  control.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.global_ctrl;
-    return Outcome::Ok;
-  };
-  control.change = [](const Access&, Registers& r, u64 v) { r.global_ctrl = v; };
   control.source = "pmu-hardware B: writes to reserved bits of the global registers are ignored";
 
   Rule& status = layer[Reg::GlobalStatus];
   status.exists = v2;
   status.check = [](const Access&, const Registers&, u64&) { return Outcome::Ignored; };
-  status.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.global_status;
-    return Outcome::Ok;
-  };
   status.source = "pmu-hardware B: read-only, a write is ignored";
 
   Rule& clear = layer[Reg::GlobalStatusReset];

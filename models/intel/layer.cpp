@@ -91,20 +91,11 @@ void add_counters(RuleLayer& layer) {
   Rule& selector = layer[Reg::GpSelector];
   selector.exists = has_gp;
   selector.check = within(selector_bits);
-  selector.read = [](const Access& a, const Registers& r, u64& v) {
-    v = r.selector[a.index];
-    return Outcome::Ok;
-  };
-  selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
   selector.source =
       "pmu-hardware A3 PERFEVTSELx: unsupported bits are reserved, WRMSR with them set gives #GP";
 
   Rule& counter = layer[Reg::GpCounter];
   counter.exists = has_gp;
-  counter.read = [](const Access& a, const Registers& r, u64& v) {
-    v = r.gp[a.index];
-    return Outcome::Ok;
-  };
   counter.change = [](const Access& a, Registers& r, u64 v) {
     r.gp[a.index] = sign_extend(v, 32) & mask(a.caps.gp_width);
   };
@@ -113,16 +104,10 @@ void add_counters(RuleLayer& layer) {
   Rule& full = layer[Reg::GpCounterFull];
   full.exists = [has_gp](const Access& a) { return has_gp(a) && a.caps.full_width_writes(); };
   full.check = within([](const Access& a) { return mask(a.caps.gp_width); });
-  full.read = counter.read;
-  full.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v; };
   full.source = "pmu-hardware A6: 0x4C1+x takes the full width and gives #GP if higher bits are set";
 
   Rule& fixed = layer[Reg::FixedCounter];
   fixed.exists = [](const Access& a) { return a.caps.version >= 2 && (a.caps.fixed_mask >> a.index & 1); };
-  fixed.read = [](const Access& a, const Registers& r, u64& v) {
-    v = r.fixed[a.index];
-    return Outcome::Ok;
-  };
   fixed.change = [](const Access& a, Registers& r, u64 v) {
     r.fixed[a.index] = v & mask(a.caps.fixed_width);
   };
@@ -138,21 +123,11 @@ void add_control(RuleLayer& layer) {
   Rule& fixed_ctrl = layer[Reg::FixedCtrl];
   fixed_ctrl.exists = [](const Access& a) { return a.caps.version >= 2 && a.caps.fixed_mask; };
   fixed_ctrl.check = within(fixed_ctrl_bits);
-  fixed_ctrl.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.fixed_ctrl;
-    return Outcome::Ok;
-  };
-  fixed_ctrl.change = [](const Access&, Registers& r, u64 v) { r.fixed_ctrl = v; };
   fixed_ctrl.source = "pmu-hardware A3 FIXED_CTR_CTRL";
 
   Rule& global = layer[Reg::GlobalCtrl];
   global.exists = since(2);
   global.check = within(global_bits);
-  global.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.global_ctrl;
-    return Outcome::Ok;
-  };
-  global.change = [](const Access&, Registers& r, u64 v) { r.global_ctrl = v; };
   global.source = "pmu-hardware A3 GLOBAL_CTRL: an enable bit of a missing counter gives #GP";
 
   Rule& capabilities = layer[Reg::PerfCapabilities];
@@ -173,16 +148,11 @@ void add_status(RuleLayer& layer) {
   Rule& status = layer[Reg::GlobalStatus];
   status.exists = since(2);
   status.check = read_only;
-  status.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.global_status;
-    return Outcome::Ok;
-  };
   status.source = "pmu-hardware A3 GLOBAL_STATUS: read-only, WRMSR gives #GP";
 
   Rule& reset = layer[Reg::GlobalStatusReset];
   reset.exists = since(2);
   reset.check = within(status_reset_bits);
-  reset.change = [](const Access&, Registers& r, u64 v) { r.global_status &= ~v; };
   reset.source =
       "manual-sections rows 19, 31, 108: 390H clears by writing ones; 60:56 reserved before version 4, 61 "
       "reserved before version 3; reads 0 (write-only style)";
@@ -190,7 +160,6 @@ void add_status(RuleLayer& layer) {
   Rule& set = layer[Reg::GlobalStatusSet];
   set.exists = since(4);
   set.check = within(status_set_bits);
-  set.change = [](const Access&, Registers& r, u64 v) { r.global_status |= v; };
   set.source =
       "pmu-hardware A3, A5.6: 391H sets by writing ones; bit 63 reserved; no PMI (not stated by Intel)";
 
@@ -207,41 +176,21 @@ void add_status(RuleLayer& layer) {
 void add_unmodelled(RuleLayer& layer) {
   Rule& metrics = layer[Reg::PerfMetrics];
   metrics.exists = [](const Access& a) { return a.caps.metrics(); };
-  metrics.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.perf_metrics;
-    return Outcome::Ok;
-  };
-  metrics.change = [](const Access&, Registers& r, u64 v) { r.perf_metrics = v; };
   metrics.source =
       "pmu-hardware A3 PERF_METRICS: exists with PERF_CAPABILITIES[15]; its fields are not computed here";
 
   Rule& pebs = layer[Reg::PebsEnable];
   pebs.exists = [](const Access& a) { return a.caps.ds && a.caps.pebs_format(); };
   pebs.check = within(pebs_enable_bits);
-  pebs.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.pebs_enable;
-    return Outcome::Ok;
-  };
-  pebs.change = [](const Access&, Registers& r, u64 v) { r.pebs_enable = v; };
   pebs.source = "pmu-hardware A7 Enable";
 
   Rule& data = layer[Reg::PebsDataCfg];
   data.exists = [](const Access& a) { return a.caps.ds && a.caps.pebs_baseline(); };
-  data.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.pebs_data_cfg;
-    return Outcome::Ok;
-  };
-  data.change = [](const Access&, Registers& r, u64 v) { r.pebs_data_cfg = v; };
   data.source = "pmu-hardware A7: PEBS_DATA_CFG selects groups (PEBS baseline)";
 
   Rule& area = layer[Reg::DsArea];
   area.exists = [](const Access& a) { return a.caps.ds; };
   area.check = [](const Access&, const Registers&, u64& v) { return faults_if(sign_extend(v, 48) != v); };
-  area.read = [](const Access&, const Registers& r, u64& v) {
-    v = r.ds_area;
-    return Outcome::Ok;
-  };
-  area.change = [](const Access&, Registers& r, u64 v) { r.ds_area = v; };
   area.source =
       "Linux 7.2 msr-index.h, IA32_DS_AREA: linear address, canonical (48 bits: 5-level paging is not "
       "modelled)";

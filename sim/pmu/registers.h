@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// PMU registers, described once: name, addresses, which vendor has them. What an access does is a rule in a
-// layer (rules.h); both the hardware PMU and a hypervisor's vPMU use these descriptions and this storage.
-// Not modelled: PEBS, LBR, IBS, uncore, v6 aliases.
+// PMU registers as the table of arch/pmu_registers.h describes them, and their values. What an access does is
+// a rule in a layer (rules.h); both the hardware PMU and a hypervisor's vPMU use these descriptions and this
+// storage. Not modelled: PEBS, LBR, IBS, uncore, v6 aliases.
 #pragma once
 
+#include <cstring>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include "arch/pmu_registers.h"
 #include "base/types.h"
 
 namespace pmusim::pmu {
@@ -21,35 +24,46 @@ inline constexpr unsigned kPebsBit = 62;    // "counter index" of PEBS, the bit 
 inline constexpr unsigned kMetricsBit = 48;  // "counter index" of IA32_PERF_METRICS, its bit in GLOBAL_*
 
 enum class Reg : u8 {
-  GpSelector,     // IA32_PERFEVTSELn, PERF_CTLn
-  GpCounter,      // IA32_PERFCTRn, PERF_CTRn
-  GpCounterFull,  // IA32_A_PMCn: alias of GpCounter
-  K7Selector,     // EVNTSELn: alias of GpSelector 0-3
-  K7Counter,      // PERFCTRn (K7): alias of GpCounter 0-3
-  FixedCounter,
-  FixedCtrl,
-  GlobalCtrl,  // also PerfCntrGlobalCtl
-  GlobalStatus,
-  GlobalStatusReset,  // GLOBAL_OVF_CTRL, PerfCntrGlobalStatusClr
-  GlobalStatusSet,
-  GlobalInuse,
-  PerfCapabilities,
-  PerfMetrics,
-  PebsEnable,
-  PebsDataCfg,
-  DsArea,
-  Number
+#define REG_OF_BOTH(reg, id, access, storage, asset, intel, amd) reg,
+#define REG_OF_ONE(reg, id, access, storage, asset, place) reg,
+  PMU_REGISTERS_OF_BOTH(REG_OF_BOTH) PMU_REGISTERS_OF_INTEL(REG_OF_ONE) PMU_REGISTERS_OF_AMD(REG_OF_ONE)
+#undef REG_OF_BOTH
+#undef REG_OF_ONE
+      Number
 };
 inline constexpr unsigned kRegs = static_cast<unsigned>(Reg::Number);
 
+// How a register keeps its value, unless a rule says otherwise.
+enum class RegAccess : u8 {
+  Stored,            // reads what was written
+  WriteOnesToClear,  // bits of another register; reads 0
+  WriteOnesToSet,    // likewise
+  Computed,          // a rule reads it; nothing is stored
+};
+
+struct Registers;
+
+// The member of Registers that a register's value is in; none for those that are computed.
+struct RegStorage {
+  u64 (Registers::*array)[16] = nullptr;  // one value per index
+  u64 Registers::*single = nullptr;
+
+  constexpr bool none() const { return !array && !single; }
+  u64& of(Registers& regs, unsigned index) const { return array ? (regs.*array)[index] : regs.*single; }
+  u64 of(const Registers& regs, unsigned index) const { return array ? (regs.*array)[index] : regs.*single; }
+};
+
 struct RegDescription {
   Reg reg;
+  const char* id;  // as cases print it: "gp_selector"
+  RegAccess access;
+  RegStorage storage;
   Vendor vendor;
   const char* name;  // as the manual prints it, "n" standing for the index
-  const char* id;    // as cases and policies print it: "gp_selector"
   u32 address;       // of index 0
   u32 stride;
-  u32 count;  // most that the architecture has room for here
+  u32 count;   // most that the architecture has room for here
+  bool saved;  // KVM_GET_MSR_INDEX_LIST names it
 };
 
 struct RegRef {
@@ -59,6 +73,8 @@ struct RegRef {
 
 // Every description of a vendor, in the order of Reg.
 std::vector<RegDescription> register_descriptions(Vendor vendor);
+const RegDescription& describe(Vendor vendor,
+                               Reg reg);  // std::logic_error if the vendor has no such register
 
 // The register at an MSR address for that vendor, whether or not a model has it.
 std::optional<RegRef> find_register(Vendor vendor, u32 msr);
@@ -114,6 +130,9 @@ struct Registers {
   u64& counter(unsigned index) { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
   u64 counter(unsigned index) const { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
 };
-bool operator==(const Registers& a, const Registers& b);
+static_assert(std::has_unique_object_representations_v<Registers>, "compared as bytes");
+inline bool operator==(const Registers& a, const Registers& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
 
 }  // namespace pmusim::pmu

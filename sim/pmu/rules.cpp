@@ -9,6 +9,30 @@ Outcome absent_outcome(const RuleLayer& layer, u32 msr, const Caps& caps, bool w
   return layer.absent ? layer.absent(msr, caps, write) : Outcome::Fault;
 }
 
+u64 kept(Vendor vendor, RegRef ref, const Registers& regs) {
+  const RegDescription& d = describe(vendor, ref.reg);
+  return d.access == RegAccess::Stored ? d.storage.of(regs, ref.index) : 0;
+}
+
+void keep(Vendor vendor, RegRef ref, Registers& regs, u64 value) {
+  const RegDescription& d = describe(vendor, ref.reg);
+  if (d.storage.none()) return;
+  u64& stored = d.storage.of(regs, ref.index);
+  switch (d.access) {
+    case RegAccess::Stored:
+      stored = value;
+      break;
+    case RegAccess::WriteOnesToClear:
+      stored &= ~value;
+      break;
+    case RegAccess::WriteOnesToSet:
+      stored |= value;
+      break;
+    case RegAccess::Computed:
+      break;
+  }
+}
+
 }  // namespace
 
 Outcome RuleLayer::read(u32 msr, const Caps& caps, const Registers& regs, bool host_initiated,
@@ -19,7 +43,10 @@ Outcome RuleLayer::read(u32 msr, const Caps& caps, const Registers& regs, bool h
   const Rule& rule = (*this)[ref->reg];
   const Access access{caps, ref->index, host_initiated};
   if (!rule.exists || !rule.exists(access)) return absent_outcome(*this, msr, caps, false);
-  if (!rule.read) return Outcome::Ok;
+  if (!rule.read) {
+    value = kept(caps.vendor, *ref, regs);
+    return Outcome::Ok;
+  }
   const Outcome outcome = rule.read(access, regs, value);
   if (outcome != Outcome::Ok) value = 0;
   return outcome;
@@ -37,13 +64,18 @@ Outcome RuleLayer::write(u32 msr, const Caps& caps, Registers& regs, bool host_i
     const Outcome outcome = rule.check(access, regs, value);
     if (outcome != Outcome::Ok) return outcome;
   }
-  if (!rule.change) return Outcome::Ok;
+  const auto change = [&] {
+    if (rule.change)
+      rule.change(access, regs, value);
+    else
+      keep(caps.vendor, *ref, regs, value);
+  };
   if (!changed) {
-    rule.change(access, regs, value);
+    change();
     return Outcome::Ok;
   }
   const Registers before = regs;
-  rule.change(access, regs, value);
+  change();
   *changed = !(before == regs);
   return Outcome::Ok;
 }

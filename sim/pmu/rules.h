@@ -29,9 +29,9 @@ struct Rule {
   using Check = std::function<Outcome(const Access&, const Registers&, u64& value)>;  // may replace value
   using Read = std::function<Outcome(const Access&, const Registers&, u64& value)>;
   using Change = std::function<void(const Access&, Registers&, u64 value)>;
-  Exists exists;  // absent functions: does not exist / accepts any value / reads 0 / changes nothing
-  Check check;
-  Read read;
+  Exists exists;  // absent: does not exist
+  Check check;    // absent: accepts any value
+  Read read;      // absent, and change: as the register's row says (RegAccess)
   Change change;
   std::string source;
 };

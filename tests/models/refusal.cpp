@@ -30,12 +30,6 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-json& block(json& model, const char* name) {
-  for (json& b : model["pmu"]["registers"])
-    if (b["register"] == name) return b;
-  throw std::logic_error("no such block");
-}
-
 json entry(const char* name, const char* code, const char* umask, json counts) {
   return {{"name", name},      {"event", code},    {"umask", umask},
           {"counters", "0x1"}, {"counts", counts}, {"source", "test"}};
@@ -51,23 +45,6 @@ TEST_CASE("an unchanged model is accepted after a round trip") {
 TEST_CASE("an unknown id is refused with the nearest one") {
   CHECK_THROWS_WITH_AS(models::load_model("sprr"), doctest::Contains("spr"), InputError);
   CHECK_THROWS_AS(models::load_model("./no-such-file.json"), InputError);
-}
-
-TEST_CASE("overlapping register blocks are refused") {
-  contains(error_after("spr", [](json& m) { block(m, "gp_counter_full")["address"] = "0xc8"; }),
-           "gp_counter_full 0 at 0xc8, where gp_counter 7 is");
-  contains(error_after("spr", [](json& m) { block(m, "global_ctrl")["address"] = "0x38e"; }),
-           "/pmu/registers/6");
-  contains(error_after("zen4", [](json& m) { block(m, "gp_counter")["address"] = "0xc0010202"; }),
-           "do not overlap");
-}
-
-TEST_CASE("a register at another address, another distance, or a missing one is refused") {
-  contains(error_after("spr", [](json& m) { block(m, "gp_counter")["address"] = "0xc2"; }), "expected 0xc1");
-  contains(error_after("zen4", [](json& m) { block(m, "gp_selector")["stride"] = 4; }), "/stride");
-  contains(error_after("spr", [](json& m) { m["pmu"]["registers"].erase(0); }), "gp_counter");
-  contains(error_after("spr", [](json& m) { block(m, "global_ctrl")["register"] = "global_control"; }),
-           "global_ctrl");
 }
 
 TEST_CASE("one encoding with two meanings is refused, with one meaning accepted") {

@@ -58,27 +58,12 @@ Vcpu::Status Vcpu::run(HostKernel& kernel) {
 }
 
 void Vcpu::recalculate_intercepts() {
-  const auto update = [&](u32 first, u32 last) {
-    for (u32 index = first; index <= last; ++index) {
+  for (const pmu::RegDescription& d : pmu::register_descriptions(host_.model().vendor))
+    for (u32 i = 0; i < d.count; ++i) {
+      const u32 index = d.address + i * d.stride;
       const bool intercepted = vpmu_->msr_intercepted(index);
       control_->set_msr_intercept(index, intercepted, intercepted);
     }
-  };
-  constexpr u32 kGp = pmu::kMaxGp, kFixed = pmu::kMaxFixed;
-  update(msr::kPerfCtr0, msr::kPerfCtr0 + kGp - 1);
-  update(msr::kPerfEvtSel0, msr::kPerfEvtSel0 + kGp - 1);
-  update(msr::kAPmc0, msr::kAPmc0 + kGp - 1);
-  update(msr::kFixedCtr0, msr::kFixedCtr0 + kFixed - 1);
-  update(msr::kPerfMetrics, msr::kPerfMetrics);
-  update(msr::kPerfCapabilities, msr::kPerfCapabilities);
-  update(msr::kFixedCtrCtrl, msr::kGlobalInuse);
-  update(msr::kPebsEnable, msr::kPebsDataCfg);
-  update(msr::kDsArea, msr::kDsArea);
-  if (!host_.intel()) {
-    update(msr::kAmdGlobalStatus, msr::kAmdGlobalStatusSet);
-    update(msr::kK7EvntSel0, msr::kK7PerfCtr0 + 3);
-    update(msr::kAmdPerfCtl0, msr::kAmdPerfCtl0 + 2 * 6 - 1);
-  }
   control_->set_instruction_intercept(ExitKind::Rdpmc, vpmu_->rdpmc_intercepted());
 }
 

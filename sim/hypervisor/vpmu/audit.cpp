@@ -4,6 +4,7 @@
 #include "hypervisor/vpmu/audit.h"
 
 #include "base/bits.h"
+#include "hypervisor/vpmu/register_assets.h"
 #include "hypervisor/vpmu/vpmu_state.h"
 
 namespace pmusim::hv {
@@ -68,21 +69,11 @@ void VpmuAudit::take_truth(const EventCounts& counts, Advances advances) {
 }
 
 void VpmuAudit::program(const VpmuState& s, pmu::RegRef written, const pmu::Registers& from) {
+  const Asset asset = asset_of(written.reg);
+  if (asset != Asset::EventSelectors && asset != Asset::FixedCtrCtrl && asset != Asset::GlobalCtrl) return;
+  const pmu::RegStorage storage = pmu::describe(s.host->vendor, written.reg).storage;
   pmu::Registers controls = truth_.controls();
-  switch (written.reg) {
-    case pmu::Reg::GpSelector:
-    case pmu::Reg::K7Selector:
-      controls.selector[written.index] = from.selector[written.index];
-      break;
-    case pmu::Reg::FixedCtrl:
-      controls.fixed_ctrl = from.fixed_ctrl;
-      break;
-    case pmu::Reg::GlobalCtrl:
-      controls.global_ctrl = from.global_ctrl;
-      break;
-    default:
-      return;
-  }
+  storage.of(controls, written.index) = storage.of(from, written.index);
   truth_.program(controls, svme(s));
 }
 

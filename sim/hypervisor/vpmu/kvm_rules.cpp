@@ -98,27 +98,14 @@ int kvm_rdpmc_counter(const Caps& caps, u32 ecx) {
 std::vector<u32> kvm_msrs_to_save(const CpuModel& host) {
   std::vector<u32> list;
   if (host.caps.version == 0) return list;
-  const auto range = [&](u32 first, unsigned count, u32 stride = 1) {
-    for (unsigned i = 0; i < count; ++i) list.push_back(first + i * stride);
+  const auto limit = [&](const pmu::RegDescription& d) {
+    if (d.storage.array == &pmu::Registers::fixed) return kKvmMaxFixed;
+    return host.vendor == Vendor::Intel ? kKvmMaxIntelGp : kKvmMaxAmdGp;
   };
-  if (host.vendor == Vendor::Intel) {
-    const unsigned gp = std::min<unsigned>(host.caps.gp_count, kKvmMaxIntelGp);
-    range(msr::kFixedCtr0, std::min<unsigned>(host.caps.fixed_count(), kKvmMaxFixed));
-    if (host.caps.version > 1) {
-      range(msr::kFixedCtrCtrl, 1);
-      range(msr::kGlobalStatus, 1);
-      range(msr::kGlobalCtrl, 1);
-    }
-    range(msr::kDsArea, 1);
-    range(msr::kPerfCtr0, gp);
-    range(msr::kPerfEvtSel0, gp);
-  } else {
-    range(msr::kK7EvntSel0, 4);
-    range(msr::kK7PerfCtr0, 4);
-    const unsigned gp = host.caps.gp_count >= kKvmMaxAmdGp ? kKvmMaxAmdGp : 0;
-    range(msr::kAmdPerfCtl0, gp, 2);
-    range(msr::kAmdPerfCtr0, gp, 2);
-    if (host.caps.version > 1) range(msr::kAmdGlobalStatus, 4);
+  for (const pmu::RegDescription& d : pmu::register_descriptions(host.vendor)) {
+    const pmu::Rule& hardware = host.rules->hardware()[d.reg];
+    for (unsigned i = 0; d.saved && i < std::min(d.count, limit(d)); ++i)
+      if (hardware.exists && hardware.exists({host.caps, i, true})) list.push_back(d.address + i * d.stride);
   }
   return list;
 }

@@ -37,10 +37,6 @@ pmu::RuleLayer kvm_amd_rules(const KvmRuleOptions& options) {
       "amd_pmu_set_msr: reserved_bits 0xfffffff000280000 are dropped; F15H MSRs need PERFCTR_CORE";
   selector.exists = [](const Access& a) { return a.caps.perfctr_core && a.index < a.caps.gp_count; };
   selector.check = [kept](const Access&, const Registers&, u64& v) { return v &= kept, Outcome::Ok; };
-  selector.read = [](const Access& a, const Registers& r, u64& v) {
-    return v = r.selector[a.index], Outcome::Ok;
-  };
-  selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
 
   auto& gp = layer[Reg::GpCounter];
   gp.source = "amd_pmu_set_msr: masked to 48 bits, never sign-extended";
@@ -51,7 +47,6 @@ pmu::RuleLayer kvm_amd_rules(const KvmRuleOptions& options) {
   gp.read = [](const Access& a, const Registers& r, u64& v) {
     return v = r.gp[a.index] & mask(a.caps.gp_width), Outcome::Ok;
   };
-  gp.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v; };
 
   auto& k7_selector = layer[Reg::K7Selector];
   k7_selector = selector;
@@ -68,8 +63,6 @@ pmu::RuleLayer kvm_amd_rules(const KvmRuleOptions& options) {
   global.source = "kvm_pmu_set_msr: AMD ignores reserved bits";
   global.exists = v2;
   global.check = [](const Access& a, const Registers&, u64& v) { return v &= a.caps.gp_bits(), Outcome::Ok; };
-  global.read = [](const Access&, const Registers& r, u64& v) { return v = r.global_ctrl, Outcome::Ok; };
-  global.change = [](const Access&, Registers& r, u64 v) { r.global_ctrl = v; };
 
   auto& status = layer[Reg::GlobalStatus];
   status.source =
@@ -79,8 +72,6 @@ pmu::RuleLayer kvm_amd_rules(const KvmRuleOptions& options) {
     if (!a.host_initiated) return Outcome::Ignored;
     return v & ~kvm_status_bits(a.caps) ? Outcome::Fault : Outcome::Ok;
   };
-  status.read = [](const Access&, const Registers& r, u64& v) { return v = r.global_status, Outcome::Ok; };
-  status.change = [](const Access&, Registers& r, u64 v) { r.global_status = v; };
 
   // StatusClr and StatusSet read 0; writes by userspace are accepted and do nothing.
   const auto guest_only = [](const Access& a, const Registers&, u64&) {
@@ -90,7 +81,6 @@ pmu::RuleLayer kvm_amd_rules(const KvmRuleOptions& options) {
   clear.source = "kvm_pmu_set_msr: PerfCntrGlobalStatusClr clears, reserved bits ignored";
   clear.exists = v2;
   clear.check = guest_only;
-  clear.change = [](const Access&, Registers& r, u64 v) { r.global_status &= ~v; };
   auto& set = layer[Reg::GlobalStatusSet];
   set.source = "kvm_pmu_set_msr: PerfCntrGlobalStatusSet sets, reserved bits ignored";
   set.exists = v2;

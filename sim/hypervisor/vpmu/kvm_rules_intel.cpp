@@ -51,10 +51,6 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   selector.source = "intel_pmu_set_msr: reserved_bits 0xffffffff00200000, IN_TX/IN_TXCP with HLE or RTM";
   selector.exists = [](const Access& a) { return a.index < a.caps.gp_count; };
   selector.check = [](const Access& a, const Registers&, u64& v) { return none_of(v, selector_reserved(a)); };
-  selector.read = [](const Access& a, const Registers& r, u64& v) {
-    return v = r.selector[a.index], Outcome::Ok;
-  };
-  selector.change = [](const Access& a, Registers& r, u64 v) { r.selector[a.index] = v; };
 
   auto& gp = layer[Reg::GpCounter];
   gp.source = "intel_pmu_set_msr: guest writes of IA32_PERFCTRn are sign-extended from 32 bits, then masked";
@@ -67,7 +63,6 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   gp.read = [](const Access& a, const Registers& r, u64& v) {
     return v = r.gp[a.index] & mask(a.caps.gp_width), Outcome::Ok;
   };
-  gp.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v; };
 
   auto& full = layer[Reg::GpCounterFull];
   full.source =
@@ -75,7 +70,6 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   full.exists = [](const Access& a) { return a.index < a.caps.gp_count && a.caps.full_width_writes(); };
   full.check = [](const Access& a, const Registers&, u64& v) { return none_of(v, ~mask(a.caps.gp_width)); };
   full.read = gp.read;
-  full.change = gp.change;
 
   auto& fixed = layer[Reg::FixedCounter];
   fixed.source = "intel_pmu_set_msr: masked to the fixed width, never sign-extended (b29a2acd36dd)";
@@ -86,21 +80,16 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   fixed.read = [](const Access& a, const Registers& r, u64& v) {
     return v = r.fixed[a.index] & mask(a.caps.fixed_width), Outcome::Ok;
   };
-  fixed.change = [](const Access& a, Registers& r, u64 v) { r.fixed[a.index] = v; };
 
   auto& ctrl = layer[Reg::FixedCtrl];
   ctrl.source = "intel_pmu_refresh: fixed_ctr_ctrl_rsvd, bit 2 of a nibble and absent counters fault";
   ctrl.exists = v2;
   ctrl.check = [](const Access& a, const Registers&, u64& v) { return none_of(v, ~fixed_ctrl_bits(a.caps)); };
-  ctrl.read = [](const Access&, const Registers& r, u64& v) { return v = r.fixed_ctrl, Outcome::Ok; };
-  ctrl.change = [](const Access&, Registers& r, u64 v) { r.fixed_ctrl = v; };
 
   auto& global = layer[Reg::GlobalCtrl];
   global.source = "kvm_pmu_set_msr: kvm_valid_perf_global_ctrl, absent counters and bit 48 fault";
   global.exists = v2;
   global.check = [](const Access& a, const Registers&, u64& v) { return none_of(v, ~a.caps.counter_bits()); };
-  global.read = [](const Access&, const Registers& r, u64& v) { return v = r.global_ctrl, Outcome::Ok; };
-  global.change = [](const Access&, Registers& r, u64 v) { r.global_ctrl = v; };
 
   auto& status = layer[Reg::GlobalStatus];
   status.source = "kvm_pmu_set_msr: read-only for guests on Intel; userspace may set what is not reserved";
@@ -108,8 +97,6 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   status.check = [](const Access& a, const Registers&, u64& v) {
     return a.host_initiated ? none_of(v, ~kvm_status_bits(a.caps)) : Outcome::Fault;
   };
-  status.read = [](const Access&, const Registers& r, u64& v) { return v = r.global_status, Outcome::Ok; };
-  status.change = [](const Access&, Registers& r, u64 v) { r.global_status = v; };
 
   auto& reset = layer[Reg::GlobalStatusReset];
   reset.source =
@@ -119,7 +106,6 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
     if (v & ~kvm_status_bits(a.caps)) return Outcome::Fault;
     return a.host_initiated ? Outcome::Ignored : Outcome::Ok;
   };
-  reset.change = [](const Access&, Registers& r, u64 v) { r.global_status &= ~v; };
 
   auto& capabilities = layer[Reg::PerfCapabilities];
   capabilities.source = "kvm_get_msr_common, kvm_set_msr_common: PDCM; guest writes fault";
@@ -137,8 +123,6 @@ pmu::RuleLayer kvm_intel_rules(const KvmRuleOptions& options) {
   ds.check = [](const Access&, const Registers&, u64& v) {
     return canonical(v) ? Outcome::Ok : Outcome::Fault;
   };
-  ds.read = [](const Access&, const Registers& r, u64& v) { return v = r.ds_area, Outcome::Ok; };
-  ds.change = [](const Access&, Registers& r, u64 v) { r.ds_area = v; };
   return layer;
 }
 

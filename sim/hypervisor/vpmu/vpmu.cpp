@@ -8,6 +8,7 @@
 #include "core/state/state.h"
 #include "hypervisor/perf/host_perf.h"
 #include "hypervisor/vpmu/audit.h"
+#include "hypervisor/vpmu/register_assets.h"
 #include "hypervisor/vpmu/vpmu_state.h"
 
 namespace pmusim::hv {
@@ -21,58 +22,12 @@ namespace {
 
 constexpr u32 kLvtMasked = 1u << 16;
 
-// The asset that decides about accesses to a register.
-Asset asset_of(Reg reg) {
-  switch (reg) {
-    case Reg::GpSelector:
-    case Reg::K7Selector:
-      return Asset::EventSelectors;
-    case Reg::GpCounter:
-    case Reg::K7Counter:
-      return Asset::GpCounters;
-    case Reg::GpCounterFull:
-      return Asset::FullWidthAliases;
-    case Reg::FixedCounter:
-      return Asset::FixedCounters;
-    case Reg::FixedCtrl:
-      return Asset::FixedCtrCtrl;
-    case Reg::GlobalCtrl:
-      return Asset::GlobalCtrl;
-    case Reg::GlobalStatus:
-      return Asset::GlobalStatus;
-    case Reg::GlobalStatusReset:
-      return Asset::GlobalStatusReset;
-    case Reg::GlobalStatusSet:
-      return Asset::GlobalStatusSet;
-    case Reg::GlobalInuse:
-      return Asset::GlobalInuse;
-    case Reg::PerfCapabilities:
-      return Asset::PerfCapabilities;
-    case Reg::PerfMetrics:
-      return Asset::PerfMetrics;
-    case Reg::PebsEnable:
-    case Reg::PebsDataCfg:
-      return Asset::Pebs;
-    case Reg::DsArea:
-      return Asset::DsArea;
-    case Reg::Number:
-      break;
-  }
-  return Asset::Number;
-}
-
 // The counter that a register holds, or -1.
-int counter_of(RegRef ref) {
-  switch (ref.reg) {
-    case Reg::GpCounter:
-    case Reg::GpCounterFull:
-    case Reg::K7Counter:
-      return ref.index;
-    case Reg::FixedCounter:
-      return static_cast<int>(kFixedBase) + ref.index;
-    default:
-      return -1;
-  }
+int counter_of(pmu::Vendor vendor, RegRef ref) {
+  const pmu::RegStorage storage = pmu::describe(vendor, ref.reg).storage;
+  if (storage.array == &pmu::Registers::gp) return ref.index;
+  if (storage.array == &pmu::Registers::fixed) return static_cast<int>(kFixedBase) + ref.index;
+  return -1;
 }
 
 // Registers as one access sees them, the accessed counter with its live value.
@@ -180,7 +135,7 @@ Outcome Vpmu::get_msr(u32 msr, u64& value, bool host_initiated) {
   }
   impl_->backing->begin_access();
   Outcome outcome;
-  if (const int counter = counter_of(*ref); counter >= 0) {
+  if (const int counter = counter_of(s.host->vendor, *ref); counter >= 0) {
     pmu::Registers view = s.regs;
     set_counter(view, static_cast<unsigned>(counter),
                 impl_->backing->read_counter(static_cast<unsigned>(counter)));
@@ -209,7 +164,7 @@ Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
   impl_->audit.before_change(s, *impl_->backing);
   impl_->backing->begin_access();
   Outcome outcome;
-  if (const int n = counter_of(*ref); n >= 0) {
+  if (const int n = counter_of(s.host->vendor, *ref); n >= 0) {
     const unsigned counter = static_cast<unsigned>(n);
     pmu::Registers view = s.regs;
     outcome = s.rules.write(msr, s.caps, view, host_initiated, value);
