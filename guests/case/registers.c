@@ -20,7 +20,7 @@ int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
   const int amd = rt_pmu.vendor == RT_VENDOR_AMD;
   const u32 i = (u32)index;
   *why = amd ? "AMD has no such register" : "only AMD has this register";
-  switch (reg) {
+  switch ((enum case_register)reg) {
     case CASE_REG_gp_selector:
       *msr = rt_gp_selector(i);
       return 1;
@@ -66,10 +66,12 @@ int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
       *msr = 0x834;
       *why = "no local APIC";
       return rt_apic_present();
-    default:
-      *msr = i;
-      return 1;
+    case CASE_REG_msr:
+    case CASE_REGISTER_COUNT:
+      break;
   }
+  *msr = i;
+  return 1;
 }
 
 int case_read_register(u32 reg, u32 msr, u64* value) {

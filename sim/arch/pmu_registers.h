@@ -1,20 +1,23 @@
-/* SPDX-License-Identifier: Apache-2.0
-   The one table of PMU registers, for C++ and for the guests' C. A row says what a register is:
-     reg      value of pmu::Reg
-     id       name in conformance cases
-     access   how its value is kept (pmu::RegAccess): Stored, WriteOnesToClear or WriteOnesToSet bits of
-   `storage`, or Computed; rules (pmu/rules.h) say who may access it and with what storage  member of
-   pmu::Registers; aliases name the same one asset    what a policy calls it (hv::Asset) and for each vendor
-   that has it, in parentheses: constant msr::kConstant in C++, MSR_Constant in guests; name as the manual
-   prints it ("n" standing for the index), address of index 0, stride, count (most that the architecture has
-   room for here), Saved if KVM_GET_MSR_INDEX_LIST names it where the host has it (Linux x86.c,
-   msrs_to_save_pmu) Addresses as in Linux 7.2 msr-index.h and perf_event.h. Not modelled: LBR, IBS, uncore,
-   v6 aliases. */
+// SPDX-License-Identifier: Apache-2.0
+// The one table of PMU registers, for C++ and for the guests' C. Addresses as in Linux 7.2 msr-index.h and
+// perf_event.h. Not modelled: LBR, IBS, uncore, v6 aliases.
+// clang-format off
+// A row says what a register is:
+//   reg      value of pmu::Reg
+//   id       name in conformance cases
+//   access   how its value is kept (pmu::RegAccess): Stored; WriteOnesToClear or WriteOnesToSet bits of `storage`;
+//            Computed. Rules (pmu/rules.h) say who may access it and with what
+//   storage  member of pmu::Registers; aliases name the same one
+//   asset    what a policy calls it (hv::Asset)
+// and for each vendor that has it, in parentheses:
+//   constant msr::kConstant in C++, MSR_Constant in guests
+//   name     as the manual prints it, "n" standing for the index
+//   address  of index 0; stride; count: most that the architecture has room for here
+//   saved    Saved: KVM_GET_MSR_INDEX_LIST names it where the host has it (Linux x86.c, msrs_to_save_pmu)
 #ifndef PMUSIM_ARCH_PMU_REGISTERS_H
 #define PMUSIM_ARCH_PMU_REGISTERS_H
 
-/* clang-format off */
-/* X(reg, id, access, storage, asset, (Intel's), (AMD's)) */
+// X(reg, id, access, storage, asset, (Intel's), (AMD's))
 #define PMU_REGISTERS_OF_BOTH(X) \
   X(GpSelector, gp_selector, Stored, selector, EventSelectors, \
     (PerfEvtSel0, "IA32_PERFEVTSELn", 0x186, 1, 16, Saved), \
@@ -35,7 +38,7 @@
     (GlobalStatusSet, "IA32_PERF_GLOBAL_STATUS_SET", 0x391, 1, 1, NotSaved), \
     (AmdGlobalStatusSet, "PerfCntrGlobalStatusSet", 0xc0000303, 1, 1, Saved))
 
-/* X(reg, id, access, storage, asset, (Intel's)) */
+// X(reg, id, access, storage, asset, (Intel's))
 #define PMU_REGISTERS_OF_INTEL(X) \
   X(GpCounterFull, gp_counter_full, Stored, gp, FullWidthAliases, (APmc0, "IA32_A_PMCn", 0x4c1, 1, 16, NotSaved)) \
   X(FixedCounter, fixed_counter, Stored, fixed, FixedCounters, (FixedCtr0, "IA32_FIXED_CTRn", 0x309, 1, 16, Saved)) \
@@ -52,10 +55,10 @@
     (PebsDataCfg, "MSR_PEBS_DATA_CFG", 0x3f2, 1, 1, NotSaved)) \
   X(DsArea, ds_area, Stored, ds_area, DsArea, (DsArea, "IA32_DS_AREA", 0x600, 1, 1, Saved))
 
-/* X(reg, id, access, storage, asset, (AMD's)) */
+// X(reg, id, access, storage, asset, (AMD's))
 #define PMU_REGISTERS_OF_AMD(X) \
   X(K7Selector, k7_selector, Stored, selector, EventSelectors, (K7EvntSel0, "PerfEvtSeln", 0xc0010000, 1, 4, Saved)) \
   X(K7Counter, k7_counter, Stored, gp, GpCounters, (K7PerfCtr0, "PerfCtrn", 0xc0010004, 1, 4, Saved))
-/* clang-format on */
+// clang-format on
 
 #endif

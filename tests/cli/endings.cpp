@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "base/types.h"
@@ -187,7 +186,7 @@ TEST_CASE(
       CHECK(has(o.err, ", cycles "));
       CHECK(has(o.err, "VM-exits") == (policy[0] == 'm'));
       CHECK(pmusim_command("trace validate " + record).status == 0);
-      CHECK(nlohmann::json::parse(read_file(folder + "/" + policy + "/stats.json")).contains("policies"));
+      CHECK(load_json(folder + "/" + policy + "/stats.json").root().has("policies"));
     }
   }
 }
@@ -225,9 +224,9 @@ TEST_CASE("a worker of the suite that dies costs its one case an error, and the 
                          until_at_work(true) + "kill -SEGV $(cat /proc/$P/task/$P/children); wait $P");
   CAPTURE(o.err);
   CHECK(o.status == 1);
-  const auto report = nlohmann::json::parse(o.out);
-  CHECK(report.at("passed") == 1);
-  CHECK(report.at("failed") == 1);
+  const JsonDocument report = o.json();
+  CHECK(report.root().at("passed").as_u64() == 1);
+  CHECK(report.root().at("failed").as_u64() == 1);
   CHECK(has(o.out, "\"error\""));
   CHECK(has(o.out, "the worker "));
   CHECK(o.status != 3);

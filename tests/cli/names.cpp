@@ -2,11 +2,13 @@
 // Names and wrong use: what is listed, and how a mistake is answered.
 #include <doctest/doctest.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json.h"
 #include "tests/support/program.h"
 
+using pmusim::JsonDocument;
+using pmusim::JsonView;
 using pmusim::test::has;
 using pmusim::test::pmusim_command;
 
@@ -16,7 +18,8 @@ std::set<std::string> listed(const std::string& what) {
   const auto output = pmusim_command("list " + what + " --json");
   REQUIRE(output.status == 0);
   std::set<std::string> ids;
-  for (const auto& row : nlohmann::json::parse(output.out)) CHECK(ids.insert(row.at("id")).second);
+  const JsonDocument rows = output.json();
+  for (const JsonView& row : rows.root().items()) CHECK(ids.insert(row.at("id").as_string()).second);
   return ids;
 }
 
@@ -37,11 +40,12 @@ TEST_CASE("list prints one array of objects with distinct ids") {
 TEST_CASE("list policies names the models that refuse each, and the reason") {
   const auto refusing = [](const std::string& options) {
     std::set<std::string> models;
-    for (const auto& row : nlohmann::json::parse(pmusim_command("list policies --json" + options).out))
-      if (row.at("id") == "mediated")
-        for (const auto& r : row.at("refused")) {
-          CHECK(has(r.at("reason"), "PerfMonV2"));
-          models.insert(r.at("model"));
+    const JsonDocument rows = pmusim_command("list policies --json" + options).json();
+    for (const JsonView& row : rows.root().items())
+      if (row.at("id").as_string() == "mediated")
+        for (const JsonView& r : row.at("refused").items()) {
+          CHECK(has(r.at("reason").as_string(), "PerfMonV2"));
+          models.insert(r.at("model").as_string());
         }
     return models;
   };

@@ -3,12 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "tests/support/program.h"
 
 using namespace pmusim::test;
+using pmusim::JsonDocument;
+using pmusim::JsonView;
+using pmusim::load_json;
 using pmusim::read_file;
 
 namespace {
@@ -26,10 +28,6 @@ void check_refused(const std::string& arguments, const std::vector<std::string>&
     CAPTURE(part);
     CHECK(has(o.err, part));
   }
-}
-
-nlohmann::json json_of(const std::string& path) {
-  return nlohmann::json::parse(read_file(path));
 }
 
 }  // namespace
@@ -107,13 +105,14 @@ TEST_CASE("options beside a run's config.json win over it, and its overrides com
                                   "/config.json --policy mediated --out " + b);
   CAPTURE(o.err);
   CHECK(o.status == 0);
-  const nlohmann::json config = json_of(b + "/config.json");
-  CHECK(config["memory"] == "256M");
-  CHECK(config["policies"] == nlohmann::json{"mediated"});
-  CHECK(config["set"] == nlohmann::json{"model.width=4", "model.width=2"});
-  CHECK(config["seed"] == 9);
-  CHECK(config["model"] == "spr");
-  CHECK(config["arguments"] == nlohmann::json{"one", "two"});
+  const JsonDocument document = load_json(b + "/config.json");
+  const JsonView config = document.root();
+  CHECK(config.at("memory").as_string() == "256M");
+  CHECK(config.at("policies").text() == R"(["mediated"])");
+  CHECK(config.at("set").text() == R"(["model.width=4","model.width=2"])");
+  CHECK(config.at("seed").as_u64() == 9);
+  CHECK(config.at("model").as_string() == "spr");
+  CHECK(config.at("arguments").text() == R"(["one","two"])");
   check_refused("run --config " + a + "/stats.json", {"stats.json: line ", "expected "});
 }
 
@@ -122,10 +121,11 @@ TEST_CASE("interval timing is the default, and functional timing is chosen by it
   const std::string a = fresh_folder("timing_default"), b = fresh_folder("timing_functional");
   CHECK(pmusim_command(run + a).status == 0);
   CHECK(pmusim_command(run + b + " --timing functional").status == 0);
-  CHECK(json_of(a + "/config.json")["timing"] == "interval");
-  CHECK(json_of(b + "/config.json")["timing"] == "functional");
+  CHECK(load_json(a + "/config.json").root().at("timing").as_string() == "interval");
+  CHECK(load_json(b + "/config.json").root().at("timing").as_string() == "functional");
   const auto cycles = [](const std::string& folder) {
-    return json_of(folder + "/stats.json")["policies"]["bare-metal"]["stats"]["machine.cycles"]["value"];
+    const JsonDocument stats = load_json(folder + "/stats.json");
+    return stats.root().at_pointer("/policies/bare-metal/stats/machine.cycles/value").as_u64();
   };
   CHECK(cycles(a) != cycles(b));
 }
@@ -140,14 +140,14 @@ TEST_CASE("the suite's config.json repeats its run, and options beside it win") 
   for (const char* file : {"/config.json", "/results.json"})
     CHECK(read_file(a + file) == read_file(b + file));
   CHECK(pmusim_command("conform --model spr --config " + a + "/config.json --out " + c).status == 0);
-  CHECK(json_of(c + "/config.json")["models"] == nlohmann::json{"spr"});
+  CHECK(load_json(c + "/config.json").root().at("models").text() == R"(["spr"])");
   check_refused("conform --config " + a + "/results.json", {"results.json", "expected "});
 }
 
 TEST_CASE("experiments are listed, though none need exist") {
   const Output o = pmusim_command("list experiments --json");
   CHECK(o.status == 0);
-  CHECK(nlohmann::json::parse(o.out).is_array());
+  CHECK(o.json().root().is_array());
   CHECK(pmusim_command("list experiments").status == 0);
 }
 

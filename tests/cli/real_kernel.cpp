@@ -10,17 +10,19 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "arch/host_cpu.h"
+#include "base/json.h"
 #include "tests/support/program.h"
 
 using namespace pmusim::test;
 
 namespace {
 
-using nlohmann::json;
+using pmusim::JsonDocument;
+using pmusim::JsonView;
 using Answers = std::set<std::string>;  // "case: check: got", "case: the reason of an error"
 
 // Why /dev/kvm cannot be used, or "".
@@ -38,23 +40,26 @@ std::string parameter(const std::string& name) {
   return value;
 }
 
-// What is known of this kernel; nullptr: it was never met.
-const json* known_kernel(const json& document, const std::string& release) {
-  for (const json& kernel : document.at("kernels")) {
-    bool same = kernel.at("release") == release && kernel.at("vendor") == pmusim::host_vendor();
-    for (const auto& [name, value] : kernel.at("parameters").items()) same = same && parameter(name) == value;
-    if (same) return &kernel;
+// What is known of this kernel; nothing: it was never met.
+std::optional<JsonView> known_kernel(const JsonDocument& document, const std::string& release) {
+  for (const JsonView& kernel : document.root().at("kernels").items()) {
+    bool same = kernel.at("release").as_string() == release &&
+                kernel.at("vendor").as_string() == pmusim::host_vendor();
+    const JsonView parameters = kernel.at("parameters");
+    for (const std::string& name : parameters.keys())
+      same = same && parameter(name) == parameters.at(name).as_string();
+    if (same) return kernel;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-Answers unexpected(const json& report) {
+Answers unexpected(const JsonView& report) {
   Answers got;
-  for (const json& result : report["results"]) {
-    const std::string id = result["id"];
-    for (const json& finding : result["findings"])
-      got.insert(id + ": " + finding["what"].get<std::string>() + ": " + finding["got"].get<std::string>());
-    if (result["verdict"] == "error") got.insert(id + ": " + result["reason"].get<std::string>());
+  for (const JsonView& result : report.at("results").items()) {
+    const std::string id = result.at("id").as_string();
+    for (const JsonView& finding : result.at("findings").items())
+      got.insert(id + ": " + finding.at("what").as_string() + ": " + finding.at("got").as_string());
+    if (result.at("verdict").as_string() == "error") got.insert(id + ": " + result.at("reason").as_string());
   }
   return got;
 }
@@ -69,12 +74,13 @@ TEST_CASE("without the right to use /dev/kvm every case skips with that reason")
   }
   const Output output = pmusim_command("conform --target kvm --format json");
   CHECK(output.status == 0);
-  const json report = json::parse(output.out);
-  CHECK(report["results"].size() > 100);
-  for (const json& result : report["results"]) {
-    CAPTURE(result["id"]);
-    CHECK(result["verdict"] == "skip");
-    CHECK(has(result["reason"].get<std::string>(), reason));
+  const JsonDocument report = output.json();
+  const std::vector<JsonView> results = report.root().at("results").items();
+  CHECK(results.size() > 100);
+  for (const JsonView& result : results) {
+    CAPTURE(result.at("id").as_string());
+    CHECK(result.at("verdict").as_string() == "skip");
+    CHECK(has(result.at("reason").as_string(), reason));
   }
 }
 
@@ -86,24 +92,25 @@ TEST_CASE(
     return;
   }
   const Output output = pmusim_command("conform --target kvm --format json --max-seconds 100");
-  const json report = json::parse(output.out);
-  CHECK(report["results"].size() > 100);
-  CHECK(output.status == (report["failed"] == 0 ? 0 : 1));
+  const JsonDocument document = output.json();
+  const JsonView report = document.root();
+  const std::vector<JsonView> results = report.at("results").items();
+  CHECK(results.size() > 100);
+  CHECK(output.status == (report.at("failed").as_u64() == 0 ? 0 : 1));
   unsigned absent = 0;
-  for (const json& result : report["results"]) {
-    CAPTURE(result["id"]);
-    const std::string verdict = result["verdict"], id = result["id"];
-    if (verdict == "skip") CHECK(result["reason"] != "");
-    if (verdict == "pass" || verdict == "fail") CHECK(result["checks"] > 0);
-    if (verdict == "fail") CHECK(!result["findings"].empty());
+  for (const JsonView& result : results) {
+    const std::string verdict = result.at("verdict").as_string(), id = result.at("id").as_string();
+    CAPTURE(id);
+    if (verdict == "skip") CHECK(result.at("reason").as_string() != "");
+    if (verdict == "pass" || verdict == "fail") CHECK(result.at("checks").as_u64() > 0);
+    if (verdict == "fail") CHECK(result.at("findings").size() > 0);
     absent += (verdict == "pass" || verdict == "fail") && id.compare(0, 10, "absent-pmu") == 0;
   }
   CHECK(absent >= 6);
   utsname system{};
   uname(&system);
-  std::ifstream file(source("tests/cli/real_kernels.json"));
-  const json document = json::parse(file);
-  const json* kernel = known_kernel(document, system.release);
+  const JsonDocument kernels = pmusim::load_json(source("tests/cli/real_kernels.json"));
+  const std::optional<JsonView> kernel = known_kernel(kernels, system.release);
   const Answers got = unexpected(report);
   if (!kernel) {
     std::ofstream told(build("real_kernel_answers.txt"));
@@ -114,9 +121,9 @@ TEST_CASE(
     return;
   }
   Answers known;
-  for (const json& one : kernel->at("answers"))
-    known.insert(one.at("case").get<std::string>() + ": " + one.at("check").get<std::string>() + ": " +
-                 one.at("got").get<std::string>());
+  for (const JsonView& one : kernel->at("answers").items())
+    known.insert(one.at("case").as_string() + ": " + one.at("check").as_string() + ": " +
+                 one.at("got").as_string());
   for (const std::string& one : got) CHECK_MESSAGE(known.count(one), "new: " << one);
   for (const std::string& one : known) CHECK_MESSAGE(got.count(one), "no longer: " << one);
 }

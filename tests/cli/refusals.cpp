@@ -4,12 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "tests/support/program.h"
 
 using namespace pmusim::test;
+using pmusim::JsonDocument;
+using pmusim::load_json;
 using pmusim::read_file;
 
 namespace {
@@ -117,14 +118,17 @@ TEST_CASE("a mistake in an inner verb's options names the whole command") {
 
 TEST_CASE("a policy that cannot work and a misspelt word in one are refused at their place") {
   const std::string folder = fresh_folder("bad_policies");
-  auto policy = nlohmann::json::parse(read_file(source("policies/emulated.json")));
-  policy["assets"]["rdpmc"] = "passthrough";
+  const auto with_rdpmc = [policy =
+                               load_json(source("policies/emulated.json"))](const std::string& handling) {
+    JsonDocument changed = policy;
+    changed.override_value("assets.rdpmc=" + handling);
+    return changed.root().text();
+  };
   const std::string run = "run " + kHello + " --model spr --policy ";
-  check_refused({run + write(folder + "/impossible.json", policy.dump(1)),
+  check_refused({run + write(folder + "/impossible.json", with_rdpmc("passthrough")),
                  {"impossible.json: line ", "/assets/rdpmc", "host perf events"}});
-  policy["assets"]["rdpmc"] = "emulatd";
-  check_refused(
-      {run + write(folder + "/misspelt.json", policy.dump(1)), {"misspelt.json: line ", "/assets/rdpmc"}});
+  check_refused({run + write(folder + "/misspelt.json", with_rdpmc("emulatd")),
+                 {"misspelt.json: line ", "/assets/rdpmc"}});
   check_refused({run + "exitless-pmi",
                  {"--policy: found 'exitless-pmi', which cannot run here: the simulator delivers no"}});
   check_refused({run + "emulatde", {"'emulatde'", "did you mean 'emulated'?"}});

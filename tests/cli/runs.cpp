@@ -3,14 +3,16 @@
 // second machine for the same bytes.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "tests/support/program.h"
 
 using namespace pmusim::test;
+using pmusim::JsonDocument;
+using pmusim::load_json;
 using pmusim::read_file;
 
 namespace {
@@ -82,9 +84,10 @@ TEST_CASE("a run's folder is the same bytes each time, and its config.json repea
     CHECK(read_file(a + file) == read_file(b + file));
     CHECK(read_file(a + file) == read_file(c + file));
   }
-  const auto stats = nlohmann::json::parse(read_file(a + "/stats.json"));
-  CHECK(stats["policies"]["mediated"]["stats"]["guest.instructions"]["unit"] == "instructions");
-  CHECK_FALSE(stats["policies"]["emulated"]["assumed_values"].empty());
+  const JsonDocument stats = load_json(a + "/stats.json");
+  CHECK(stats.root().at_pointer("/policies/mediated/stats/guest.instructions/unit").as_string() ==
+        "instructions");
+  CHECK(stats.root().at_pointer("/policies/emulated/assumed_values").size() > 0);
 }
 
 TEST_CASE("a config.json repeats its run from any folder, and its bytes name no folder of the machine") {
@@ -104,15 +107,15 @@ TEST_CASE("a config.json repeats its run from any folder, and its bytes name no 
   CHECK(has(again.out, "command line: images/hello.elf x\n"));
   for (const char* file : {"/config.json", "/stats.json"})
     CHECK(read_file(top + "/out/a" + file) == read_file(top + "/out/b" + file));
-  const auto config = nlohmann::json::parse(read_file(top + "/out/a/config.json"));
-  CHECK(config["policies"] == nlohmann::json{"images/mine.json", "bare-metal"});
-  CHECK(config["folder"] == "../..");
+  const JsonDocument config = load_json(top + "/out/a/config.json");
+  CHECK(config.root().at("policies").text() == R"(["images/mine.json","bare-metal"])");
+  CHECK(config.root().at("folder").as_string() == "../..");
   // A path given beside it is one of the current folder.
   CHECK(shell("cd " + top + "/elsewhere && " + program +
               " run --config ../out/a/config.json --scenario host.json --out c")
             .status == 0);
-  const auto beside = nlohmann::json::parse(read_file(top + "/elsewhere/c/config.json"));
-  CHECK(beside["scenario"] == "elsewhere/host.json");
+  const JsonDocument beside = load_json(top + "/elsewhere/c/config.json");
+  CHECK(beside.root().at("scenario").as_string() == "elsewhere/host.json");
   std::filesystem::copy_file(source("conformance/cases/absent-pmu-rdpmc-faults.json"),
                              top + "/images/absent-pmu-rdpmc-faults.json");
   CHECK(
@@ -225,7 +228,7 @@ TEST_CASE("a report for programs has standard output to itself") {
   case_file(folder, "good", "version >= 0");
   const std::string run = "conform " + folder + " --model spr --policy bare-metal --format ";
   const auto json = pmusim_command(run + "json");
-  CHECK(nlohmann::json::parse(json.out)["passed"] == 1);
+  CHECK(json.json().root().at("passed").as_u64() == 1);
   CHECK(has(json.err, "1 passed, 0 failed, 0 skipped"));
   CHECK(has(pmusim_command(run + "junit").out, "</testsuites>"));
   CHECK(has(pmusim_command(run + "ktap").out, "KTAP version 1\n1..1\nok 1 "));
@@ -286,8 +289,8 @@ TEST_CASE("the same image prints the same lines in QEMU, and ends with the same 
   CHECK(without_cpu(there.text) == without_cpu(here.out));
   CHECK(has(there.text, "@end fail "));
   CHECK(here.status == 1);
-  const auto stats = nlohmann::json::parse(read_file(folder + "/stats.json"));
-  CHECK(stats["policies"]["bare-metal"]["exit_status"] == there.status);
+  const JsonDocument stats = load_json(folder + "/stats.json");
+  CHECK(stats.root().at_pointer("/policies/bare-metal/exit_status").as_s64() == there.status);
   // Every line of this one tells the CPUID.
   const Qemu hello = qemu(kHello);
   CHECK(has(hello.text, "hello from"));

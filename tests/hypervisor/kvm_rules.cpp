@@ -158,6 +158,33 @@ TEST_CASE("Userspace may read, and write 0 to, MSRs it was told to save but this
   CHECK(g.vpmu->set_msr(msr::kAmdGlobalCtl, 1, true) == Outcome::Fault);
 }
 
+// Linux x86.c: msrs_to_save_pmu, kvm_probe_msr_to_save.
+TEST_CASE("Userspace is told to save what the host has and KVM gives to guests, and nothing else") {
+  const auto saved = [](const CpuModel& host) {
+    const std::vector<u32> list = kvm_msrs_to_save(host);
+    return [list](u32 msr) { return std::count(list.begin(), list.end(), msr); };
+  };
+  const auto intel = saved(spr());
+  for (u32 msr : {msr::kFixedCtr0, msr::kFixedCtr0 + 2, msr::kPerfCtr0 + 7, msr::kPerfEvtSel0 + 7,
+                  msr::kFixedCtrCtrl, msr::kGlobalStatus, msr::kGlobalCtrl, msr::kDsArea})
+    CHECK(intel(msr) == 1);
+  for (u32 msr :
+       {msr::kFixedCtr0 + 3, msr::kPerfCtr0 + 8, msr::kPerfEvtSel0 + 8, msr::kAPmc0, msr::kGlobalStatusReset,
+        msr::kGlobalStatusSet, msr::kGlobalInuse, msr::kPerfMetrics, msr::kPebsEnable, msr::kK7EvntSel0})
+    CHECK(intel(msr) == 0);
+  const auto amd = saved(zen4()), older = saved(zen3());
+  for (u32 msr : {msr::kK7EvntSel0, msr::kK7PerfCtr0 + 3, msr::kAmdPerfCtl0 + 10, msr::kAmdPerfCtr0 + 10}) {
+    CHECK(amd(msr) == 1);
+    CHECK(older(msr) == 1);
+  }
+  for (u32 msr :
+       {msr::kAmdGlobalStatus, msr::kAmdGlobalCtl, msr::kAmdGlobalStatusClr, msr::kAmdGlobalStatusSet}) {
+    CHECK(amd(msr) == 1);
+    CHECK(older(msr) == 0);  // PerfMonV2
+  }
+  CHECK(amd(msr::kAmdPerfCtl0 + 12) == 0);
+}
+
 TEST_CASE("Guest counts and widths are limited to the host's and KVM's, the version is not") {
   CpuidTable guest = kvm_supported_cpuid(spr(), KernelRelease::V7_2, false);
   guest.set(0xa, 0, {5 | 12 << 8 | 60 << 16 | 8 << 24, 0, 0, 9 | 60 << 5});

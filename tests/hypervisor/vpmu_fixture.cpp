@@ -3,6 +3,7 @@
 #include "vpmu_fixture.h"
 
 #include "hypervisor/vpmu/kvm_rules.h"
+#include "models/models.h"
 #include "tests/support/paths.h"
 
 namespace pmusim::hv::test {
@@ -13,8 +14,10 @@ CpuModel intel(const char* id, unsigned version, unsigned gp, u32 fixed_mask, u3
   m.id = m.name = id;
   m.vendor = pmu::Vendor::Intel;
   m.perf_capabilities = 1 << 13;
+  m.rules = models::rules_of(m.vendor);
   m.caps.vendor = m.vendor;
   m.caps.version = static_cast<u8>(version);
+  m.caps.ds = true;
   m.caps.gp_count = static_cast<u8>(gp);
   m.caps.gp_width = m.caps.fixed_width = 48;
   m.caps.fixed_mask = fixed_mask;
@@ -32,6 +35,7 @@ CpuModel amd(const char* id, unsigned version) {
   CpuModel m;
   m.id = m.name = id;
   m.vendor = pmu::Vendor::Amd;
+  m.rules = models::rules_of(m.vendor);
   m.caps.vendor = m.vendor;
   m.caps.version = static_cast<u8>(version);
   m.caps.gp_count = 6;

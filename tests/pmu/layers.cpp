@@ -36,6 +36,32 @@ TEST_CASE("a layer can replace one answer of the layer below") {
   CHECK(regs.global_status == 1);
 }
 
+TEST_CASE("where a rule says nothing of reading or changing, the register does what its row says") {
+  const CpuModel m = model("spr");
+  pmu::RuleLayer layer;
+  for (const pmu::RegDescription& d : pmu::register_descriptions(m.vendor))
+    layer[d.reg].exists = [](const pmu::Access&) { return true; };
+  pmu::Registers regs;
+  u64 value = 1;
+  CHECK(layer.write(msr::kPerfEvtSel0 + 3, m.caps, regs, false, 0xc0) == Outcome::Ok);  // stored
+  CHECK(regs.selector[3] == 0xc0);
+  CHECK(layer.read(msr::kPerfEvtSel0 + 3, m.caps, regs, false, value) == Outcome::Ok);
+  CHECK(value == 0xc0);
+  CHECK(layer.write(msr::kAPmc0 + 1, m.caps, regs, false, 5) == Outcome::Ok);  // an alias
+  CHECK(layer.read(msr::kPerfCtr0 + 1, m.caps, regs, false, value) == Outcome::Ok);
+  CHECK(value == 5);
+  CHECK(layer.write(msr::kGlobalStatusSet, m.caps, regs, false, 6) == Outcome::Ok);
+  CHECK(layer.write(msr::kGlobalStatusReset, m.caps, regs, false, 2) == Outcome::Ok);
+  CHECK(regs.global_status == 4);
+  for (u32 write_only : {msr::kGlobalStatusSet, msr::kGlobalStatusReset}) {
+    CHECK(layer.read(write_only, m.caps, regs, false, value) == Outcome::Ok);
+    CHECK(value == 0);
+  }
+  const pmu::Registers before = regs;
+  CHECK(layer.write(msr::kGlobalInuse, m.caps, regs, false, 1) == Outcome::Ok);  // computed
+  CHECK(regs == before);
+}
+
 TEST_CASE("a register that does not exist faults unless the layer says otherwise, and reads zero then") {
   const CpuModel m = model("spr");
   pmu::RuleLayer layer = models::intel_hardware_layer();

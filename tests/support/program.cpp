@@ -8,14 +8,16 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/json.h"
-
 namespace pmusim::test {
 
 std::string Output::last_line() const {
   std::string text = out;
   if (!text.empty() && text.back() == '\n') text.pop_back();
   return text.substr(text.rfind('\n') + 1);
+}
+
+JsonDocument Output::json() const {
+  return parse_json(out, "standard output");
 }
 
 Output shell(const std::string& command) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/json.h"
 #include "tests/support/paths.h"
 
 namespace pmusim::test {
@@ -12,6 +13,7 @@ struct Output {
   int status = -1;  // exit status; 128 + signal if it was killed
   std::string out, err;
   std::string last_line() const;
+  JsonDocument json() const;  // what it printed
 };
 
 std::string program();  // its path in the build tree

@@ -3,9 +3,10 @@
 // difference of each form that has one; exit status 1 if there is any, 2 for wrong use.
 #include <fmt/format.h>
 
+#include <regex.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <regex>
 
 #include "campaign.h"
 
@@ -40,17 +41,19 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kWrongUse;
   }
-  std::regex pattern;
-  try {
-    pattern = std::regex(form_pattern);
-  } catch (const std::regex_error& error) {
-    fmt::print(stderr, "pmusim-silicon: --form: found '{}', expected a regular expression: {}\n",
-               form_pattern, error.what());
+  regex_t pattern;
+  if (const int error = regcomp(&pattern, form_pattern.c_str(), REG_EXTENDED | REG_NOSUB)) {
+    char reason[256];
+    regerror(error, &pattern, reason, sizeof reason);
+    fmt::print(stderr,
+               "pmusim-silicon: --form: found '{}', expected a regular expression (POSIX, extended): {}\n",
+               form_pattern, reason);
     return kWrongUse;
   }
   std::vector<Form> forms;
   for (Form& f : enumerate_forms(core::Features::all()).forms)
-    if (std::regex_search(f.name, pattern)) forms.push_back(std::move(f));
+    if (regexec(&pattern, f.name.c_str(), 0, nullptr, 0) == 0) forms.push_back(std::move(f));
+  regfree(&pattern);
   if (forms.empty()) {
     fmt::print(stderr, "pmusim-silicon: --form: found '{}', which no form contains; --list prints them\n",
                form_pattern);
