@@ -28,11 +28,6 @@ u64 kinds_of(const std::string& group) {
   throw InputError("--log", "", "'" + group + "'", expected_one_of(group, log_groups()));
 }
 
-std::string without_time(const Event& event) {
-  const std::string text = to_text(event);
-  return text.substr(text.find(kind_name(event.kind)));
-}
-
 }  // namespace
 
 const std::vector<std::string>& log_groups() {
@@ -79,32 +74,6 @@ void Recorder::close() {
   file_ = nullptr;
   if (file && std::fclose(file) != 0)
     throw InputError(path_, "", std::strerror(errno), "a file that can be written");
-}
-
-std::vector<std::string> EventList::texts(EventKind kind) const {
-  std::vector<std::string> lines;
-  for (const Event& event : events)
-    if (event.kind == kind) lines.push_back(without_time(event));
-  return lines;
-}
-
-bool EventList::in_order(const std::vector<std::string>& parts, std::string* missing) const {
-  auto at = events.begin();
-  for (const std::string& part : parts) {
-    while (at != events.end() && without_time(*at).find(part) == std::string::npos) ++at;
-    if (at == events.end()) {
-      if (missing) *missing = part;
-      return false;
-    }
-    ++at;
-  }
-  return true;
-}
-
-std::size_t EventList::count(EventKind kind) const {
-  std::size_t n = 0;
-  for (const Event& event : events) n += event.kind == kind;
-  return n;
 }
 
 }  // namespace pmusim::trace

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sinks of the event stream: text log, recording, and a list in memory for tests. Several sinks listen to one
-// stream through Tee.
+// Sinks of the event stream: text log and recording. Several sinks listen to one stream through Tee.
 #pragma once
 
 #include <cstdio>
@@ -54,20 +53,6 @@ class Recorder : public EventSink {
   std::string path_;
   std::FILE* file_;
   u64 kinds_ = ~u64{0};
-};
-
-// Events in memory, with questions about their order.
-class EventList : public EventSink {
- public:
-  std::vector<Event> events;
-  void on_event(const Event& event) override { events.push_back(event); }
-
-  // Events of a kind, written as to_text writes them without time and CPU ("msr read index 0x186 ...").
-  std::vector<std::string> texts(EventKind kind) const;
-  // True if events whose text contains these parts occur in this order, others may lie between. If not,
-  // `missing` says which part was not found after its predecessor.
-  bool in_order(const std::vector<std::string>& parts, std::string* missing = nullptr) const;
-  std::size_t count(EventKind kind) const;
 };
 
 }  // namespace pmusim::trace

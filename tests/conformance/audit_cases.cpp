@@ -11,6 +11,7 @@
 #include "session/catalog.h"
 #include "session/target.h"
 #include "tests/support/paths.h"
+#include "tests/support/sanitized.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;
@@ -24,13 +25,10 @@ struct Point {
   bool interval = true;  // timing
 };
 
-// Interval timing on all of them, functional timing on one of each vendor. Sanitizers cost a factor of
-// several: there that one has to do.
-#ifdef __SANITIZE_ADDRESS__
-const std::vector<std::string> kModels = {"spr", "zen4"};
-#else
-const std::vector<std::string> kModels = {"spr", "skx", "zen3", "zen4", "zen5"};
-#endif
+// Interval timing on all of them, functional timing on one of each vendor, which has to do under sanitizers.
+const std::vector<std::string> kModels = pmusim::test::kSanitized
+                                             ? std::vector<std::string>{"spr", "zen4"}
+                                             : std::vector<std::string>{"spr", "skx", "zen3", "zen4", "zen5"};
 std::vector<Point> points(const std::vector<std::string>& policies) {
   std::vector<Point> result;
   for (const std::string& model : kModels)

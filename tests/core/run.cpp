@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "program.h"
+#include "tests/support/sanitized.h"
 
 namespace pmusim::core::test {
 namespace {
@@ -399,7 +400,7 @@ TEST_CASE("a detached observer is not called, and one of blocks sees every instr
 }
 
 TEST_CASE("stepping gives the same state, counts and time as blocks on random programs") {
-  for (u64 seed = 1; seed <= 60; ++seed) {
+  for (u64 seed = 1; seed <= pmusim::test::repeated(60, 8); ++seed) {
     Rng rng(seed);
     std::vector<u8> code;
     for (int i = 0; i < 60; ++i) {

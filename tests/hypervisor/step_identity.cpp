@@ -7,9 +7,11 @@
 
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
+#include "tests/support/event_list.h"
 #include "tests/support/machine/identity.h"
 #include "tests/support/machine/random_guest.h"
 #include "tests/support/paths.h"
+#include "tests/support/sanitized.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
@@ -17,11 +19,6 @@ using namespace pmusim::platform::test;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr u64 kShort = 1;
-#else
-constexpr u64 kShort = 2;
-#endif
 constexpr u64 kMemory = 16 << 20;
 
 Policy preset(const char* name) {
@@ -45,7 +42,7 @@ struct How {
 };
 
 Run run(const platform::Image& image, const How& how) {
-  Recorder recorder;
+  pmusim::test::EventList recorder;
   platform::MachineConfig config = platform::test::config(how.model.id, how.cpus);
   config.model = &how.model;
   config.sink = &recorder;
@@ -94,7 +91,7 @@ void check_same(const Run& a, const Run& b) {
 }  // namespace
 
 TEST_CASE("random programs in virtual machines are the same by blocks, by steps and with any quantum") {
-  const u64 programs = identity_setting("PMUSIM_IDENTITY_PROGRAMS", kShort),
+  const u64 programs = identity_setting("PMUSIM_IDENTITY_PROGRAMS", pmusim::test::repeated(2, 1)),
             first = identity_setting("PMUSIM_IDENTITY_SEED", 1);
   for (const char* id : {"spr", "icx", "skx", "zen3", "zen4", "zen5"})
     for (const char* policy : {"emulated", "mediated", "dedicated"}) {

@@ -8,12 +8,15 @@
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
 #include "hypervisor/kvm/vcpu.h"
+#include "tests/support/event_list.h"
+#include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
 #include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
-using platform::test::Code;
+using namespace pmusim::test;
+using platform::test::load_tables;
 
 namespace {
 
@@ -40,8 +43,8 @@ struct Options {
   std::function<void(Vcpu&)> created = {};
 };
 
-Run run(const Code& code, const Options& options = {}) {
-  platform::test::Recorder recorder;
+Run run(const Assembler& code, const Options& options = {}) {
+  EventList recorder;
   platform::Machine& machine = platform::test::machine();
   platform::MachineConfig config = platform::test::config(options.model, options.host_cpus);
   config.sink = &recorder;
@@ -86,7 +89,7 @@ TEST_CASE(
     for (const char* policy : {"emulated", "mediated", "dedicated"}) {
       CAPTURE(model);
       CAPTURE(policy);
-      Code code(kBase);
+      Assembler code(kBase);
       code.print('o').print('k').exit(3);
       Options options;
       options.model = model;
@@ -100,8 +103,8 @@ TEST_CASE(
 
 TEST_CASE("each CPUID exits exactly once") {
   for (const char* model : {"spr", "zen4"}) {
-    Code code(kBase);
-    for (int i = 0; i < 5; ++i) code.raw({0x31, 0xc0, 0x0f, 0xa2});  // xor eax, eax; cpuid
+    Assembler code(kBase);
+    for (int i = 0; i < 5; ++i) code.cpuid(0);
     code.exit(0);
     Options options;
     options.model = model;
@@ -116,7 +119,7 @@ TEST_CASE(
     "a guest's indirect branch prediction barrier reaches the CPU, once, and an empty command does not") {
   for (const char* model : {"spr", "zen4"})
     for (const u64 command : {u64{0}, u64{1}}) {
-      Code code(kBase);
+      Assembler code(kBase);
       code.wrmsr(0x49, command).exit(0);
       Options options;
       options.model = model;
@@ -130,8 +133,8 @@ TEST_CASE(
 }
 
 TEST_CASE("the mediated PMU is put after the VM-exit and before the exit is handled") {
-  Code code(kBase);
-  code.raw({0x31, 0xc0, 0x0f, 0xa2}).exit(0);
+  Assembler code(kBase);
+  code.cpuid(0).exit(0);
   Options options;
   options.policy = "mediated";
   const Run r = run(code, options);
@@ -158,19 +161,14 @@ TEST_CASE("a guest's retired instructions are counted exactly, an emulated CPUID
   // Event C0h. GLOBAL_CTRL has all GP counters enabled at reset, so the selector's WRMSR is the enabling one.
   for (const char* policy : {"emulated", "mediated"}) {
     CAPTURE(policy);
-    Code code(kBase);
-    code.wrmsr(0x186, 0x4300c0)
-        .wrmsr(0x38f, 1)
-        .loop(1000)
-        .raw({0x31, 0xc0, 0x0f, 0xa2})
-        .loop(1000)
-        .wrmsr(0x38f, 0);
-    code.raw({0xb9}).imm32(0xc1).raw({0x0f, 0x32}).exit_with_eax();  // rdmsr
+    Assembler code(kBase);
+    code.wrmsr(0x186, 0x4300c0).wrmsr(0x38f, 1).loops(1000).cpuid(0).loops(1000).wrmsr(0x38f, 0);
+    code.rdmsr(0xc1).exit_with_eax();
     Options options;
     options.policy = policy;
     const Run r = run(code, options);
     REQUIRE(r.result.end == VmmEnd::Exit);
-    // The enabling WRMSR; three MOVs and WRMSR; MOV, 1000 LOOPs, XOR, CPUID, MOV, 1000 LOOPs; three MOVs
+    // The enabling WRMSR; three MOVs and WRMSR; MOV, 1000 LOOPs, MOV, CPUID, MOV, 1000 LOOPs; three MOVs
     // before the disabling WRMSR, which does not count.
     CHECK((r.result.status - 1) / 2 == 1 + 4 + 1001 + 2 + 1001 + 3);
   }
@@ -179,8 +177,8 @@ TEST_CASE("a guest's retired instructions are counted exactly, an emulated CPUID
 TEST_CASE(
     "RDMSR of a register that the vCPU does not have ends in the guest's #GP, without handler in a triple "
     "fault") {
-  Code code(kBase);
-  code.raw({0xb9}).imm32(0x12345).raw({0x0f, 0x32}).exit(0);
+  Assembler code(kBase);
+  code.rdmsr(0x12345).exit(0);
   const Run r = run(code);
   CHECK(r.result.end == VmmEnd::Shutdown);
   CHECK(std::any_of(r.events.begin(), r.events.end(), [](const Event& e) {
@@ -189,7 +187,7 @@ TEST_CASE(
 }
 
 TEST_CASE("the doorbell's answer comes back to the guest") {
-  Code code(kBase);
+  Assembler code(kBase);
   code.out32(platform::kDoorbellPort, 5).in32(platform::kDoorbellPort).exit_with_eax();
   Options options;
   options.doorbell = [](u32 step) { return step * 10; };
@@ -198,7 +196,7 @@ TEST_CASE("the doorbell's answer comes back to the guest") {
 }
 
 TEST_CASE("a write to memory that no slot holds is emulated and goes to user space") {
-  Code code(kBase);
+  Assembler code(kBase);
   code.store(0xd0000000, 1).exit(1);
   const Run r = run(code);
   CHECK(r.result.status == 3);
@@ -206,7 +204,7 @@ TEST_CASE("a write to memory that no slot holds is emulated and goes to user spa
 }
 
 TEST_CASE("the local APIC's page is served in the kernel, without an exit to user space") {
-  Code code(kBase);
+  Assembler code(kBase);
   code.store(0xfee000f0, 0x1ff).exit(1);
   const Run r = run(code);
   CHECK(r.result.status == 3);
@@ -214,8 +212,8 @@ TEST_CASE("the local APIC's page is served in the kernel, without an exit to use
 }
 
 TEST_CASE("UD2 with KVM's prefix is emulated where the host offers it, else #UD") {
-  Code code(kBase);
-  code.raw({0x31, 0xc0, 0x0f, 0x0b, 'k', 'v', 'm', 0x0f, 0xa2}).exit(1);  // forced CPUID
+  Assembler code(kBase);
+  code.mov(eax, 0).raw({0x0f, 0x0b, 'k', 'v', 'm'}).cpuid().exit(1);
   Options options;
   options.forced_emulation = true;
   CHECK(run(code, options).result.status == 3);
@@ -223,10 +221,10 @@ TEST_CASE("UD2 with KVM's prefix is emulated where the host offers it, else #UD"
 }
 
 TEST_CASE("a guest that halts with interrupts disabled is a stall, one that spins meets the cycle limit") {
-  Code halting(kBase);
+  Assembler halting(kBase);
   halting.halt();
   CHECK(run(halting).result.end == VmmEnd::Stall);
-  Code spinning(kBase);
+  Assembler spinning(kBase);
   spinning.spin();
   Options options;
   options.cycles = 100000;
@@ -236,8 +234,8 @@ TEST_CASE("a guest that halts with interrupts disabled is a stall, one that spin
 }
 
 TEST_CASE("the same VM twice gives the same events to the cycle") {
-  Code code(kBase);
-  code.wrmsr(0x186, 0x4300c0).loop(1000).raw({0x31, 0xc0, 0x0f, 0xa2}).exit(0);
+  Assembler code(kBase);
+  code.wrmsr(0x186, 0x4300c0).loops(1000).cpuid(0).exit(0);
   Options options;
   options.policy = "mediated";
   const Run a = run(code, options), b = run(code, options);
@@ -266,17 +264,16 @@ TEST_CASE("KVM's hypercall sends interrupts to a set of APIC IDs and says how ma
     for (const Call& call : calls) {
       CAPTURE(model);
       CAPTURE(&call - calls);
-      Code handler(kHandler);
-      handler.raw({0xff, 0x05}).imm32(kCount).store(0xfee000b0, 0).raw({0xcf});
-      Code code(kBase);
-      code.load_tables().store(kCount, 0).store(0xfee000f0, 0x1ff);
-      code.raw({0xb8}).imm32(call.number).raw({0xbb}).imm32(call.low).raw({0xb9}).imm32(call.high);
-      code.raw({0xba}).imm32(call.first).raw({0xbe}).imm32(call.command);
-      code.raw({0x0f, 0x01, model[0] == 's' ? 0xc1 : 0xd9, 0xa3}).imm32(kAnswer);
-      code.raw({0xfb, 0x90, 0x90, 0xfa});                        // sti; nop; nop; cli
-      code.raw({0x81, 0x2d}).imm32(kAnswer).imm32(call.answer);  // sub [answer], expected
-      code.raw({0xa1}).imm32(kCount).raw({0x2d}).imm32(call.interrupts);
-      code.raw({0x0b, 0x05}).imm32(kAnswer).exit_with_eax();  // or: 0 if both are as expected
+      Assembler handler(kHandler);
+      handler.inc(dword(kCount)).store(0xfee000b0, 0).iretd();
+      Assembler code(kBase);
+      load_tables(code).store(kCount, 0).store(0xfee000f0, 0x1ff);
+      code.mov(eax, call.number).mov(ebx, call.low).mov(ecx, call.high);
+      code.mov(edx, call.first).mov(esi, call.command);
+      (model[0] == 's' ? code.vmcall() : code.vmmcall()).mov(dword(kAnswer), eax);
+      code.sti().nop().nop().cli().sub(dword(kAnswer), call.answer);
+      code.mov(eax, dword(kCount)).sub(eax, call.interrupts);
+      code.or_(eax, dword(kAnswer)).exit_with_eax();  // 0 if both are as expected
       Options options;
       options.model = model;
       options.parts = {platform::test::part(handler), platform::test::tables(kVector, kHandler)};
@@ -289,11 +286,11 @@ TEST_CASE("two NMIs wait for a vCPU that is outside the guest, one behind a hand
   constexpr u32 kHandler = 0x401000, kCount = 0x500000;
   for (const char* model : {"spr", "zen4"}) {
     CAPTURE(model);
-    Code handler(kHandler);
-    handler.raw({0xff, 0x05}).imm32(kCount).out32(0xd0b0, 3).raw({0xcf});
-    Code code(kBase);
-    code.load_tables().store(kCount, 0).out32(0xd0b0, 1).out32(0xd0b0, 2);
-    code.raw({0x90, 0x90, 0xa1}).imm32(kCount).exit_with_eax();
+    Assembler handler(kHandler);
+    handler.inc(dword(kCount)).out32(0xd0b0, 3).iretd();
+    Assembler code(kBase);
+    load_tables(code).store(kCount, 0).out32(0xd0b0, 1).out32(0xd0b0, 2);
+    code.nop().nop().mov(eax, dword(kCount)).exit_with_eax();
     Options options;
     options.model = model;
     options.parts = {platform::test::part(handler), platform::test::tables(kNMI, kHandler)};
@@ -317,10 +314,10 @@ TEST_CASE("two NMIs wait for a vCPU that is outside the guest, one behind a hand
 // KVM_GET_SUPPORTED_CPUID gives it.
 TEST_CASE("a VM is not told of MONITOR and MWAIT, both exit and do nothing") {
   for (const char* model : {"spr", "zen4"}) {
-    Code code(kBase);
-    code.raw({0x31, 0xc0, 0x40, 0x0f, 0xa2, 0x89, 0xce, 0x83, 0xe6, 0x08});  // cpuid 1; esi = ecx & 8
-    code.raw({0xb8}).imm32(kBase).raw({0x31, 0xc9, 0x31, 0xd2, 0x0f, 0x01, 0xc8, 0x0f, 0x01, 0xc9});
-    code.raw({0x89, 0xf0, 0x83, 0xc0, 0x05}).exit_with_eax();
+    Assembler code(kBase);
+    code.cpuid(1).mov(esi, ecx).and_(esi, 8);
+    code.mov(eax, kBase).xor_(ecx, ecx).xor_(edx, edx).monitor().mwait();
+    code.mov(eax, esi).add(eax, 5).exit_with_eax();
     Options options;
     options.model = model;
     const Run r = run(code, options);
@@ -354,13 +351,8 @@ TEST_CASE("a task switch in a VM exits and is completed by the hypervisor") {
     for (u32 at = kSecond + 0x48; at < kSecond + 0x60; at += 4) put(at, 0x10, 4);
     put(kSecond + 0x4c, 8, 4);
     put(kRegister, 39 | u64{kGdt} << 16, 6);
-    Code code(kBase);
-    code.raw({0xe9}).imm32(kStart - kGdt);
-    for (const u8 byte : data) code.raw({byte});
-    code.raw({0x0f, 0x01, 0x15})
-        .imm32(kRegister)
-        .raw({0x66, 0xb8, 0x18, 0, 0x0f, 0x00, 0xd8});  // lgdt, ltr 18h
-    code.raw({0xea, 0, 0, 0, 0, 0x20, 0});              // jmp 20h:0
+    Assembler code(kBase);
+    code.jmp(kStart).raw(data).lgdt(kRegister).mov(ax, 0x18).ltr(ax).jmp_far(0x20, 0);
     REQUIRE(code.here() == kEntry);
     code.exit_with_eax();
     Options options;
@@ -374,15 +366,15 @@ TEST_CASE("a task switch in a VM exits and is completed by the hypervisor") {
 
 // arch/x86/kvm/x86.c: set_msr_mce stores IA32_MCG_STATUS.
 TEST_CASE("IA32_MCG_STATUS of a VM keeps what is written") {
-  Code code(kBase);
-  code.wrmsr(0x17a, 5).raw({0xb9}).imm32(0x17a).raw({0x0f, 0x32}).exit_with_eax();
+  Assembler code(kBase);
+  code.wrmsr(0x17a, 5).rdmsr(0x17a).exit_with_eax();
   CHECK(run(code).result.status == 11);
 }
 
 // arch/x86/kvm/x86.c, MSR_MISC_FEATURES_ENABLES: CPUID faulting alone, where PLATFORM_INFO offers it.
 TEST_CASE("MISC_FEATURES_ENABLES of a VM without CPUID faulting takes a zero") {
-  Code code(kBase);
-  code.wrmsr(0x140, 0).raw({0xb9}).imm32(0x140).raw({0x0f, 0x32}).exit_with_eax();
+  Assembler code(kBase);
+  code.wrmsr(0x140, 0).rdmsr(0x140).exit_with_eax();
   CHECK(run(code).result.status == 1);
 }
 
@@ -392,8 +384,8 @@ TEST_CASE("a CR4 bit that the guest's CPUID does not have is #GP in a VM, whatev
   for (const char* model : {"spr", "zen4"})
     for (const bool hidden : {false, true})
       for (const unsigned bit : {16u, 20u}) {  // FSGSBASE, which VMX guests own, and SMEP, which they do not
-        Code code(kBase);
-        code.raw({0x0f, 0x20, 0xe0, 0x0f, 0xba, 0xe8, int(bit), 0x0f, 0x22, 0xe0});  // cr4 |= 1 << bit
+        Assembler code(kBase);
+        code.mov(eax, cr4).bts(eax, bit).mov(cr4, eax);
         code.exit(4);
         Options options;
         options.model = model;
@@ -417,9 +409,9 @@ TEST_CASE("a CR4 bit that the guest's CPUID does not have is #GP in a VM, whatev
 // __kvm_set_xcr: components are the guest's.
 TEST_CASE("XSETBV in a VM refuses components that the guest's leaf 0DH does not have") {
   for (const u32 components : {3u, 1u}) {
-    Code code(kBase);
-    code.raw({0x0f, 0x20, 0xe0, 0x0f, 0xba, 0xe8, 18, 0x0f, 0x22, 0xe0});            // CR4.OSXSAVE
-    code.raw({0x31, 0xc9, 0x31, 0xd2, 0xb8, 3, 0, 0, 0, 0x0f, 0x01, 0xd1}).exit(4);  // XCR0 = 3
+    Assembler code(kBase);
+    code.mov(eax, cr4).bts(eax, 18).mov(cr4, eax);  // OSXSAVE
+    code.xor_(ecx, ecx).xor_(edx, edx).mov(eax, 3).xsetbv().exit(4);
     Options options;
     options.edit_cpuid = [&](std::vector<kvm::CpuidEntry2>& entries) {
       for (kvm::CpuidEntry2& e : entries)
@@ -440,9 +432,9 @@ TEST_CASE(
   const auto read_after = [](int written) {
     Options options;
     options.model = "zen4";
-    Code code(kBase);
+    Assembler code(kBase);
     if (written >= 0) code.wrmsr(0xc0010015, u64{1} << written);
-    code.raw({0xb9}).imm32(0xc0010015).raw({0x0f, 0x32, 0xc1, 0xe8, 0x10}).exit_with_eax();  // shr eax, 16
+    code.rdmsr(0xc0010015).shr(eax, 16).exit_with_eax();
     return run(code, options).result;
   };
   CHECK(read_after(-1).status == 2 * 0x100 + 1);
@@ -460,8 +452,8 @@ TEST_CASE("IA32_ARCH_CAPABILITIES of a VM is the host's where the guest's CPUID 
       for (kvm::CpuidEntry2& e : entries)
         if (e.function == 7 && e.index == 0 && hidden) e.edx &= ~(1u << 29);
     };
-    Code code(kBase);
-    code.raw({0xb9}).imm32(0x10a).raw({0x0f, 0x32, 0x83, 0xe0, 3}).exit_with_eax();  // and eax, 3
+    Assembler code(kBase);
+    code.rdmsr(0x10a).and_(eax, 3).exit_with_eax();
     const VmmResult r = run(code, options).result;
     CAPTURE(hidden);
     if (hidden)
@@ -476,12 +468,13 @@ TEST_CASE("a guest's periodic APIC timer has a period of at least 200 microsecon
   for (const u32 count : {10u, 199'999u, 200'000u, 250'000u}) {
     CAPTURE(count);
     constexpr u32 kHandler = 0x402000, kApic = 0xfee00000;
-    Code handler(kHandler);
-    handler.store(kApic + 0xb0, 0).raw({0x4d, 0xcf});  // EOI; dec ebp; iretd
-    Code code(kBase);
-    code.load_tables().store(kApic + 0xf0, 0x1ff).store(kApic + 0x3e0, 0xb).store(kApic + 0x320, 0x20040);
-    code.raw({0xbd, 10, 0, 0, 0}).store(kApic + 0x380, count);  // mov ebp, 10
-    code.raw({0xfb, 0xf4, 0x85, 0xed, 0x75, 0xfb}).exit(0);     // sti; hlt; test ebp, ebp; jnz to the hlt
+    Assembler handler(kHandler);
+    handler.store(kApic + 0xb0, 0).dec(ebp).iretd();  // EOI
+    Assembler code(kBase);
+    load_tables(code).store(kApic + 0xf0, 0x1ff).store(kApic + 0x3e0, 0xb).store(kApic + 0x320, 0x20040);
+    code.mov(ebp, 10).store(kApic + 0x380, count).sti();
+    const u32 halt = code.here();
+    code.hlt().test(ebp, ebp).jnz(halt).exit(0);
     Options options;
     options.parts = {platform::test::tables(0x40, kHandler), platform::test::part(handler)};
     const Run r = run(code, options);
@@ -501,11 +494,11 @@ TEST_CASE("a guest's periodic APIC timer has a period of at least 200 microsecon
 TEST_CASE("a vCPU that a limit stops in the guest or halted has all its time in its statistics") {
   for (const bool halts : {false, true}) {
     CAPTURE(halts);
-    Code code(kBase);
+    Assembler code(kBase);
     if (halts)
-      code.raw({0xfa, 0xf4});  // cli; hlt
+      code.cli().hlt();
     else
-      code.raw({0xeb, 0xfe});  // jmp to itself
+      code.spin();
     Options options;
     options.cycles = 3'000'000;
     const Run r = run(code, options);

@@ -6,6 +6,7 @@
 
 #include "tests/support/machine/machine.h"
 #include "tests/support/paths.h"
+#include "tests/support/sanitized.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
@@ -50,6 +51,7 @@ TEST_CASE(
       {"hello.elf", 1}, {"numbers.elf", 1}, {"smp.elf", 4}, {"smp_pmi.elf", 4}, {"profiler.elf", 1}};
   for (const auto& g : guests)
     for (const char* id : {"spr", "zen4"}) {
+      if (pmusim::test::kSanitized && g.cpus == 1 && id[0] == 'z') continue;
       INFO(g.name << " on " << id);
       const Result first = run_guest(g.name, id, g.cpus, false, 1000000, false);
       CHECK(first.report.kind == StopKind::Exit);
@@ -61,6 +63,7 @@ TEST_CASE(
       } const variants[] = {
           {true, 1000000, false}, {false, 777, false}, {false, 50000, false}, {false, 1000000, true}};
       for (const auto& v : variants) {
+        if (pmusim::test::kSanitized && v.quantum == 50000) continue;
         INFO("step " << v.step << ", quantum " << v.quantum << ", restored " << v.interrupt);
         const Result r = run_guest(g.name, id, g.cpus, v.step, v.quantum, v.interrupt);
         CHECK(r.report.status == 1);

@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "tests/support/machine/machine.h"
+#include "platform/boot/boot.h"
+#include "tests/support/machine/guest_image.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
@@ -16,7 +17,7 @@ using namespace pmusim::platform::test;
 namespace {
 
 std::vector<u8> good() {
-  Code c(0x100000);
+  Assembler c(0x100000);
   c.exit(0);
   return make_elf(c.base(), {part(c), {0x200000, {1, 2, 3, 4}, 0x2000}});
 }
@@ -93,7 +94,7 @@ TEST_CASE("hostile header fields are refused where they stand") {
 }
 
 TEST_CASE("segments may touch but not overlap") {
-  Code c(0x100000);
+  Assembler c(0x100000);
   c.exit(0);
   const u32 n = static_cast<u32>(c.bytes().size());
   CHECK_NOTHROW(load_image(make_elf(c.base(), {part(c), {0x100000 + n, {1}, 0}}), "touch"));

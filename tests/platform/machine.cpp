@@ -4,11 +4,14 @@
 #include <doctest/doctest.h>
 
 #include "base/error.h"
+#include "tests/support/event_list.h"
+#include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
 using namespace pmusim::platform::test;
+using namespace pmusim::test;
 
 namespace {
 
@@ -24,19 +27,18 @@ StopReport boot(const Image& image, const MachineConfig& c, const RunLimits& lim
 
 // The other CPU counts up a byte and halts; the first waits for it, prints and exits with 5.
 Image two_cpus() {
-  Code ap(kTrampoline);  // 16-bit real mode: lock inc byte [9000h]; hlt
-  ap.raw({0x31, 0xc0, 0x8e, 0xd8, 0xf0, 0xfe, 0x06, 0x00, 0x90}).halt();
-  Code c(kMain);
+  Assembler ap(kTrampoline, Assembler::Mode::Real);
+  ap.xor_(ax, ax).mov(ds, ax).lock().inc(byte(kFlag)).halt();
+  Assembler c(kMain);
   c.store(kApic + 0x310, 0x01000000).store(kApic + 0x300, 0x4500).store(kApic + 0x300, 0x4608);
-  c.raw({0xf3, 0x90, 0x80, 0x3d}).imm32(kFlag).raw({1, 0x75, 0xf5});  // pause; cmp byte [flag],1; jne
-  c.print('2').exit(5);
+  c.wait_for(kFlag, 1).print('2').exit(5);
   return make_image(c, {part(ap)});
 }
 
 }  // namespace
 
 TEST_CASE("a guest prints to the serial line and exits with 2 v + 1") {
-  Code c(kMain);
+  Assembler c(kMain);
   c.print('o').print('k').exit(17);
   const StopReport r = boot(make_image(c), config("spr"));
   CHECK(r.kind == StopKind::Exit);
@@ -45,14 +47,14 @@ TEST_CASE("a guest prints to the serial line and exits with 2 v + 1") {
 }
 
 TEST_CASE("a device added from outside the simulator answers at its port and is reset with the machine") {
-  Code c(kMain);
+  Assembler c(kMain);
   c.out32(kAdderPort, 20).out32(kAdderPort, 1).in32(kAdderPort).exit_with_eax();
   for (int i = 0; i < 2; ++i) CHECK(boot(make_image(c), config("zen4")).status == 43);
 }
 
 TEST_CASE("a port that nothing claims reads all ones, and the report counts it") {
-  Code c(kMain);
-  c.in32(0x5678).raw({0xd1, 0xe8, 0xd1, 0xe8}).exit_with_eax();  // shr eax,1 twice, so that the status fits
+  Assembler c(kMain);
+  c.in32(0x5678).shr(eax, 2).exit_with_eax();  // so that the status fits
   const StopReport r = boot(make_image(c), config("spr"));
   CHECK(r.status == 0x7fffffff);
   REQUIRE(r.unclaimed.size() == 1);
@@ -60,8 +62,8 @@ TEST_CASE("a port that nothing claims reads all ones, and the report counts it")
 }
 
 TEST_CASE("the doorbell reads all ones without a host and the host's answer with one") {
-  Code c(kMain);
-  c.out32(kDoorbellPort, 7).in32(kDoorbellPort).raw({0x83, 0xe0, 0x3f}).exit_with_eax();  // and eax,3fh
+  Assembler c(kMain);
+  c.out32(kDoorbellPort, 7).in32(kDoorbellPort).and_(eax, 0x3f).exit_with_eax();
   const Image image = make_image(c);
   CHECK(boot(image, config("spr")).status == 2 * 0x3f + 1);
   Machine& m = machine();
@@ -82,10 +84,10 @@ TEST_CASE("INIT and SIPI start a second CPU, which the first sees through memory
 TEST_CASE(
     "of NMIs that come at one cycle the first is taken, the second waits behind it, and the rest are lost") {
   constexpr u32 kTaken = 0x281000;
-  Code h(kHandler);
-  h.raw({0xff, 0x05}).imm32(kTaken).raw({0xcf});  // inc dword [kTaken]; iretd
-  Code c(kMain);
-  c.load_tables().store(kTaken, 0).loop(50000).raw({0xa1}).imm32(kTaken).exit_with_eax();
+  Assembler h(kHandler);
+  h.inc(dword(kTaken)).iretd();
+  Assembler c(kMain);
+  load_tables(c).store(kTaken, 0).loops(50000).mov(eax, dword(kTaken)).exit_with_eax();
   const Image image = make_image(c, {tables(2, kHandler), part(h)});
   ApicMessage nmi;
   nmi.delivery = ApicDelivery::Nmi;
@@ -117,20 +119,19 @@ TEST_CASE("the SystemC quantum never changes a result") {
 
 TEST_CASE("elaborated for four CPUs, the machine runs with one to four, back to back") {
   for (unsigned n : {4u, 1u, 3u, 2u}) {
-    Code c(kMain);
-    c.raw({0x66, 0xba}).imm16(0x510).raw({0x66, 0xb8, 5, 0, 0x66, 0xef});  // mov dx,510h; mov ax,5; out dx,ax
-    c.raw({0x31, 0xc0, 0x66, 0xba}).imm16(0x511).raw({0xec}).exit_with_eax();
+    Assembler c(kMain);
+    c.out16(0x510, 5).xor_(eax, eax).in8(0x511).exit_with_eax();
     CHECK(boot(make_image(c), config("icx", n)).status == 2 * n + 1);
   }
   CHECK_THROWS_AS(machine().reset(config("icx", kMaxCpus + 1)), InputError);
 }
 
 TEST_CASE("a halted CPU sleeps until its timer, and the time asleep is not counted as unhalted") {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.print('!').exit(0);
-  Code c(kMain);
-  c.load_tables().store(kApic + 0xf0, 0x1ff).store(kApic + 0x320, 0x40).store(kApic + 0x3e0, 0xb);
-  c.store(kApic + 0x380, 100000).raw({0xfb}).halt();
+  Assembler c(kMain);
+  load_tables(c).store(kApic + 0xf0, 0x1ff).store(kApic + 0x320, 0x40).store(kApic + 0x3e0, 0xb);
+  c.store(kApic + 0x380, 100000).sti().halt();
   const StopReport r = boot(make_image(c, {tables(0x40, kHandler), part(h)}), config("zen4"));
   CHECK(r.kind == StopKind::Exit);
   CHECK(machine().ports().serial.output() == "!");
@@ -149,16 +150,16 @@ TEST_CASE(
     "an overflow raises its PMI through LVTPC no earlier than the model's skid, and Intel masks the entry") {
   for (const char* id : {"spr", "zen4"}) {
     const bool intel = model(id).vendor == pmu::Vendor::Intel;
-    Code h(kHandler);
+    Assembler h(kHandler);
     h.exit(0);
-    Code c(kMain);
-    c.load_tables().store(kApic + 0xf0, 0x1ff).store(kApic + 0x340, 0x40);
+    Assembler c(kMain);
+    load_tables(c).store(kApic + 0xf0, 0x1ff).store(kApic + 0x340, 0x40);
     if (intel)
       c.wrmsr(0xc1, 0xfffffc18).wrmsr(0x186, 0x5300c0).wrmsr(0x38f, 1);
     else
       c.wrmsr(0xc0010201, 0xfffffffffc18).wrmsr(0xc0010200, 0x5300c0).wrmsr(0xc0000301, 1);
-    c.raw({0xfb}).loop(1000000).exit(9);
-    Recorder recorder;
+    c.sti().loops(1000000).exit(9);
+    EventList recorder;
     MachineConfig config_ = config(id);
     config_.sink = &recorder;
     const StopReport r = boot(make_image(c, {tables(0x40, kHandler), part(h)}), config_);
@@ -217,7 +218,7 @@ TEST_CASE("a run interrupted and continued ends like one that was not") {
 }
 
 TEST_CASE("a guest that halts with interrupts disabled is reported as a stall, with what it waits for") {
-  Code c(kMain);
+  Assembler c(kMain);
   c.halt();
   const StopReport r = boot(make_image(c), config("spr", 2));
   CHECK(r.kind == StopKind::Stall);
@@ -228,7 +229,7 @@ TEST_CASE("a guest that halts with interrupts disabled is reported as a stall, w
 }
 
 TEST_CASE("an endless loop ends at the cycle limit exactly, or when the predicate holds") {
-  Code c(kMain);
+  Assembler c(kMain);
   c.spin();
   const StopReport r = boot(make_image(c), config("spr"), {123457, 60});
   CHECK(r.kind == StopKind::MaxCycles);
@@ -238,8 +239,8 @@ TEST_CASE("an endless loop ends at the cycle limit exactly, or when the predicat
 }
 
 TEST_CASE("a triple fault stops the run with registers and disassembly") {
-  Code c(kMain);
-  c.raw({0x0f, 0x01, 0x1d}).imm32(0x500).raw({0xcc});  // lidt of zeros: limit 0; int3
+  Assembler c(kMain);
+  c.lidt(0x500).int3();  // zeros: limit 0
   const StopReport r = boot(make_image(c), config("spr"));
   CHECK(r.kind == StopKind::TripleFault);
   CHECK(r.cpu == 0);
@@ -249,7 +250,7 @@ TEST_CASE("a triple fault stops the run with registers and disassembly") {
 }
 
 TEST_CASE("an interrupt from outside ends the run") {
-  Code c(kMain);
+  Assembler c(kMain);
   c.spin();
   machine().reset(config("spr"));
   machine().load(make_image(c));

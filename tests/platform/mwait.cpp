@@ -4,11 +4,13 @@
 // unhalted time, as for HLT.
 #include <doctest/doctest.h>
 
+#include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
 using namespace pmusim::platform::test;
+using namespace pmusim::test;
 
 namespace {
 
@@ -22,15 +24,15 @@ StopReport boot(const Image& image, const MachineConfig& c, const RunLimits& lim
   return m.run(limits);
 }
 
-Code& monitor(Code& c, u32 address) {  // mov eax,address; xor ecx,ecx; xor edx,edx; monitor
-  return c.raw({0xb8}).imm32(address).raw({0x31, 0xc9, 0x31, 0xd2, 0x0f, 0x01, 0xc8});
+Assembler& monitor(Assembler& c, u32 address) {
+  return c.mov(eax, address).xor_(ecx, ecx).xor_(edx, edx).monitor();
 }
-Code& mwait(Code& c, u32 extensions) {
-  return c.raw({0xb9}).imm32(extensions).raw({0x31, 0xc0, 0x0f, 0x01, 0xc9});
+Assembler& mwait(Assembler& c, u32 extensions) {
+  return c.mov(ecx, extensions).xor_(eax, eax).mwait();
 }
 // A one-shot timer interrupt through vector 40h after 20000 ticks of the APIC's clock.
-Code& timer(Code& c) {
-  c.load_tables().store(kApic + 0xf0, 0x1ff).store(kApic + 0x320, 0x40).store(kApic + 0x3e0, 0xb);
+Assembler& timer(Assembler& c) {
+  load_tables(c).store(kApic + 0xf0, 0x1ff).store(kApic + 0x320, 0x40).store(kApic + 0x3e0, 0xb);
   return c.store(kApic + 0x380, 20000);
 }
 u64 unhalted(unsigned cpu) {
@@ -43,14 +45,13 @@ u64 unhalted(unsigned cpu) {
 // CPU 1 waits for a store to the flag's line, then answers; CPU 0 computes for a while, stores `offset` bytes
 // behind the line's start and waits for the answer.
 Image two_cpus(u32 offset) {
-  Code ap(kTrampoline);  // 16-bit real mode: xor ax,ax; mov ds,ax; mov ax,flag; xor cx,cx; xor dx,dx; monitor
-  ap.raw({0x31, 0xc0, 0x8e, 0xd8, 0xb8, 0x00, 0x90, 0x31, 0xc9, 0x31, 0xd2, 0x0f, 0x01, 0xc8});
-  ap.raw({0x0f, 0x01, 0xc9, 0xc6, 0x06, 0x00, 0x91, 0x01}).halt();  // mwait; mov byte [done],1
-  Code c(kMain);
+  Assembler ap(kTrampoline, Assembler::Mode::Real);
+  ap.xor_(ax, ax).mov(ds, ax).mov(ax, kFlag).xor_(cx, cx).xor_(dx, dx).monitor().mwait();
+  ap.mov(byte(kDone), 1).halt();
+  Assembler c(kMain);
   c.store(kApic + 0x310, 0x01000000).store(kApic + 0x300, 0x4500).store(kApic + 0x300, 0x4608);
-  c.loop(500000).store(kFlag + offset, 1);
-  c.raw({0xf3, 0x90, 0x80, 0x3d}).imm32(kDone).raw({1, 0x75, 0xf5});  // pause; cmp byte [done],1; jne
-  c.exit(7);
+  c.loops(500000).store(kFlag + offset, 1);
+  c.wait_for(kDone, 1).exit(7);
   return make_image(c, {part(ap)});
 }
 
@@ -95,20 +96,20 @@ TEST_CASE("a wait for another CPU's store is the same stepped, and saved and res
 }
 
 TEST_CASE("MWAIT goes on at once if the store came before it, or nothing is monitored") {
-  Code stored(kMain);
+  Assembler stored(kMain);
   monitor(stored, kFlag).store(kFlag + 4, 1);
   mwait(stored, 0).exit(1);
   CHECK(boot(make_image(stored), config("spr")).status == 3);
-  Code nothing(kMain);
+  Assembler nothing(kMain);
   mwait(nothing, 0).exit(2);
   CHECK(boot(make_image(nothing), config("zen4")).status == 5);
 }
 
 TEST_CASE("an interrupt ends MWAIT and is delivered before the next instruction") {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.exit(3);
-  Code c(kMain);
-  monitor(timer(c), kFlag).raw({0xfb});
+  Assembler c(kMain);
+  monitor(timer(c), kFlag).sti();
   mwait(c, 0).exit(4);
   const StopReport r = boot(make_image(c, {tables(0x40, kHandler), part(h)}), config("spr"));
   CHECK(r.status == 7);
@@ -118,10 +119,10 @@ TEST_CASE("an interrupt ends MWAIT and is delivered before the next instruction"
 
 TEST_CASE(
     "a masked interrupt ends MWAIT with ECX bit 0 set and is not delivered, without it nothing happens") {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.exit(3);
   for (const u32 extensions : {1u, 0u}) {
-    Code c(kMain);
+    Assembler c(kMain);
     monitor(timer(c), kFlag);
     mwait(c, extensions).exit(4);
     const StopReport r = boot(make_image(c, {tables(0x40, kHandler), part(h)}), config("icx"));
@@ -135,7 +136,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a second MWAIT needs a MONITOR of its own") {
-  Code c(kMain);
+  Assembler c(kMain);
   monitor(timer(c), kFlag);
   mwait(c, 1);
   mwait(c, 0).exit(6);
@@ -144,15 +145,11 @@ TEST_CASE("a second MWAIT needs a MONITOR of its own") {
 
 TEST_CASE("IA32_MISC_ENABLE bit 18 takes the CPUID bit and the instructions away") {
   for (const u32 misc : {0x41801u, 0x1801u}) {
-    Code h(kHandler);
+    Assembler h(kHandler);
     h.exit(8);
-    Code c(kMain);
-    c.load_tables()
-        .wrmsr(0x1a0, misc)
-        .raw({0x31, 0xc0, 0x40, 0x0f, 0xa2, 0x89, 0xce});  // cpuid 1; mov esi,ecx
-    c.raw({0x83, 0xe6, 0x08});                             // and esi,8
-    monitor(c, kFlag);
-    c.raw({0x89, 0xf0}).exit_with_eax();
+    Assembler c(kMain);
+    load_tables(c).wrmsr(0x1a0, misc).cpuid(1).mov(esi, ecx).and_(esi, 8);
+    monitor(c, kFlag).mov(eax, esi).exit_with_eax();
     const StopReport r = boot(make_image(c, {tables(6, kHandler), part(h)}), config("spr"));
     CHECK(r.status == 17);  // 8 either way: from CPUID, or from the handler of #UD
     CHECK(machine().cpu(0).state().gpr[core::RSI] == (misc == 0x41801 ? 8 : 0));

@@ -5,22 +5,20 @@
 
 #include <functional>
 
+#include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
 using namespace pmusim::platform::test;
+using namespace pmusim::test;
 
 namespace {
 
 constexpr u32 kMain = 0x100000, kHandler = 0x180000, kApic = 0xfee00000;
 
-Code& out8(Code& c, u16 port, u8 value) {
-  return c.raw({0xb0, value, 0x66, 0xba}).imm16(port).raw({0xee});
-}
-
 // Both 8259As initialized, only `open` of the master unmasked.
-void start_pics(Code& c, u8 open) {
+void start_pics(Assembler& c, u8 open) {
   for (const auto& [port, value] : std::initializer_list<std::pair<int, int>>{{0x20, 0x11},
                                                                               {0x21, 0x40},
                                                                               {0x21, 4},
@@ -29,9 +27,9 @@ void start_pics(Code& c, u8 open) {
                                                                               {0xa1, 0x48},
                                                                               {0xa1, 2},
                                                                               {0xa1, 1}})
-    out8(c, static_cast<u16>(port), static_cast<u8>(value));
-  out8(c, 0x21, static_cast<u8>(~open));
-  out8(c, 0xa1, 0xff);
+    c.out8(static_cast<u16>(port), static_cast<u8>(value));
+  c.out8(0x21, static_cast<u8>(~open));
+  c.out8(0xa1, 0xff);
 }
 
 StopReport boot(const Image& image, unsigned cpus = 1, const RunLimits& limits = {100000000, 60}) {
@@ -43,15 +41,15 @@ StopReport boot(const Image& image, unsigned cpus = 1, const RunLimits& limits =
 
 // PIT channel 0, mode 2, 1193 ticks (a millisecond), then halts until vector 40H exits.
 Image timer_guest() {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.print('t').exit(0);
-  Code c(kMain);
-  c.load_tables();
+  Assembler c(kMain);
+  load_tables(c);
   start_pics(c, 1);
-  out8(c, 0x43, 0x34);
-  out8(c, 0x40, 1193 & 0xff);
-  out8(c, 0x40, 1193 >> 8);
-  c.raw({0xfb}).halt();
+  c.out8(0x43, 0x34);
+  c.out8(0x40, 1193 & 0xff);
+  c.out8(0x40, 1193 >> 8);
+  c.sti().halt();
   return make_image(c, {tables(0x40, kHandler), part(h)});
 }
 
@@ -81,13 +79,13 @@ TEST_CASE("a machine with a running PIT is saved and restored in mid-period and 
 }
 
 TEST_CASE("an I/O APIC entry delivers a line to the CPU that raised it before its next instruction") {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.print('i').exit(0);
-  Code c(kMain);
-  c.load_tables().store(kApic + 0xf0, 0x1ff);
+  Assembler c(kMain);
+  load_tables(c).store(kApic + 0xf0, 0x1ff);
   c.store(0xfec00000, 0x10 + 2 * 14).store(0xfec00010, 0x40);
-  c.raw({0xfb, 0x90});
-  out8(c, 0x200e, 1);
+  c.sti().nop();
+  c.out8(0x200e, 1);
   c.exit(7);
   const StopReport r = boot(make_image(c, {tables(0x40, kHandler), part(h)}));
   CHECK(r.status == 1);
@@ -95,25 +93,22 @@ TEST_CASE("an I/O APIC entry delivers a line to the CPU that raised it before it
 }
 
 TEST_CASE("a line of the I/O APIC wakes another CPU no earlier than an IPI would") {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.print('2').exit(0);
-  Code ap(0x8000);  // real mode: to protected mode with the tables' GDT, APIC on, STI, HLT
-  ap.raw({0xfa, 0x31, 0xc0, 0x8e, 0xd8});
-  ap.raw({0x66, 0x0f, 0x01, 0x16, 0x00, 0x90});              // lgdt [9000h], 32-bit operand
-  ap.raw({0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0});  // mov cr0: PE
-  ap.raw({0x66, 0xea}).imm32(0x8100).imm16(8);
-  Code pm(0x8100);
-  pm.raw({0x66, 0xb8, 0x10, 0x00, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0xbc}).imm32(0x9800);
-  pm.raw({0x0f, 0x01, 0x1d}).imm32(kTables + 0xff8);
-  pm.store(kApic + 0xf0, 0x1ff).store(0x9100, 1).raw({0xfb}).halt();
-  Code c(kMain);
-  c.load_tables().store(kApic + 0xf0, 0x1ff);
-  c.raw({0x66, 0xc7, 0x05}).imm32(0x9000).imm16(23).store(0x9002, kTables);
+  Assembler ap(0x8000, Assembler::Mode::Real);  // to protected mode with the tables' GDT, APIC on, STI, HLT
+  ap.cli().xor_(ax, ax).mov(ds, ax).raw({0x66}).lgdt(0x9000);  // with all bits of the base
+  ap.mov(eax, cr0).or_(al, 1).mov(cr0, eax).jmp_far(8, 0x8100);
+  Assembler pm(0x8100);
+  pm.mov(ax, 0x10).mov(ds, ax).mov(es, ax).mov(ss, ax).mov(esp, 0x9800).lidt(kTables + 0xff8);
+  pm.store(kApic + 0xf0, 0x1ff).store(0x9100, 1).sti().halt();
+  Assembler c(kMain);
+  load_tables(c).store(kApic + 0xf0, 0x1ff);
+  c.mov(word(0x9000), 23).store(0x9002, kTables);
   c.store(kApic + 0x310, 0x01000000).store(kApic + 0x300, 0x4500).store(kApic + 0x300, 0x4608);
-  c.raw({0xf3, 0x90, 0x80, 0x3d}).imm32(0x9100).raw({1, 0x75, 0xf5});
+  c.wait_for(0x9100, 1);
   c.store(0xfec00000, 0x11 + 2 * 14).store(0xfec00010, 0x01000000);
   c.store(0xfec00000, 0x10 + 2 * 14).store(0xfec00010, 0x40);
-  out8(c, 0x200e, 1);
+  c.out8(0x200e, 1);
   c.spin();
   const StopReport r = boot(make_image(c, {tables(0x40, kHandler), part(h), part(ap), part(pm)}), 2);
   CHECK(r.status == 1);
@@ -121,38 +116,38 @@ TEST_CASE("a line of the I/O APIC wakes another CPU no earlier than an IPI would
 }
 
 TEST_CASE("the serial line interrupts on IRQ 4 when its transmitter is empty") {
-  Code h(kHandler);
-  h.raw({0x66, 0xba}).imm16(0x3fa).raw({0xec, 0x3c, 0x02, 0x75, 0xfe}).exit(0);  // IIR must say transmitter
-  Code c(kMain);
-  c.load_tables();
+  Assembler h(kHandler);
+  h.in8(0x3fa).cmp(al, 2).jnz(h.here()).exit(0);  // IIR must say transmitter
+  Assembler c(kMain);
+  load_tables(c);
   start_pics(c, 0x10);
-  c.raw({0xfb});
-  out8(c, 0x3fc, 0x08);
-  out8(c, 0x3f9, 0x02);
-  c.raw({0x90}).exit(9);
+  c.sti();
+  c.out8(0x3fc, 0x08);
+  c.out8(0x3f9, 0x02);
+  c.nop().exit(9);
   // Vector 40H + 4.
   const StopReport r = boot(make_image(c, {tables(0x44, kHandler), part(h)}));
   CHECK(r.status == 1);
 }
 
 TEST_CASE("a masked LINT0 keeps the 8259A's interrupt away") {
-  Code h(kHandler);
+  Assembler h(kHandler);
   h.exit(0);
-  Code c(kMain);
-  c.load_tables().store(kApic + 0xf0, 0x1ff).store(kApic + 0x350, 0x10700);
+  Assembler c(kMain);
+  load_tables(c).store(kApic + 0xf0, 0x1ff).store(kApic + 0x350, 0x10700);
   start_pics(c, 1);
-  out8(c, 0x2000, 1);
-  c.raw({0xfb, 0x90, 0x90}).exit(4);
+  c.out8(0x2000, 1);
+  c.sti().nop().nop().exit(4);
   CHECK(boot(make_image(c, {tables(0x40, kHandler), part(h)})).status == 9);
 }
 
 TEST_CASE("a reset through the keyboard controller and a power-off end the run and say so") {
-  Code reset(kMain);
-  out8(reset, 0x64, 0xfe);
+  Assembler reset(kMain);
+  reset.out8(0x64, 0xfe);
   reset.spin();
   CHECK(boot(make_image(reset)).kind == StopKind::Reset);
-  Code off(kMain);
-  off.raw({0x66, 0xb8}).imm16(5 << 10 | 1 << 13).raw({0x66, 0xba}).imm16(0x604).raw({0x66, 0xef}).spin();
+  Assembler off(kMain);
+  off.out16(0x604, 5 << 10 | 1 << 13).spin();
   CHECK(boot(make_image(off)).kind == StopKind::PowerOff);
 }
 

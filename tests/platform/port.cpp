@@ -7,11 +7,14 @@
 #include <utility>
 
 #include "arch/msr.h"
+#include "tests/support/assembler.h"
+#include "tests/support/event_list.h"
 #include "tests/support/machine/machine.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
 using namespace pmusim::platform::test;
+using namespace pmusim::test;
 
 namespace {
 
@@ -82,7 +85,7 @@ struct Block final : ControlBlock {
   s64 tsc_offset() const override { return 0; }
 };
 
-void put_guest(const Code& c) {
+void put_guest(const Assembler& c) {
   machine().ram().write(c.base(), c.bytes().data(), c.bytes().size());
 }
 
@@ -278,8 +281,8 @@ TEST_CASE("a caller drives a program step by step with pause()") {
 
 TEST_CASE("enter_guest runs the guest in its own context until the intercepted instruction") {
   run_host(config("spr"), [](Cpu& cpu) {
-    Code c(0x100000);
-    c.raw({0x90, 0x90, 0x90, 0x0f, 0xa2});  // three NOPs, CPUID
+    Assembler c(0x100000);
+    c.nop().nop().nop().cpuid();
     put_guest(c);
     Block b;
     const core::VmExit exit = cpu.enter_guest(b);
@@ -306,7 +309,7 @@ TEST_CASE("a failed entry reports the block's reason and stores nothing") {
 
 TEST_CASE("a physical interrupt in guest mode exits and reaches the host when it enables interrupts") {
   run_host(config("spr"), [](Cpu& cpu) {
-    Code c(0x100000);
+    Assembler c(0x100000);
     c.spin();
     put_guest(c);
     Handler h;
@@ -337,7 +340,7 @@ TEST_CASE("a physical interrupt in guest mode exits and reaches the host when it
 }
 
 TEST_CASE("physical MSR accesses appear in the event stream in order") {
-  Recorder recorder;
+  EventList recorder;
   MachineConfig c = config("spr");
   c.sink = &recorder;
   run_host(c, [](Cpu& cpu) {

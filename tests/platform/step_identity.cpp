@@ -9,8 +9,10 @@
 #include <cstring>
 
 #include "base/bits.h"
+#include "tests/support/event_list.h"
 #include "tests/support/machine/identity.h"
 #include "tests/support/machine/random_guest.h"
+#include "tests/support/sanitized.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
@@ -18,14 +20,11 @@ using namespace pmusim::platform::test;
 
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr u64 kShort = 4;
-#else
-constexpr u64 kShort = 30;
-#endif
-const u64 kPrograms = identity_setting("PMUSIM_IDENTITY_PROGRAMS", kShort);
+const u64 kPrograms = identity_setting("PMUSIM_IDENTITY_PROGRAMS", pmusim::test::repeated(30, 4));
 const u64 kFirst = identity_setting("PMUSIM_IDENTITY_SEED", 1);
-const char* const kModels[] = {"spr", "icx", "skx", "zen3", "zen4", "zen5"};
+const std::vector<const char*> kModels =
+    pmusim::test::kSanitized ? std::vector<const char*>{"spr", "zen4"}
+                             : std::vector<const char*>{"spr", "icx", "skx", "zen3", "zen4", "zen5"};
 constexpr u64 kMostCycles = 50000000;
 
 struct Execution {
@@ -45,7 +44,7 @@ struct Outcome {
 };
 
 Outcome execute(const Image& image, const char* model_id, const Execution& how, u64 seed) {
-  Recorder recorder;
+  pmusim::test::EventList recorder;
   MachineConfig c = config(model_id, how.cpus);
   c.step = how.step;
   c.quantum = how.quantum;

@@ -4,32 +4,35 @@
 // LRU).
 #include <doctest/doctest.h>
 
+#include "tests/support/machine/machine.h"
 #include "timed_guest.h"
 
 using namespace pmusim;
 using namespace pmusim::platform::test;
+using namespace pmusim::test;
 
 namespace {
 
 const char* const kIntel[] = {"skx", "icx", "spr"};
 const char* const kAmd[] = {"zen3", "zen4", "zen5"};
 
-// `times` accesses of opcode [ebx+data], a stride apart, from the first on.
-void walk(Code& c, u32 times, u32 stride, int opcode = 0x8b) {
-  c.raw({0x31, 0xdb, 0xb9}).imm32(times);  // xor ebx, ebx; mov ecx
+// `times` loads, or stores, of [ebx+data], a stride apart, from the first on.
+void walk(Assembler& c, u32 times, u32 stride, bool stores = false) {
+  c.xor_(ebx, ebx).mov(ecx, times);
   const u32 top = c.here();
-  c.raw({opcode, 0x93}).imm32(kTimedData).raw({0x81, 0xc3}).imm32(stride);
-  c.raw({0x49, 0x75}).raw({int(top - (c.here() + 1))});
+  const Operand data = dword(ebx, kTimedData);
+  (stores ? c.mov(data, edx) : c.mov(edx, data)).add(ebx, stride);
+  c.dec(ecx).jnz(top);
 }
 // Calls a RET in each of `times` pages.
-void walk_code(Code& c, u32 times) {
-  c.raw({0xbb}).imm32(kReturns).raw({0xb9}).imm32(times);
+void walk_code(Assembler& c, u32 times) {
+  c.mov(ebx, kReturns).mov(ecx, times);
   const u32 top = c.here();
-  c.raw({0xff, 0xd3, 0x81, 0xc3}).imm32(4096 + 64);
-  c.raw({0x49, 0x75}).raw({int(top - (c.here() + 1))});
+  c.call(ebx).add(ebx, 4096 + 64);
+  c.dec(ecx).jnz(top);
 }
-void flush_tlb(Code& c) {
-  c.raw({0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8});  // mov eax, cr3; mov cr3, eax
+void flush_tlb(Assembler& c) {
+  c.mov(eax, cr3).mov(cr3, eax);
 }
 
 using Expected = std::vector<std::pair<const char*, u64>>;
@@ -50,20 +53,20 @@ void expect(const char* model, const TimedGuest& guest, const Expected& expected
 TEST_CASE(
     "as many pages as the first-level TLB holds miss nothing, more hit the second, after a flush all walk") {
   constexpr u32 kFew = 24, kMany = 320;  // all first levels hold 32 at least and 128 at most
-  for (const int opcode : {0x8b, 0x89})
+  for (const bool stores : {false, true})
     for (const u32 pages : {kFew, kMany})
       for (const bool flushed : {false, true}) {
-        const TimedGuest guest{[=](Code& c) {
-                                 walk(c, pages, 4096, opcode);
+        const TimedGuest guest{[=](Assembler& c) {
+                                 walk(c, pages, 4096, stores);
                                  if (flushed) flush_tlb(c);
                                },
-                               [=](Code& c) { walk(c, pages, 4096, opcode); }};
+                               [=](Assembler& c) { walk(c, pages, 4096, stores); }};
         const u64 walks = flushed ? pages : 0, hits = flushed || pages == kFew ? 0 : pages;
-        CAPTURE(opcode);
+        CAPTURE(stores);
         CAPTURE(pages);
         CAPTURE(flushed);
         for (const char* id : kIntel) {
-          if (opcode == 0x8b) {
+          if (!stores) {
             expect(id, guest,
                    {{"DTLB_LOAD_MISSES.STLB_HIT", hits},
                     {"DTLB_LOAD_MISSES.WALK_COMPLETED", walks},
@@ -84,11 +87,11 @@ TEST_CASE(
 TEST_CASE("calls into more pages than the code TLB holds hit the second level, after a flush all walk") {
   constexpr u32 kPages = 352;
   for (const bool flushed : {false, true}) {
-    const TimedGuest guest{[=](Code& c) {
+    const TimedGuest guest{[=](Assembler& c) {
                              walk_code(c, kPages);
                              if (flushed) flush_tlb(c);
                            },
-                           [](Code& c) { walk_code(c, kPages); }};
+                           [](Assembler& c) { walk_code(c, kPages); }};
     const u64 hits = flushed ? 0 : kPages, walks = kPages - hits;
     CAPTURE(flushed);
     for (const char* id : kIntel)
@@ -103,10 +106,10 @@ TEST_CASE("calls into more pages than the code TLB holds hit the second level, a
 TEST_CASE("lines never touched miss every level, and the same lines again miss the L1D alone") {
   constexpr u32 kLines = 2000, kStride = 4096 + 64;
   for (const bool again : {false, true}) {
-    const TimedGuest guest{[=](Code& c) {
+    const TimedGuest guest{[=](Assembler& c) {
                              if (again) walk(c, kLines, kStride);
                            },
-                           [](Code& c) { walk(c, kLines, kStride); }};
+                           [](Assembler& c) { walk(c, kLines, kStride); }};
     const u64 beyond = again ? 0 : kLines;
     CAPTURE(again);
     for (const char* id : kIntel)
@@ -131,17 +134,15 @@ TEST_CASE("lines never touched miss every level, and the same lines again miss t
 // Linux's pmu-events.
 TEST_CASE("events of the front end, the divider and the store buffer count what a program does") {
   // 200 of each: div ecx; store and load of the same 8 bytes; a load over the end of a page; cmp and jump.
-  const TimedGuest guest{[](Code& c) { walk(c, 4, 4096); },
-                         [](Code& c) {
-                           c.raw({0xbf}).imm32(200);  // mov edi
+  const TimedGuest guest{[](Assembler& c) { walk(c, 4, 4096); },
+                         [](Assembler& c) {
+                           c.mov(edi, 200);
                            const u32 top = c.here();
-                           c.raw({0x31, 0xd2, 0xb9}).imm32(3).raw({0xf7, 0xf1});  // xor edx; mov ecx; div
-                           c.raw({0x89, 0x15}).imm32(kTimedData);                 // mov [data], edx
-                           c.raw({0x8b, 0x15}).imm32(kTimedData);                 // mov edx, [data]
-                           c.raw({0x8b, 0x15}).imm32(kTimedData + 4096 - 2);      // over the page's end
-                           c.raw({0xf0, 0xff, 0x05}).imm32(kTimedData + 128);     // lock inc dword
-                           c.raw({0x4f, 0x0f, 0x85});                             // dec edi; jnz
-                           c.imm32(top - (c.here() + 4));
+                           c.xor_(edx, edx).mov(ecx, 3).div(ecx);
+                           c.mov(dword(kTimedData), edx).mov(edx, dword(kTimedData));
+                           c.mov(edx, dword(kTimedData + 4096 - 2));  // over the page's end
+                           c.lock().inc(dword(kTimedData + 128));
+                           c.dec(edi).jnz(top);
                          }};
   for (const char* id : {"zen3", "zen4", "zen5"}) {
     const u32 interval = interval_model(id).timing.pipeline.divide_interval;
@@ -156,13 +157,13 @@ TEST_CASE("events of the front end, the divider and the store buffer count what 
 }
 
 TEST_CASE("cycles without retirement are told apart by their cause, and no more than the cycles") {
-  const auto cycles = [](const char* id, const std::function<void(Code&)>& code) {
+  const auto cycles = [](const char* id, const std::function<void(Assembler&)>& code) {
     std::vector<Counted> events = {{"ls_not_halted_cyc"},
                                    {"ex_no_retire.all"},
                                    {"ex_no_retire.empty"},
                                    {"ex_no_retire.not_complete"},
                                    {"ex_no_retire.load_not_complete"}};
-    const std::vector<u64> n = run_timed(id, {[](Code&) {}, code}, events).counts;
+    const std::vector<u64> n = run_timed(id, {[](Assembler&) {}, code}, events).counts;
     CHECK(n[1] < n[0]);
     CHECK(n[1] == n[2] + n[3]);
     CHECK(n[4] <= n[3]);
@@ -171,24 +172,21 @@ TEST_CASE("cycles without retirement are told apart by their cause, and no more 
   for (const char* id : {"zen4", "zen5"}) {
     // Dependent misses: loads. Dependent divisions: execution. Calls into many lines never seen: the front
     // end.
-    const auto loads = cycles(id, [](Code& c) {
-      c.raw({0x31, 0xdb, 0xb9}).imm32(500);
+    const auto loads = cycles(id, [](Assembler& c) {
+      c.xor_(ebx, ebx).mov(ecx, 500);
       const u32 top = c.here();
-      c.raw({0x8b, 0x93})
-          .imm32(kTimedData)
-          .raw({0x8d, 0x9c, 0x13})
-          .imm32(4096 + 64);  // mov edx, []; lea ebx, [ebx+edx+..]
-      c.raw({0x49, 0x75}).raw({int(top - (c.here() + 1))});
+      c.mov(edx, dword(ebx, kTimedData)).lea(ebx, Operand(4, ebx, 4096 + 64, edx, 1));
+      c.dec(ecx).jnz(top);
     });
     CHECK(loads[4] > loads[0] / 2);
-    const auto divisions = cycles(id, [](Code& c) {
-      c.raw({0xb9}).imm32(500);
+    const auto divisions = cycles(id, [](Assembler& c) {
+      c.mov(ecx, 500);
       const u32 top = c.here();
-      c.raw({0x31, 0xd2, 0xf7, 0xf1, 0x49, 0x75}).raw({int(top - (c.here() + 1))});
+      c.xor_(edx, edx).div(ecx).dec(ecx).jnz(top);
     });
     CHECK(divisions[3] > divisions[0] / 2);
     CHECK(divisions[4] < divisions[0] / 4);
-    const auto calls = cycles(id, [](Code& c) { walk_code(c, 400); });
+    const auto calls = cycles(id, [](Assembler& c) { walk_code(c, 400); });
     CHECK(calls[2] > calls[0] / 2);
   }
 }
@@ -196,11 +194,11 @@ TEST_CASE("cycles without retirement are told apart by their cause, and no more 
 TEST_CASE("pages of 4 KB are counted by what reloaded their translation") {
   constexpr u32 kPages = 320;
   for (const bool flushed : {false, true}) {
-    const TimedGuest guest{[=](Code& c) {
+    const TimedGuest guest{[=](Assembler& c) {
                              walk(c, kPages, 4096);
                              if (flushed) flush_tlb(c);
                            },
-                           [](Code& c) { walk(c, kPages, 4096); }};
+                           [](Assembler& c) { walk(c, kPages, 4096); }};
     for (const char* id : kAmd)
       expect(id, guest,
              {{"ls_l1_d_tlb_miss.tlb_reload_4k_l2_hit", flushed ? 0 : kPages},
@@ -210,13 +208,12 @@ TEST_CASE("pages of 4 KB are counted by what reloaded their translation") {
 }
 
 TEST_CASE("a store to code that runs is a clear, and costs recovery") {
-  const TimedGuest guest{[](Code&) {},
-                         [](Code& c) {
-                           c.raw({0xbf}).imm32(20);
+  const TimedGuest guest{[](Assembler&) {},
+                         [](Assembler& c) {
+                           c.mov(edi, 20);
                            const u32 top = c.here();
-                           c.raw({0xc6, 0x05});
-                           c.imm32(c.here() + 5).raw({0x90, 0x90});  // mov byte [the NOP behind], 90h
-                           c.raw({0x4f, 0x75}).raw({int(top - (c.here() + 1))});
+                           c.mov(byte(c.here() + 7), 0x90).nop();  // writes the NOP
+                           c.dec(edi).jnz(top);
                          }};
   for (const char* id : kIntel) {
     const TimedRun run = run_timed(
@@ -232,11 +229,11 @@ TEST_CASE("a store to code that runs is a clear, and costs recovery") {
 TEST_CASE("code never seen stalls the fetch for its lines, and after a flush for its translations") {
   for (const char* id : {"icx", "spr"}) {
     const auto stalls = [&](bool seen, bool flushed) {
-      const TimedGuest guest{[=](Code& c) {
+      const TimedGuest guest{[=](Assembler& c) {
                                if (seen) walk_code(c, 100);
                                if (flushed) flush_tlb(c);
                              },
-                             [](Code& c) { walk_code(c, 100); }};
+                             [](Assembler& c) { walk_code(c, 100); }};
       return run_timed(id, guest, {{"ICACHE_DATA.STALLS"}, {"ICACHE_TAG.STALLS"}}).counts;
     };
     const auto fresh = stalls(false, false), seen = stalls(true, false), flushed = stalls(true, true);

@@ -8,9 +8,13 @@
 #include <cstring>
 
 #include "base/bits.h"
+#include "tests/support/event_list.h"
+#include "tests/support/machine/machine.h"
 
 namespace pmusim::platform::test {
 namespace {
+
+using namespace pmusim::test;
 
 constexpr u32 kMain = 0x100000, kDirectory = 0x210000, kPageTables = 0x211000, kMemory = kTimedDataEnd;
 constexpr u64 kEnable = u64{1} << 22, kBothLevels = u64{3} << 16, kMostCycles = 100000000;
@@ -40,16 +44,15 @@ u64 selector_of(const pmu::EventInfo& e, const Counted& counted) {
 Image image_of(const CpuModel& model, const TimedGuest& guest, const std::vector<u64>& selectors) {
   const auto msr = [&](pmu::Reg reg, unsigned n) { return pmu::address_of(model.vendor, reg, n); };
   const bool global = model.caps.version >= 2;
-  Code c(kMain);
-  c.load_tables();
-  c.raw({0xb8}).imm32(kDirectory).raw({0x0f, 0x22, 0xd8});                    // mov cr3
-  c.raw({0x0f, 0x20, 0xc0, 0x0d}).imm32(0x80000000).raw({0x0f, 0x22, 0xc0});  // or cr0, PG
+  Assembler c(kMain);
+  load_tables(c).mov(eax, kDirectory).mov(cr3, eax);
+  c.mov(eax, cr0).or_(eax, 0x80000000).mov(cr0, eax);  // PG
   if (global) {
     c.wrmsr(msr(pmu::Reg::GlobalCtrl, 0), 0);
     for (unsigned n = 0; n < selectors.size(); ++n) c.wrmsr(msr(pmu::Reg::GpSelector, n), selectors[n]);
   }
-  const auto run = [&c](const std::function<void(Code&)>& part) {
-    c.raw({0xb8}).imm32(12345).raw({0x31, 0xdb});  // mov eax; xor ebx, ebx
+  const auto run = [&c](const std::function<void(Assembler&)>& part) {
+    c.mov(eax, 12345).xor_(ebx, ebx);
     part(c);
   };
   run(guest.before);
@@ -90,7 +93,7 @@ TimedRun run_timed(const std::string& id, const TimedGuest& guest, const std::ve
         }
       if (!global && done[i] && counter_of[0] != events.size()) break;
     }
-    Recorder recorder;
+    EventList recorder;
     MachineConfig c = config(id);
     c.model = &model;
     c.memory = kMemory;
@@ -112,50 +115,57 @@ TimedRun run_timed(const std::string& id, const TimedGuest& guest, const std::ve
 }
 
 // EAX: a linear congruential sequence; EBX: an offset; ECX counts.
-void random_phases(Code& c, Rng& rng, unsigned phases) {
+void random_phases(Assembler& c, Rng& rng, unsigned phases) {
   const auto below = [&](u64 n) { return static_cast<u32>(rng.below(n)); };
-  const auto access = [&](int opcode) { c.raw({opcode, 0x93}).imm32(kTimedData); };  // edx, [ebx+data]
-  static constexpr int kAccesses[] = {0x8b, 0x8b, 0x89, 0x01};
+  const auto access = [&] {
+    const Operand data = dword(ebx, kTimedData);
+    const u32 kind = below(4);
+    if (kind < 2)
+      c.mov(edx, data);
+    else if (kind == 2)
+      c.mov(data, edx);
+    else
+      c.add(data, edx);
+  };
   for (; phases; --phases) {
     const u32 footprint = 4096u << below(12), aligned = below(4) ? ~7u : ~0u;
-    c.raw({0xb9}).imm32(50 + below(1000));
+    c.mov(ecx, 50 + below(1000));
     const u32 top = c.here();
     const auto random = [&](u32 mask) {  // ebx: random & mask
-      c.raw({0x69, 0xc0}).imm32(1664525).raw({0x05}).imm32(1013904223);
-      c.raw({0x89, 0xc3, 0xc1, 0xeb, 0x07, 0x81, 0xe3}).imm32(mask);
+      c.imul(eax, eax, 1664525).add(eax, 1013904223);
+      c.mov(ebx, eax).shr(ebx, 7).and_(ebx, mask);
     };
     switch (below(7)) {
       case 0:
       case 1:
-        c.raw({0x81, 0xc3}).imm32(below(2) ? 64 : 1 + below(5000));
-        c.raw({0x81, 0xe3}).imm32((footprint - 1) & aligned);
-        access(kAccesses[below(4)]);
+        c.add(ebx, below(2) ? 64 : 1 + below(5000));
+        c.and_(ebx, (footprint - 1) & aligned);
+        access();
         break;
       case 2:
       case 3:
         random((footprint - 1) & aligned);
-        access(kAccesses[below(4)]);
+        access();
         break;
       case 4:
         random((kReturnsEnd - kReturns - 1) & (footprint - 1));
-        c.raw({0x81, 0xc3}).imm32(kReturns).raw({0xff, 0xd3});  // add ebx, returns; call ebx
+        c.add(ebx, kReturns).call(ebx);
         break;
-      case 5:
+      case 5: {
         random(0xff);
-        c.raw({0x80, 0xfb, int(below(256)), 0x73, 1, 0x90});  // cmp bl, imm; jae; nop
-        if (below(2)) c.raw({0x31, 0xd2, 0xf7, 0xf1});        // xor edx, edx; div ecx
+        const Label over = c.label();
+        c.cmp(bl, below(256)).jnb(over).nop().bind(over);
+        if (below(2)) c.xor_(edx, edx).div(ecx);
         break;
+      }
       default:
         random((footprint - 1) & ~7u);
-        c.raw({0x51, 0x8d, 0xbb}).imm32(kTimedData);             // push ecx; lea edi, [ebx+data]
-        c.raw({0xbe}).imm32(kTimedData + below(1 << 20));        // mov esi
-        c.raw({0xb9}).imm32(below(60)).raw({0xf3, 0xa5, 0x59});  // rep movsd; pop ecx
+        c.push(ecx).lea(edi, dword(ebx, kTimedData)).mov(esi, kTimedData + below(1 << 20));
+        c.mov(ecx, below(60)).rep().movsd().pop(ecx);
         if (below(3)) break;
-        c.raw({0xc6, 0x05});  // mov byte [the NOP behind], 90h
-        c.imm32(c.here() + 5).raw({0x90, 0x90});
+        c.mov(byte(c.here() + 7), 0x90).nop();  // writes the NOP
     }
-    c.raw({0x49, 0x0f, 0x85});  // dec ecx; jnz
-    c.imm32(top - (c.here() + 4));
+    c.dec(ecx).jnz(top);
   }
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "tests/support/machine/machine.h"
+#include "tests/support/machine/guest_image.h"
 
 namespace pmusim::platform::test {
 
@@ -20,7 +20,7 @@ struct Counted {
 };
 
 struct TimedGuest {
-  std::function<void(Code&)> before, measured;  // begin with EAX 12345 and EBX 0, keep ESP
+  std::function<void(Assembler&)> before, measured;  // begin with EAX 12345 and EBX 0, keep ESP
 };
 struct TimedRun {
   std::vector<u64> counts;  // in the order asked for
@@ -35,6 +35,6 @@ inline constexpr u32 kReturns = 0x800000, kReturnsEnd = 0xa00000;  // RET in eve
 
 // Strided and random loads, stores and read-modify-writes over a page to 8 MB, calls into random lines of
 // code, unpredictable branches, string moves and stores to code.
-void random_phases(Code& to, Rng& rng, unsigned phases);
+void random_phases(Assembler& to, Rng& rng, unsigned phases);
 
 }  // namespace pmusim::platform::test

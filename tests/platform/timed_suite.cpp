@@ -8,25 +8,27 @@
 
 using namespace pmusim;
 using namespace pmusim::platform::test;
+using namespace pmusim::test;
 
 namespace {
 
 constexpr u32 kIterations = 180000;
 constexpr u32 kPredCmd = 0x49;
 
-void loop(Code& c, u32 iterations) {
-  c.raw({0xbe}).imm32(kTimedData).raw({0xb9}).imm32(iterations);  // mov esi; mov ecx
+void loop(Assembler& c, u32 iterations) {
+  c.mov(esi, kTimedData).mov(ecx, iterations);
   const u32 top = c.here();
-  c.raw({0x8b, 0x06, 0x83, 0xc6, 64});  // mov eax, [esi]; add esi, 64
-  for (int n = 0; n < 7; ++n) c.raw({0x90});
-  c.raw({0xe2}).raw({int(top - (c.here() + 1))});
+  c.mov(eax, dword(esi)).add(esi, 64);
+  for (int n = 0; n < 7; ++n) c.nop();
+  c.loop(top);
 }
-void flush_first(Code& c) {
-  c.raw({0xbe}).imm32(kTimedData).raw({0x0f, 0xae, 0x3e, 0x0f, 0xae, 0xf0});  // clflush [esi]; mfence
+void flush_first(Assembler& c) {
+  c.mov(esi, kTimedData).clflush(esi).mfence();
 }
-// call next; pop eax; add eax; jmp eax over a NOP.
-void jump(Code& c) {
-  c.raw({0xe8}).imm32(0).raw({0x58, 0x83, 0xc0, 7, 0xff, 0xe0, 0x90});
+// A call to the next instruction and an indirect jump over a NOP, from where the call returned to: POP, ADD,
+// JMP and NOP are 7 bytes.
+void jump(Assembler& c) {
+  c.call(c.here() + 5).pop(eax).add(eax, 7).jmp(eax).nop();
 }
 
 std::vector<u64> count(const char* id, const TimedGuest& guest, const std::vector<const char*>& names) {
@@ -40,8 +42,8 @@ std::vector<u64> count(const char* id, const TimedGuest& guest, const std::vecto
 }  // namespace
 
 TEST_CASE("a walk through new lines overlaps its misses and counts no more of them than lines") {
-  const TimedGuest guest{[](Code&) {},
-                         [](Code& c) {
+  const TimedGuest guest{[](Assembler&) {},
+                         [](Assembler& c) {
                            flush_first(c);
                            loop(c, kIterations);
                            c.wrmsr(kPredCmd, 1);
@@ -76,8 +78,8 @@ TEST_CASE("a walk through new lines overlaps its misses and counts no more of th
 
 TEST_CASE("CLFLUSH makes the next load of its line the only one that misses the last level") {
   for (const bool flushed : {false, true}) {
-    const TimedGuest guest{[](Code& c) { loop(c, 40); },
-                           [=](Code& c) {
+    const TimedGuest guest{[](Assembler& c) { loop(c, 40); },
+                           [=](Assembler& c) {
                              if (flushed) flush_first(c);
                              loop(c, 40);
                            }};
@@ -98,16 +100,15 @@ TEST_CASE("CLFLUSH makes the next load of its line the only one that misses the 
 TEST_CASE("IBPB makes an indirect jump mispredict that was predicted before it") {
   u64 missed[2][6];
   for (const bool barrier : {false, true}) {
-    const TimedGuest guest{
-        [](Code&) {},
-        [=](Code& c) {
-          c.raw({0xbf}).imm32(50);  // mov edi
-          const u32 top = c.here();
-          c.raw({0x83, 0xff, 25, 0x75, 15});  // cmp edi, 25; jne over the write
-          c.raw({0xb9}).imm32(kPredCmd).raw({0xb8}).imm32(barrier).raw({0x31, 0xd2, 0x0f, 0x30, 0x90});
-          jump(c);
-          c.raw({0x4f, 0x75}).raw({int(top - (c.here() + 1))});  // dec edi; jnz
-        }};
+    const TimedGuest guest{[](Assembler&) {},
+                           [=](Assembler& c) {
+                             c.mov(edi, 50);
+                             const u32 top = c.here();
+                             const Label over = c.label();
+                             c.cmp(edi, 25).jnz(over).wrmsr(kPredCmd, barrier).bind(over);
+                             jump(c);
+                             c.dec(edi).jnz(top);
+                           }};
     unsigned i = 0;
     for (const char* id : {"skx", "icx", "spr"})
       missed[barrier][i++] =

@@ -130,14 +130,3 @@ TEST_CASE("the log prints the groups that were asked for, and gaps always") {
   CHECK_FALSE(std::getline(in, line));
   CHECK_THROWS_AS(TextLog(stderr, {"exits"}), InputError);
 }
-
-TEST_CASE("order assertions accept what lies between and name the first part that is missing") {
-  EventList list;
-  for (u64 i = 0; i < 4; ++i) list.on_event(msr_write(i, 0x186 + i, i));
-  std::string missing;
-  CHECK(list.in_order({"index 0x186", "index 0x188"}));
-  CHECK_FALSE(list.in_order({"index 0x188", "index 0x186"}, &missing));
-  CHECK(missing == "index 0x186");
-  CHECK(list.count(EventKind::Msr) == 4);
-  CHECK(list.texts(EventKind::Msr).at(1) == "msr      write index 0x187 value 0x1");
-}

@@ -7,8 +7,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <vector>
 
-#include "tests/support/machine/machine.h"
+#include "base/event.h"
 
 namespace pmusim::platform::test {
 

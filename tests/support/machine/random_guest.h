@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/rng.h"
+#include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
 
 namespace pmusim::platform::test {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The maker of random guests: the guest's memory map, its assembler, and what it has chosen.
+// The maker of random guests: the guest's memory map, and what it has chosen.
 // Registers: r14 is the data area, r15 where the next fault continues; rsp is the stack. Everything else is
 // random. Handlers keep all registers. Other CPUs run the same program from one of its units on, with stacks
 // and a task of their own; data, variables and log are everybody's. The last to leave user mode ends the
 // guest.
 #pragma once
 
-#include <cstring>
-
+#include "tests/support/assembler.h"
 #include "tests/support/machine/random_guest.h"
 
 namespace pmusim::platform::test {
@@ -30,34 +29,6 @@ inline constexpr unsigned kCodeSelector = 0x08, kDataSelector = 0x10, kUserData 
                           kTaskSelector = 0x28, kProtectedCode = 0x68;
 inline constexpr u32 kInit = 0x4500, kStartUp = 0x4600;  // with level asserted
 
-class Asm {
- public:
-  explicit Asm(u32 base) : base_(base) {}
-  u32 here() const { return base_ + static_cast<u32>(bytes_.size()); }
-  Asm& b(std::initializer_list<unsigned> list) {
-    for (unsigned v : list) bytes_.push_back(static_cast<u8>(v));
-    return *this;
-  }
-  Asm& d(u32 v) { return b({v & 0xff, v >> 8 & 0xff, v >> 16 & 0xff, v >> 24}); }
-  void set32(u32 at, u32 v) { std::memcpy(bytes_.data() + (at - base_), &v, 4); }
-  Asm& wrmsr(u32 index, u64 v) {
-    return b({0xb9})
-        .d(index)
-        .b({0xb8})
-        .d(static_cast<u32>(v))
-        .b({0xba})
-        .d(static_cast<u32>(v >> 32))
-        .b({0x0f, 0x30});
-  }
-  // mov dword [address], v
-  Asm& store(u32 address, u32 v) { return b({0xc7, 0x04, 0x25}).d(address).d(v); }
-  Part part() const { return {base_, bytes_, 0}; }
-
- private:
-  u32 base_;
-  std::vector<u8> bytes_;
-};
-
 class Generator {
  public:
   Generator(const CpuModel& model, const GuestPlan& plan)
@@ -72,7 +43,7 @@ class Generator {
  private:
   u64 pick(u64 n) { return rng_.below(n); }
   bool one_in(u64 n) { return rng_.below(n) == 0; }
-  unsigned reg() {  // rax, rcx, rdx, rbx, rbp, rsi, rdi, r8 to r13
+  unsigned reg() {  // its number: rax, rcx, rdx, rbx, rbp, rsi, rdi, r8 to r13
     static const unsigned list[] = {0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13};
     return list[pick(13)];
   }
@@ -92,32 +63,32 @@ class Generator {
   u64 random_fixed_control();
   bool global() const { return intel_ || model_.caps.version >= 2; }
   u64 all_counters() const { return model_.caps.counter_bits(); }
-  void program_pmu(Asm& a);
-  void write_counter(Asm& a, unsigned counter, u64 value);
+  void program_pmu(Assembler& a);
+  void write_counter(Assembler& a, unsigned counter, u64 value);
 
   // Program
   void handlers();
   void exception(u8 vector, bool code);
   void pmi_handler();
-  void enter_long_mode(Asm& a);
-  void start(Asm& a, unsigned cpu);
+  void enter_long_mode(Assembler& a);
+  void start(Assembler& a, unsigned cpu);
   void boot();
   void boot_other(std::vector<Part>& parts, unsigned cpu);
-  void simple(Asm& a, bool keep_counter);
-  void memory(Asm& a);
-  void string(Asm& a, bool user);
-  void faulting(Asm& a, bool user);
-  void system(Asm& a, bool user);
-  void unit(Asm& a, bool user, unsigned depth);
+  void simple(Assembler& a, bool keep_counter);
+  void memory(Assembler& a);
+  void string(Assembler& a, bool user);
+  void faulting(Assembler& a, bool user);
+  void system(Assembler& a, bool user);
+  void unit(Assembler& a, bool user, unsigned depth);
   void tables(std::vector<Part>& parts);
   void gate(u8 vector, u32 target, unsigned dpl, unsigned ist = 0);
   // Emits `body`; a fault in its last instruction goes on behind it.
   template <typename Body>
-  void recoverable(Asm& a, Body body) {
-    a.b({0x41, 0xbf}).d(0);  // mov r15d, imm
-    const u32 at = a.here() - 4;
+  void recoverable(Assembler& a, Body body) {
+    const pmusim::test::Label behind = a.label();
+    a.mov(pmusim::test::r15d, behind);
     body();
-    a.set32(at, a.here());
+    a.bind(behind);
   }
 
   const CpuModel& model_;
@@ -126,7 +97,8 @@ class Generator {
   bool intel_, sampling_, nmi_, full_width_;
   std::vector<u8> idt_ = std::vector<u8>(0x1000);
   std::vector<u32> units_;  // of the kernel
-  Asm boot_{kBoot}, handlers_{kHandlers}, kernel_{kKernel}, user_{kUser};
+  Assembler boot_{kBoot}, handlers_{kHandlers, Assembler::Mode::Long},
+      kernel_{kKernel, Assembler::Mode::Long}, user_{kUser, Assembler::Mode::Long};
 };
 
 }  // namespace pmusim::platform::test

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A random guest's way to its program: tables, handlers, start of each CPU, programming of its counters.
+#include <cstring>
+
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "tests/support/machine/random_guest_generator.h"
 
 namespace pmusim::platform::test {
+
+using namespace pmusim::test;
 
 void Generator::gate(u8 vector, u32 target, unsigned dpl, unsigned ist) {
   u8* g = idt_.data() + vector * 16;
@@ -42,14 +46,14 @@ u64 Generator::random_fixed_control() {
   return control;
 }
 
-void Generator::write_counter(Asm& a, unsigned counter, u64 value) {
+void Generator::write_counter(Assembler& a, unsigned counter, u64 value) {
   if (counter >= pmu::kFixedBase)
     a.wrmsr(address(pmu::Reg::FixedCounter, counter - pmu::kFixedBase), value);
   else
     a.wrmsr(counter_msr(counter), value);
 }
 
-void Generator::program_pmu(Asm& a) {
+void Generator::program_pmu(Assembler& a) {
   if (global()) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), 0);
   // Freeze on PMI, where DEBUGCTL has it.
   if (sampling_ && intel_ && one_in(3)) recoverable(a, [&] { a.wrmsr(msr::kDebugCtl, 1 << 12); });
@@ -64,76 +68,72 @@ void Generator::program_pmu(Asm& a) {
   if (global()) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), all_counters());
 }
 
-// push rax, rcx, rdx, rbx; log RIP, TSC and status; clear the status; give counters new values while the
-// budget lasts, so that a program whose handler overflows them at once ends as well.
+// Logs RIP, TSC and status; clears the status; gives counters new values while the budget lasts, so that a
+// program whose handler overflows them at once ends as well.
 void Generator::pmi_handler() {
-  Asm& a = handlers_;
+  Assembler& a = handlers_;
   const bool disables = global() && one_in(2);
-  a.b({0x50, 0x51, 0x52, 0x53});
+  a.push(rax).push(rcx).push(rdx).push(rbx);
   if (disables) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), 0);
-  a.b({0x8b, 0x1c, 0x25}).d(kLogPointer);         // mov ebx, [pointer]
-  a.b({0x48, 0x8b, 0x44, 0x24, 32, 0x89, 0x03});  // mov rax, [rsp+32]; mov [rbx], eax
-  a.b({0x0f, 0x31, 0x89, 0x43, 4});               // rdtsc; mov [rbx+4], eax
+  a.mov(ebx, dword(kLogPointer));
+  a.mov(rax, qword(rsp, 32)).mov(dword(rbx), eax);
+  a.rdtsc().mov(dword(rbx, 4), eax);
   if (global()) {
-    a.b({0xb9}).d(address(pmu::Reg::GlobalStatus, 0)).b({0x0f, 0x32, 0x89, 0x43, 8, 0x89, 0x53, 12});
-    a.b({0xb9}).d(address(pmu::Reg::GlobalStatusReset, 0)).b({0x0f, 0x30});  // clears what it has read
+    a.rdmsr(address(pmu::Reg::GlobalStatus, 0)).mov(dword(rbx, 8), eax).mov(dword(rbx, 12), edx);
+    a.mov(ecx, address(pmu::Reg::GlobalStatusReset, 0)).wrmsr();  // clears what it has read
   }
-  a.b({0x83, 0xc3, 16, 0x81, 0xfb}).d(kLogEnd).b({0x72, 5, 0xbb}).d(kLog);  // wraps around
-  a.b({0x89, 0x1c, 0x25}).d(kLogPointer);
-  a.b({0xff, 0x0c, 0x25}).d(kPmiBudget).b({0x0f, 0x88}).d(0);  // dec dword [budget]; js
-  const u32 patch = a.here();
+  const Label room = a.label(), spent = a.label();
+  a.add(ebx, 16).cmp(ebx, kLogEnd).jb(room).mov(ebx, kLog).bind(room);
+  a.mov(dword(kLogPointer), ebx);
+  a.dec(dword(kPmiBudget)).js(spent);
   for (unsigned id : counter_ids(model_))
     if (one_in(2)) write_counter(a, id, near_overflow(id) & ~u64{0x3f});
-  a.set32(patch - 4, a.here() - patch);
+  a.bind(spent);
   if (disables) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), all_counters());
   if (!nmi_) a.store(kApicPage + apic::kEoi, 0);
   a.store(kApicPage + apic::kLvtPc, nmi_ ? 0x400 : kPmiVector);
-  a.b({0x5b, 0x5a, 0x59, 0x58, 0x48, 0xcf});
+  a.pop(rbx).pop(rdx).pop(rcx).pop(rax).iretq();
 }
 
 void Generator::exception(u8 vector, bool code) {
-  Asm& a = handlers_;
+  Assembler& a = handlers_;
   gate(vector, a.here(), 0);
-  if (code) a.b({0x48, 0x83, 0xc4, 8});  // add rsp, 8
-  a.b({0x4c, 0x89, 0x3c, 0x24});         // mov [rsp], r15
-  a.b({0xff, 0x04, 0x25}).d(kFaultCount).b({0x48, 0xcf});
+  if (code) a.add(rsp, 8);
+  a.mov(qword(rsp), r15).inc(dword(kFaultCount)).iretq();
 }
 
 void Generator::handlers() {
-  Asm& a = handlers_;
+  Assembler& a = handlers_;
   for (u8 v : {0, 6}) exception(static_cast<u8>(v), false);
   for (u8 v : {10, 11, 12, 13, 14}) exception(static_cast<u8>(v), true);
-  gate(1, a.here(), 0);  // #DB: clears the saved TF
-  a.b({0x48, 0x81, 0x64, 0x24, 16}).d(~0x100u).b({0xff, 0x04, 0x25}).d(kFaultCount).b({0x48, 0xcf});
+  gate(1, a.here(), 0);
+  a.and_(qword(rsp, 16), ~s64{0x100}).inc(dword(kFaultCount)).iretq();  // #DB: clears the saved TF
   gate(3, a.here(), 3);
   gate(kSoftware, a.here(), 3);
-  a.b({0x48, 0xcf});
+  a.iretq();
   gate(kTimerVector, a.here(), 0);
-  a.store(kApicPage + apic::kEoi, 0).b({0xff, 0x04, 0x25}).d(kTimerCount).b({0x48, 0xcf});
+  a.store(kApicPage + apic::kEoi, 0).inc(dword(kTimerCount)).iretq();
   gate(kPmiVector, a.here(), 0);
   gate(2, a.here(), 0, 1);
   pmi_handler();
   gate(kLeaveUser, a.here(), 3);  // the end
   if (global()) a.wrmsr(address(pmu::Reg::GlobalCtrl, 0), 0);
   for (unsigned n = 0; n < model_.caps.gp_count && !global(); ++n) a.wrmsr(selector_msr(n), 0);
-  a.b({0xf0, 0xff, 0x0c, 0x25}).d(kCpusLeft).b({0x75, 7});  // lock dec dword; jnz
-  a.b({0x31, 0xc0, 0x66, 0xba, 0xf4, 0x00, 0xef});
-  a.b({0xfa, 0xf4, 0xeb, 0xfc});
+  const Label others = a.label();
+  a.lock().dec(dword(kCpusLeft)).jnz(others).out32(0xf4, 0).bind(others).cli().halt();
 }
 
 // From 32-bit code with this GDT, everything mapped for both privilege levels.
-void Generator::enter_long_mode(Asm& a) {
-  a.b({0x0f, 0x01, 0x1d}).d(kGdt + 0x88);                                           // lidt
-  a.b({0xb8}).d(kPml4).b({0x0f, 0x22, 0xd8, 0xb8}).d(0x120).b({0x0f, 0x22, 0xe0});  // cr3; cr4 = PAE | PCE
-  a.b({0xb9}).d(msr::kEfer).b({0x31, 0xd2, 0xb8}).d(0x100).b({0x0f, 0x30});         // LME
-  a.b({0x0f, 0x20, 0xc0, 0x0d}).d(0x80010000).b({0x0f, 0x22, 0xc0});                // cr0 |= PG | WP
-  a.b({0xea}).d(a.here() + 6).b({kCodeSelector, 0});
+void Generator::enter_long_mode(Assembler& a) {
+  a.lidt(kGdt + 0x88).mov(eax, kPml4).mov(cr3, eax).mov(eax, 0x120).mov(cr4, eax);  // PAE, PCE
+  a.wrmsr(msr::kEfer, 0x100);                                                       // LME
+  a.mov(eax, cr0).or_(eax, 0x80010000).mov(cr0, eax);                               // PG, WP
+  a.jmp_far(kCodeSelector, a.here() + 7).mode(Assembler::Mode::Long);
 }
 
-void Generator::start(Asm& a, unsigned cpu) {
-  a.b({0x66, 0xb8, kDataSelector, 0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0xbc});
-  a.d(kKernelStack - cpu * kStackPerCpu);
-  a.b({0x66, 0xb8, kTaskSelector + cpu * 16, 0, 0x0f, 0x00, 0xd8, 0x41, 0xbe}).d(kData);  // ltr; mov r14d
+void Generator::start(Assembler& a, unsigned cpu) {
+  a.mov(ax, kDataSelector).mov(ds, ax).mov(es, ax).mov(ss, ax).mov(esp, kKernelStack - cpu * kStackPerCpu);
+  a.mov(ax, kTaskSelector + cpu * 16).ltr(ax).mov(r14d, kData);
   if (!cpu) a.store(kLogPointer, kLog).store(kPmiBudget, 60).store(kCpusLeft, plan_.cpus);
   a.store(kApicPage + apic::kSvr, 0x1ff).store(kApicPage + apic::kDivide, 0xb);
   a.store(kApicPage + apic::kLvtTimer, 0x20000 | kTimerVector);
@@ -143,37 +143,30 @@ void Generator::start(Asm& a, unsigned cpu) {
 }
 
 void Generator::boot() {
-  Asm& a = boot_;
-  a.b({0x0f, 0x01, 0x15}).d(kGdtPointer);  // lgdt
+  Assembler& a = boot_;
+  a.lgdt(kGdtPointer);
   enter_long_mode(a);
   start(a, 0);
   for (unsigned cpu = 1; cpu < plan_.cpus; ++cpu)
     for (const u32 message : {kInit, kStartUp | (kTrampoline + cpu * kPerCpu) >> 12})
       a.store(kApicPage + apic::kIcrHigh, cpu << 24).store(kApicPage + apic::kIcr, message);
   // Until they have all started: an NMI that comes before there is a stack and long mode ends the guest.
-  const u32 wait = a.here();
-  a.b({0xf3, 0x90, 0x83, 0x3c, 0x25}).d(kStarted).b({plan_.cpus - 1});  // pause; cmp dword [started], n; jne
-  a.b({0x75, static_cast<u8>(wait - (a.here() + 2))});
-  a.b({0xfb});
-  a.b({0xe9}).d(kKernel - (a.here() + 4));
+  a.wait_for(kStarted, static_cast<u8>(plan_.cpus - 1)).sti().jmp(kKernel);
 }
 
 // Real mode at the start-up IPI's page.
 void Generator::boot_other(std::vector<Part>& parts, unsigned cpu) {
   const u32 page = kTrampoline + cpu * kPerCpu, pointer = page + 0x80;
-  Asm t(page), a(kOtherBoot + cpu * kPerCpu);
-  t.b({0x66, 0x0f, 0x01, 0x16, pointer & 0xff, pointer >> 8});  // lgdt
-  t.b({0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0});        // cr0 |= PE
-  t.b({0x66, 0xea}).d(a.here()).b({kProtectedCode, 0});
-  while (t.here() < pointer) t.b({0});
-  t.b({0x7f, 0}).d(kGdt);
-  a.b({0x66, 0xb8, kDataSelector, 0, 0x8e, 0xd8});
+  Assembler t(page, Assembler::Mode::Real), a(kOtherBoot + cpu * kPerCpu);
+  t.raw({0x66}).lgdt(pointer);  // with all bits of the base
+  t.mov(eax, cr0).or_(al, 1).mov(cr0, eax).jmp_far(kProtectedCode, a.here());
+  t.data(0, pointer - t.here()).data(0x7f, 2).data(kGdt, 4);
+  a.mov(ax, kDataSelector).mov(ds, ax);
   enter_long_mode(a);
   start(a, cpu);
-  a.b({0xf0, 0xff, 0x04, 0x25}).d(kStarted);  // lock inc dword
-  a.b({0xfb, 0xe9}).d(units_[pick(units_.size())] - (a.here() + 4));
-  parts.push_back(t.part());
-  parts.push_back(a.part());
+  a.lock().inc(dword(kStarted)).sti().jmp(units_[pick(units_.size())]);
+  parts.push_back(part(t));
+  parts.push_back(part(a));
 }
 
 void Generator::tables(std::vector<Part>& parts) {
@@ -214,12 +207,11 @@ Image Generator::image() {
     units_.push_back(kernel_.here());
     unit(kernel_, false, 0);
   }
-  kernel_.b({0x48, 0x8d, 0x84, 0x24}).d(kUserStack - kKernelStack);  // lea rax, [rsp + ...]
-  kernel_.b({0x6a, kUserData, 0x50, 0x68}).d(0x202).b({0x6a, kUserCode, 0x68}).d(kUser);
-  kernel_.b({0x48, 0xcf});  // iretq
+  kernel_.lea(rax, qword(rsp, kUserStack - kKernelStack));
+  kernel_.push(kUserData).push(rax).push(0x202).push(kUserCode).push(kUser).iretq();
   for (unsigned n = 0; n < plan_.units; ++n) unit(user_, true, 0);
-  user_.b({0xcd, kLeaveUser});
-  std::vector<Part> parts{boot_.part(), handlers_.part(), kernel_.part(), user_.part()};
+  user_.int_(kLeaveUser);
+  std::vector<Part> parts{part(boot_), part(handlers_), part(kernel_), part(user_)};
   for (unsigned cpu = 1; cpu < plan_.cpus; ++cpu) boot_other(parts, cpu);
   tables(parts);
   return load_image(make_elf(kBoot, parts), "random guest");
