@@ -58,7 +58,7 @@ Bug load_bug(const std::string& id) {
 
   const auto patch = bug_patches().find(id);
   if (patch == bug_patches().end())
-    root.at("id").fail("a defect without a patch", "a patch in conformance/bug_patches*.cpp");
+    root.at("id").fail("a defect without a patch", "a patch in conformance/defects/bug_patches*.cpp");
   hv::VpmuStrategies strategies = *hv::default_strategies();
   patch->second(strategies);
   bug.strategies = std::make_shared<const hv::VpmuStrategies>(std::move(strategies));

@@ -93,12 +93,12 @@ void check_same(const Run& a, const Run& b) {
 TEST_CASE("random programs in virtual machines are the same by blocks, by steps and with any quantum") {
   const u64 programs = identity_setting("PMUSIM_IDENTITY_PROGRAMS", pmusim::test::repeated(2, 1)),
             first = identity_setting("PMUSIM_IDENTITY_SEED", 1);
-  for (const char* id : {"spr", "icx", "skx", "zen3", "zen4", "zen5"})
+  for (const std::string& id : models::model_ids())
     for (const char* policy : {"emulated", "mediated", "dedicated"}) {
       u64 pmis = 0, exits = 0;
       if (!unmet(preset(policy), platform::test::model(id)).empty()) continue;
       for (u64 seed = first; seed < first + programs; ++seed) {
-        INFO(std::string(id) << " under " << std::string(policy));
+        INFO(id << " under " << std::string(policy));
         CAPTURE(seed);
         const bool interval = seed % 2 == 0;
         const CpuModel& model = interval ? interval_model(id) : platform::test::model(id);
@@ -126,8 +126,7 @@ TEST_CASE("random programs in virtual machines are the same by blocks, by steps 
           exits += e.kind == EventKind::Exit;
         }
       }
-      MESSAGE(std::string(id) << " under " << std::string(policy) << ": " << pmis << " PMIs, " << exits
-                              << " exits");
+      MESSAGE(id << " under " << std::string(policy) << ": " << pmis << " PMIs, " << exits << " exits");
       CHECK(exits > 20 * programs);
     }
 }

@@ -33,7 +33,7 @@ std::vector<fs::path> documents(const char* extension) {
 // A path from the top; one that goes on with * or { stands for several, a name in capitals for one to choose.
 const std::regex kPath(
     R"((^|[^\w./-])((bench|cmake|conformance|docs|guests|models|policies|scenarios|scripts|sim|tests|traces)/[\w./-]*\w)(?![\w*{/-]|\.[*{]))");
-const std::regex kChosen(R"(.*/[A-Z]+(\.\w+)?)");
+const std::regex kChosen(R"(.*[/_][A-Z]+(\.\w+)?)");
 
 }  // namespace
 
