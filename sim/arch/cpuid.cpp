@@ -51,6 +51,10 @@ CpuidEntry* CpuidTable::find(u32 leaf, u32 subleaf) {
   return const_cast<CpuidEntry*>(lookup(entries, leaf, subleaf));
 }
 
+void CpuidTable::set(const CpuidBit& bit, bool on) {
+  if (CpuidEntry* entry = find(bit.leaf, bit.subleaf)) bit.set(entry->regs, on);
+}
+
 CpuidRegs& CpuidTable::set(u32 leaf, u32 subleaf, CpuidRegs regs) {
   for (CpuidEntry& e : entries)
     if (e.leaf == leaf && e.subleaf == subleaf) return e.regs = regs;

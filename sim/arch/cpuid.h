@@ -12,6 +12,20 @@ struct CpuidRegs {
   u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
+// One bit of CPUID; cpuid_features.h names them.
+struct CpuidBit {
+  u32 leaf, subleaf;
+  u32 CpuidRegs::*reg;
+  unsigned number;
+
+  constexpr u32 mask() const { return u32{1} << number; }
+  constexpr bool in(const CpuidRegs& regs) const { return regs.*reg & mask(); }
+  // In the registers of its leaf.
+  constexpr void set(CpuidRegs& regs, bool on = true) const {
+    regs.*reg = on ? regs.*reg | mask() : regs.*reg & ~mask();
+  }
+};
+
 struct CpuidEntry {
   u32 leaf = 0;
   u32 subleaf = 0;
@@ -26,6 +40,8 @@ class CpuidTable {
   std::vector<CpuidEntry> entries;
 
   CpuidRegs read(u32 leaf, u32 subleaf) const;
+  bool has(const CpuidBit& bit) const { return bit.in(read(bit.leaf, bit.subleaf)); }
+  void set(const CpuidBit& bit, bool on = true);          // where the leaf is there
   CpuidEntry* find(u32 leaf, u32 subleaf);                // nullptr if absent
   CpuidRegs& set(u32 leaf, u32 subleaf, CpuidRegs regs);  // replaces or adds
 };

@@ -24,6 +24,35 @@ constexpr bool test_bit(u64 value, unsigned n) {
   return (value >> n) & 1;
 }
 
+// The numbers of the bits that are set, lowest first: for (unsigned n : set_bits(mask)).
+class SetBits {
+ public:
+  class Iterator {
+   public:
+    constexpr explicit Iterator(u64 left) : left_(left) {}
+    constexpr unsigned operator*() const { return static_cast<unsigned>(__builtin_ctzll(left_)); }
+    constexpr Iterator& operator++() {
+      left_ &= left_ - 1;
+      return *this;
+    }
+    constexpr bool operator!=(const Iterator& other) const { return left_ != other.left_; }
+
+   private:
+    u64 left_;
+  };
+
+  constexpr explicit SetBits(u64 mask) : mask_(mask) {}
+  constexpr Iterator begin() const { return Iterator(mask_); }
+  constexpr Iterator end() const { return Iterator(0); }
+
+ private:
+  u64 mask_;
+};
+
+constexpr SetBits set_bits(u64 mask) {
+  return SetBits(mask);
+}
+
 // `value`, whose sign is its bit width-1, extended to 64 bits.
 constexpr u64 sign_extend(u64 value, unsigned width) {
   const u64 sign = bit(width - 1);

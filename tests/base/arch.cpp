@@ -7,6 +7,7 @@
 
 #include "arch/count.h"
 #include "arch/cpuid.h"
+#include "arch/cpuid_features.h"
 
 using namespace pmusim;
 
@@ -63,6 +64,23 @@ TEST_CASE("set replaces an entry, find gives it or nothing") {
   CHECK(t.find(1, 0)->regs.eax == 5);
   CHECK(t.find(2, 0) == nullptr);
   CHECK(t.find(7, 2) == nullptr);
+}
+
+TEST_CASE("a bit of CPUID is read and changed alone, and only where its leaf is there") {
+  CpuidTable t = table(true);
+  t.set(1, 0, {0, 0, 0xffffffff, 0});
+  t.set(cpuid::kPdcm, false);
+  CHECK(t.read(1, 0).ecx == 0xffff7fff);
+  CHECK_FALSE(t.has(cpuid::kPdcm));
+  CHECK(t.has(cpuid::kHypervisor));
+  t.set(cpuid::kPdcm);
+  CHECK(t.read(1, 0).ecx == 0xffffffff);
+  CHECK_FALSE(t.has(cpuid::kArchPerfmonExt));
+  t.set(cpuid::kArchPerfmonExt);
+  CHECK(t.read(7, 1).eax == 0x100);
+  CHECK(t.read(7, 0).eax == 1);
+  t.set(cpuid::kPerfMonV2);
+  CHECK(t.find(0x80000022, 0) == nullptr);
 }
 
 TEST_CASE("an empty table reads as zero") {
