@@ -79,10 +79,8 @@ void read_clocks(const JsonView& clocks, CpuModel& model) {
   model.tsc_khz = clocks.at("tsc_khz").as_u64();
   const u64 bus_khz = clocks.at("bus_khz").as_u64();
   const u64 tsc = std::gcd(model.tsc_khz, model.core_khz), bus = std::gcd(bus_khz, model.core_khz);
-  model.tsc_num = model.tsc_khz / tsc;
-  model.tsc_den = model.core_khz / tsc;
-  model.bus_num = bus_khz / bus;
-  model.bus_den = model.core_khz / bus;
+  model.tsc_per_cycle = {model.tsc_khz / tsc, model.core_khz / tsc};
+  model.bus_per_cycle = {bus_khz / bus, model.core_khz / bus};
 }
 
 // Functional timing has no caches, TLBs or predictor: their events are not available, and CPUID says so of

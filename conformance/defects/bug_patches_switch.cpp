@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Defects of counters that are context-switched in hardware.
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "conformance/defects/bug_patches.h"
@@ -90,7 +91,7 @@ class SharedControls final : public HardwareBacking {
  protected:
   void refresh(unsigned counter) override {
     HardwareBacking::refresh(counter);
-    constexpr u64 kEn = bit(22);
+    using evtsel::kEn;
     if (counter >= kFixedBase)
       s_.regs.fixed_ctrl = fixed_ctrl_hw_;
     else

@@ -2,12 +2,13 @@
 // Measure steps, and expectations that what is known at compile time contradicts.
 #include <algorithm>
 
+#include "arch/evtsel.h"
 #include "conformance/language/compiler.h"
 
 namespace pmusim::conformance {
 namespace {
 
-constexpr u64 kUsr = 1u << 16, kOs = 1u << 17, kInt = 1u << 20, kEn = 1u << 22;
+using evtsel::kEn, evtsel::kInt, evtsel::kOs, evtsel::kUsr;
 
 }  // namespace
 

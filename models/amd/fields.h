@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bit fields of AMD's PMU registers (pmu-hardware B; APM Vol. 2, "Performance Monitoring Counters").
+// Bit fields of AMD's PMU registers, beyond those of arch/evtsel.h (pmu-hardware B; APM Vol. 2,
+// "Performance Monitoring Counters").
 #pragma once
 
-#include "base/bits.h"
+#include "arch/evtsel.h"
 #include "pmu/registers.h"
 
 namespace pmusim::models::amd {
 
-// PERF_CTLn
-inline constexpr unsigned kUsr = 16, kOs = 17, kEdge = 18, kInt = 20, kEnable = 22, kInv = 23,
-                          kGuestOnly = 40, kHostOnly = 41;
-// Event 35:32 and 7:0, umask, flags, CMASK, GuestOnly, HostOnly. PREC_RET (43) is on none of the models.
+// What PERF_CTLn has.
 inline constexpr u64 kSelectorBits =
-    (mask(32) & ~(bit(19) | bit(21))) | 0xf00000000u | bit(kGuestOnly) | bit(kHostOnly);
+    evtsel::kEvent | evtsel::kUmask | evtsel::kUsr | evtsel::kOs | evtsel::kEdge | evtsel::kInt |
+    evtsel::kEn | evtsel::kInv | evtsel::kCmask | evtsel::kEventHigh | evtsel::kGuestOnly | evtsel::kHostOnly;
 // PerfCntrGlobalStatus
 inline constexpr unsigned kLbrFrozen = 58, kCountersFrozen = 59;
 // DEBUGCTL

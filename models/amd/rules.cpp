@@ -2,6 +2,7 @@
 // Counting rules of AMD's core PMU: enable equation with HostOnly and GuestOnly, overflow and freeze, RDPMC
 // indices, reset. Not modelled: the merge event 0xFFF of large increments, late overflow interrupts,
 // PREC_RET.
+#include "arch/cpuid_features.h"
 #include "base/bits.h"
 #include "models/amd/amd.h"
 #include "models/amd/fields.h"
@@ -10,6 +11,7 @@ namespace pmusim::models {
 namespace {
 
 using namespace amd;
+using namespace evtsel;
 using pmu::Caps;
 using pmu::CounterSetup;
 using pmu::EventInfo;
@@ -29,8 +31,8 @@ ContextMask contexts(u64 selector, bool svme) {
   for (const World world : {World::Host, World::Guest, World::NestedGuest})
     for (const bool user : {false, true})
       for (const bool tx : {false, true})
-        if (test_bit(selector, user ? kUsr : kOs) &&
-            counts_in(world, test_bit(selector, kGuestOnly), test_bit(selector, kHostOnly), svme))
+        if ((selector & (user ? kUsr : kOs)) &&
+            counts_in(world, selector & kGuestOnly, selector & kHostOnly, svme))
           result = static_cast<ContextMask>(result | 1u << context_of(world, user, tx));
   return result;
 }
@@ -46,13 +48,13 @@ class AmdRules final : public pmu::VendorRules {
     Caps caps;
     caps.vendor = pmu::Vendor::Amd;
     const CpuidRegs perfmon = cpuid.read(0x80000022, 0);
-    caps.perfctr_core = cpuid.read(0x80000001, 0).ecx >> 23 & 1;
-    caps.version = perfmon.eax & 1 ? 2 : 1;
+    caps.perfctr_core = cpuid.has(cpuid::kPerfCtrExtCore);
+    caps.version = cpuid::kPerfMonV2.in(perfmon) ? 2 : 1;
     caps.gp_count = caps.version == 2   ? static_cast<u8>(perfmon.ebx & 0xf)
                     : caps.perfctr_core ? 6
                                         : static_cast<u8>(kLegacyCounters);
     caps.gp_width = kCounterWidth;
-    caps.pmc_freeze = caps.version == 2 && (perfmon.eax >> 2 & 1);
+    caps.pmc_freeze = caps.version == 2 && cpuid::kLbrAndPmcFreeze.in(perfmon);
     return caps;
   }
 
@@ -62,7 +64,7 @@ class AmdRules final : public pmu::VendorRules {
     if (caps.version >= 2 && !test_bit(regs.global_ctrl, counter)) return setup;
     if (caps.version >= 2 && test_bit(regs.global_status, kCountersFrozen)) return setup;
     const u64 selector = regs.selector[counter];
-    if (!test_bit(selector, kEnable)) return setup;
+    if (!(selector & kEn)) return setup;
     setup.contexts = contexts(selector, svme);
     if (!setup.contexts) return setup;
     setup.enabled = true;
@@ -72,8 +74,8 @@ class AmdRules final : public pmu::VendorRules {
     setup.unavailable = !event || !event->kinds;
     if (setup.unavailable) return setup;
     setup.kinds = event->kinds;
-    pmu::apply_threshold(setup, static_cast<u8>(bits(selector, 31, 24)), test_bit(selector, kInv),
-                         test_bit(selector, kEdge), event->per_cycle);
+    pmu::apply_threshold(setup, static_cast<u8>(bits(selector, 31, 24)), selector & kInv, (selector & kEdge),
+                         event->per_cycle);
     return setup;
   }
 
@@ -81,7 +83,7 @@ class AmdRules final : public pmu::VendorRules {
   // DEBUGCTL[12] = 1 (pmu-hardware B).
   OverflowEffect overflow(const Caps& caps, const Registers& regs, unsigned counter) const override {
     OverflowEffect effect;
-    effect.pmi = test_bit(regs.selector[counter], kInt);
+    effect.pmi = regs.selector[counter] & kInt;
     if (caps.version < 2) return effect;
     effect.status = bit(counter);
     if (effect.pmi && caps.pmc_freeze) {

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bit fields of Intel's PMU registers (pmu-hardware A3; SDM Vol. 3, "Architectural Performance Monitoring"),
-// and which of them a version has.
+// Bit fields of Intel's PMU registers, beyond those of arch/evtsel.h (pmu-hardware A3; SDM Vol. 3,
+// "Architectural Performance Monitoring"), and which of them a version has.
 #pragma once
 
-#include "base/bits.h"
+#include "arch/evtsel.h"
 #include "pmu/registers.h"
 
 namespace pmusim::models::intel {
 
-// IA32_PERFEVTSELn
-inline constexpr unsigned kUsr = 16, kOs = 17, kEdge = 18, kInt = 20, kAny = 21, kEnable = 22, kInv = 23,
-                          kInTx = 32, kInTxCp = 33, kAdaptive = 34;
 // GLOBAL_STATUS
 inline constexpr unsigned kTopaPmi = 55, kLbrFrozen = 58, kCountersFrozen = 59, kAsci = 60, kUncore = 61,
                           kDsBuffer = 62, kCondChanged = 63;

@@ -10,6 +10,7 @@
 namespace pmusim::models {
 namespace {
 
+using namespace evtsel;
 using namespace intel;
 using pmu::Access;
 using pmu::Caps;
@@ -33,10 +34,10 @@ Outcome read_only(const Access&, const Registers&, u64&) {
 
 u64 selector_bits(const Access& a) {
   u64 allowed = mask(32);
-  if (!has_any_thread(a.caps)) allowed &= ~bit(kAny);
-  if (a.caps.rtm) allowed |= bit(kInTx);
-  if (a.caps.rtm && a.index == 2) allowed |= bit(kInTxCp);
-  if (a.caps.pebs_baseline()) allowed |= bit(kAdaptive);
+  if (!has_any_thread(a.caps)) allowed &= ~kAny;
+  if (a.caps.rtm) allowed |= kInTx;
+  if (a.caps.rtm && a.index == 2) allowed |= kInTxCp;
+  if (a.caps.pebs_baseline()) allowed |= kAdaptive;
   return allowed;
 }
 
@@ -75,7 +76,7 @@ u64 inuse(const Caps& caps, const Registers& regs) {
   u64 value = 0;
   for (unsigned n = 0; n < caps.gp_count; ++n) {
     if (regs.selector[n] & 0xff) value |= bit(n);
-    if (test_bit(regs.selector[n], kInt)) value |= bit(63);
+    if (regs.selector[n] & kInt) value |= bit(63);
   }
   for (unsigned n = 0; n < pmu::kMaxFixed; ++n) {
     if (!(caps.fixed_mask >> n & 1)) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counting rules of Intel's architectural PMU: enable equation, overflow and freeze, RDPMC indices, reset.
 // Limits: AnyThread adds nothing because a core has one thread; IN_TX filters by the transaction contexts.
+#include "arch/cpuid_features.h"
 #include "base/bits.h"
 #include "models/intel/fields.h"
 #include "models/intel/intel.h"
@@ -8,6 +9,7 @@
 namespace pmusim::models {
 namespace {
 
+using namespace evtsel;
 using namespace intel;
 using pmu::Caps;
 using pmu::CounterSetup;
@@ -40,8 +42,6 @@ class IntelRules final : public pmu::VendorRules {
     const u32 highest = cpuid.read(0, 0).eax;  // above it, Intel CPUs answer with the highest leaf's data
     if (highest < 0xa) return caps;
     const CpuidRegs pmu_leaf = cpuid.read(0xa, 0);
-    const CpuidRegs features = cpuid.read(1, 0);
-    const CpuidRegs extended = cpuid.read(7, 0);
     caps.version = pmu_leaf.eax & 0xff;
     if (caps.version == 0) return caps;
     caps.gp_count = static_cast<u8>(pmu_leaf.eax >> 8 & 0xff);
@@ -53,12 +53,12 @@ class IntelRules final : public pmu::VendorRules {
       caps.fixed_mask = static_cast<u32>(mask(fixed)) | (caps.version >= 5 ? pmu_leaf.ecx : 0);
       caps.fixed_width = static_cast<u8>(pmu_leaf.edx >> 5 & 0xff);
     }
-    caps.anythread_deprecated = pmu_leaf.edx >> 15 & 1;
+    caps.anythread_deprecated = cpuid::kAnyThreadDeprecated.in(pmu_leaf);
     caps.slots_width = static_cast<u8>(pmu_leaf.edx >> 16 & 0xf);
-    caps.pdcm = features.ecx >> 15 & 1;
+    caps.pdcm = cpuid.has(cpuid::kPdcm);
     caps.perf_capabilities = caps.pdcm ? perf_capabilities : 0;
-    caps.ds = features.edx >> 21 & 1;
-    caps.rtm = (extended.ebx >> 4 & 1) || (extended.ebx >> 11 & 1);
+    caps.ds = cpuid.has(cpuid::kDs);
+    caps.rtm = cpuid.has(cpuid::kHle) || cpuid.has(cpuid::kRtm);
     return caps;
   }
 
@@ -74,7 +74,7 @@ class IntelRules final : public pmu::VendorRules {
   // version 3 it clears GLOBAL_CTRL, from version 4 it sets the frozen bits in GLOBAL_STATUS.
   OverflowEffect overflow(const Caps& caps, const Registers& regs, unsigned counter) const override {
     OverflowEffect effect;
-    effect.pmi = counter < kFixedBase ? test_bit(regs.selector[counter], kInt)
+    effect.pmi = counter < kFixedBase ? (regs.selector[counter] & kInt)
                                       : fixed_field(regs.fixed_ctrl, counter - kFixedBase) & 8;
     if (caps.version < 2) return effect;
     effect.status = bit(counter);
@@ -114,17 +114,17 @@ class IntelRules final : public pmu::VendorRules {
   static CounterSetup general(const Registers& regs, const std::vector<EventInfo>& events, unsigned n) {
     CounterSetup setup;
     const u64 selector = regs.selector[n];
-    const bool os = test_bit(selector, kOs), usr = test_bit(selector, kUsr);
-    if (!test_bit(selector, kEnable) || !(os || usr)) return setup;
+    const bool os = selector & kOs, usr = selector & kUsr;
+    if (!(selector & kEn) || !(os || usr)) return setup;
     setup.enabled = true;
-    setup.contexts = contexts(os, usr, test_bit(selector, kInTx), test_bit(selector, kInTxCp));
+    setup.contexts = contexts(os, usr, selector & kInTx, selector & kInTxCp);
     const EventInfo* event =
         pmu::find_gp_event(events, selector & 0xff, static_cast<u8>(bits(selector, 15, 8)), n);
     setup.unavailable = !event || !event->kinds;
     if (setup.unavailable) return setup;
     setup.kinds = event->kinds;
-    pmu::apply_threshold(setup, static_cast<u8>(bits(selector, 31, 24)), test_bit(selector, kInv),
-                         test_bit(selector, kEdge), event->per_cycle);
+    pmu::apply_threshold(setup, static_cast<u8>(bits(selector, 31, 24)), selector & kInv, (selector & kEdge),
+                         event->per_cycle);
     return setup;
   }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "base/bits.h"
 #include "base/types.h"
 
 namespace pmusim {
@@ -161,10 +162,10 @@ class EventCounts {
 
   u64 sum(CountMask kinds, ContextMask contexts) const {
     u64 total = 0;
-    for (unsigned left = contexts & used_; left; left &= left - 1) {
-      const u64* counts = at_[static_cast<unsigned>(__builtin_ctz(left))].data();
-      for (u64 k = static_cast<u64>(kinds); k; k &= k - 1) total += counts[__builtin_ctzll(k)];
-      for (u64 k = static_cast<u64>(kinds >> 64); k; k &= k - 1) total += counts[64 + __builtin_ctzll(k)];
+    for (const unsigned context : set_bits(contexts & used_)) {
+      const u64* counts = at_[context].data();
+      for (const unsigned k : set_bits(static_cast<u64>(kinds))) total += counts[k];
+      for (const unsigned k : set_bits(static_cast<u64>(kinds >> 64))) total += counts[64 + k];
     }
     return total;
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arch/cpuid.h"
+#include "base/ratio.h"
 #include "core/timing/config.h"
 #include "pmu/description.h"
 
@@ -38,6 +39,14 @@ struct CpuModel : pmu::PmuDescription {
   bool pmc_virtualization = false;                 // Zen 5
   std::vector<AssumedValue> assumed;
   std::string file;
+
+  // Of the TSC's ticks; a model without a clock has one of 1 GHz.
+  Ratio nanoseconds_per_tick() const { return {1'000'000, tsc_khz ? tsc_khz : 1'000'000}; }
 };
+
+// As models, cases and reports write it.
+inline const char* vendor_name(pmu::Vendor vendor) {
+  return vendor == pmu::Vendor::Intel ? "intel" : "amd";
+}
 
 }  // namespace pmusim

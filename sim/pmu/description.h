@@ -9,6 +9,7 @@
 
 #include "arch/count.h"
 #include "arch/cpuid.h"
+#include "base/ratio.h"
 #include "pmu/registers.h"
 #include "pmu/rules.h"
 
@@ -84,10 +85,10 @@ struct PmuDescription {
   Caps caps;  // of the hardware
   std::vector<EventInfo> events;
   std::shared_ptr<const VendorRules> rules;
-  unsigned width = 4;            // pipeline slots per cycle
-  bool interval = false;         // loaded for interval timing: events of kIntervalCounts are counted
-  u64 tsc_num = 1, tsc_den = 1;  // TSC ticks per core cycle
-  u64 bus_num = 1, bus_den = 1;  // event 0x3c/0x01 ticks per core cycle
+  unsigned width = 4;     // pipeline slots per cycle
+  bool interval = false;  // loaded for interval timing: events of kIntervalCounts are counted
+  Ratio tsc_per_cycle;    // TSC ticks per core cycle
+  Ratio bus_per_cycle;    // of event 0x3c/0x01
 };
 
 // The event select in a GP counter's selector; AMD's has four more bits, 35:32.

@@ -33,9 +33,9 @@ u64 ceil_div(u64 a, u64 b) {
   return (a + b - 1) / b;
 }
 
-// Fewest cycles in which a clock of num/den ticks per cycle, at any phase, can tick `ticks` times.
-u64 cycles_for(u64 ticks, u64 num, u64 den) {
-  return static_cast<u64>(static_cast<u128>(ticks - 1) * den / num) + 1;
+// Fewest cycles in which a clock of so many ticks per cycle, at any phase, can tick `ticks` times.
+u64 cycles_for(u64 ticks, Ratio clock) {
+  return clock.inverse().floor(ticks - 1) + 1;
 }
 
 u64 most_per_instruction(CountMask kinds) {
@@ -60,8 +60,8 @@ u64 fewest_cycles(const PmuDescription& model, CountMask kinds, u64 distance) {
   const auto take = [&cycles](u64 c) { cycles = c < cycles ? c : cycles; };
   if (kinds & (mask_of(Count::Cycles) | kIdleCounts)) take(share);
   if (kinds & (mask_of(Count::Slots) | kTopdownCounts)) take(ceil_div(share, model.width));
-  if (kinds & mask_of(Count::RefCycles)) take(cycles_for(share, model.tsc_num, model.tsc_den));
-  if (kinds & mask_of(Count::BusCycles)) take(cycles_for(share, model.bus_num, model.bus_den));
+  if (kinds & mask_of(Count::RefCycles)) take(cycles_for(share, model.tsc_per_cycle));
+  if (kinds & mask_of(Count::BusCycles)) take(cycles_for(share, model.bus_per_cycle));
   return cycles;
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "arch/cpuid_features.h"
 #include "base/data.h"
 #include "base/json.h"
 #include "hypervisor/vpmu/kvm_rules.h"
@@ -14,40 +15,34 @@
 namespace pmusim::session {
 namespace {
 
-constexpr u32 kHypervisorBit = 1u << 31;
-
 // Names as QEMU's -cpu has them.
 struct FeatureBit {
   const char* name;
-  u32 leaf, subleaf;
-  u32 CpuidRegs::*reg;
-  unsigned bit;
+  CpuidBit bit;
 };
-constexpr u32 CpuidRegs::*kEax = &CpuidRegs::eax, CpuidRegs::*kEbx = &CpuidRegs::ebx,
-              CpuidRegs::*kEcx = &CpuidRegs::ecx, CpuidRegs::*kEdx = &CpuidRegs::edx;
 constexpr FeatureBit kFeatureBits[] = {
-    {"monitor", 1, 0, kEcx, 3},
-    {"pdcm", 1, 0, kEcx, 15},
-    {"pcid", 1, 0, kEcx, 17},
-    {"x2apic", 1, 0, kEcx, 21},
-    {"tsc-deadline", 1, 0, kEcx, 24},
-    {"xsave", 1, 0, kEcx, 26},
-    {"rdrand", 1, 0, kEcx, 30},
-    {"fsgsbase", 7, 0, kEbx, 0},
-    {"tsc-adjust", 7, 0, kEbx, 1},
-    {"smep", 7, 0, kEbx, 7},
-    {"invpcid", 7, 0, kEbx, 10},
-    {"rtm", 7, 0, kEbx, 11},
-    {"smap", 7, 0, kEbx, 20},
-    {"umip", 7, 0, kEcx, 2},
-    {"spec-ctrl", 7, 0, kEdx, 26},
-    {"xsaveopt", 0xd, 1, kEax, 0},
-    {"perfctr-core", 0x80000001, 0, kEcx, 23},
-    {"nx", 0x80000001, 0, kEdx, 20},
-    {"pdpe1gb", 0x80000001, 0, kEdx, 26},
-    {"rdtscp", 0x80000001, 0, kEdx, 27},
-    {"ibpb", 0x80000008, 0, kEbx, 12},
-    {"perfmon-v2", 0x80000022, 0, kEax, 0},
+    {"monitor", cpuid::kMonitor},
+    {"pdcm", cpuid::kPdcm},
+    {"pcid", cpuid::kPcid},
+    {"x2apic", cpuid::kX2Apic},
+    {"tsc-deadline", cpuid::kTscDeadline},
+    {"xsave", cpuid::kXsave},
+    {"rdrand", cpuid::kRdrand},
+    {"fsgsbase", cpuid::kFsgsbase},
+    {"tsc-adjust", cpuid::kTscAdjust},
+    {"smep", cpuid::kSmep},
+    {"invpcid", cpuid::kInvpcid},
+    {"rtm", cpuid::kRtm},
+    {"smap", cpuid::kSmap},
+    {"umip", cpuid::kUmip},
+    {"spec-ctrl", cpuid::kIbrsIbpb},
+    {"xsaveopt", cpuid::kXsaveopt},
+    {"perfctr-core", cpuid::kPerfCtrExtCore},
+    {"nx", cpuid::kNx},
+    {"pdpe1gb", cpuid::kPage1Gb},
+    {"rdtscp", cpuid::kRdtscp},
+    {"ibpb", cpuid::kAmdIbpb},
+    {"perfmon-v2", cpuid::kPerfMonV2},
 };
 
 // "kvm,-x2apic,-pdcm": what it starts from, and the features it leaves out.
@@ -82,8 +77,13 @@ Choice split(const std::string& text) {
 std::vector<CpuidFeature> cpuid_features() {
   std::vector<CpuidFeature> features;
   for (const FeatureBit& f : kFeatureBits) {
-    const char* reg = f.reg == kEax ? "EAX" : f.reg == kEbx ? "EBX" : f.reg == kEcx ? "ECX" : "EDX";
-    features.push_back({f.name, fmt::format("CPUID.{:02X}H.{}:{}[{}]", f.leaf, f.subleaf, reg, f.bit)});
+    const CpuidBit& bit = f.bit;
+    const char* reg = bit.reg == &CpuidRegs::eax   ? "EAX"
+                      : bit.reg == &CpuidRegs::ebx ? "EBX"
+                      : bit.reg == &CpuidRegs::ecx ? "ECX"
+                                                   : "EDX";
+    features.push_back(
+        {f.name, fmt::format("CPUID.{:02X}H.{}:{}[{}]", bit.leaf, bit.subleaf, reg, bit.number)});
   }
   return features;
 }
@@ -93,8 +93,7 @@ std::string cpuid_base(const std::string& choice) {
 }
 
 void leave_out_features(const std::string& choice, CpuidTable& table) {
-  for (const FeatureBit* f : split(choice).without)
-    if (CpuidEntry* entry = table.find(f->leaf, f->subleaf)) entry->regs.*f->reg &= ~(1u << f->bit);
+  for (const FeatureBit* f : split(choice).without) table.set(f->bit, false);
 }
 
 GuestCpuid read_cpuid_file(const std::string& path) {
@@ -150,7 +149,7 @@ GuestCpuid guest_cpuid(const std::string& text, const CpuModel& model, hv::Kerne
 CpuModel reduced_model(const CpuModel& model, const GuestCpuid& cpuid) {
   CpuModel reduced = model;
   reduced.cpuid = cpuid.table;
-  if (CpuidEntry* features = reduced.cpuid.find(1, 0)) features->regs.ecx &= ~kHypervisorBit;
+  reduced.cpuid.set(cpuid::kHypervisor, false);
   reduced.perf_capabilities = cpuid.perf_capabilities;
   reduced.caps = model.rules->caps_from(reduced.cpuid, cpuid.perf_capabilities);
   // A CPUID may claim more than the machine has; the machine does not grow by it.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "arch/count.h"
+#include "base/bits.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
 #include "hypervisor/vpmu/audit_bare_metal.h"
@@ -171,8 +172,7 @@ Observation Simulator::run_bare_metal(const TargetRun& run) {
     m.cpu(id).core().sync();
     audits[id]->finish();
     const u64 counters = model_->caps.counter_bits();
-    for (u64 left = counters; left; left &= left - 1) {
-      const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+    for (const unsigned counter : set_bits(counters)) {
       add_audit(id, counter, audits[id]->programmed(counter), audits[id]->line(counter), seen);
     }
   }

@@ -2,6 +2,7 @@
 // An image in a virtual machine of the simulated KVM.
 #include <fmt/format.h>
 
+#include "base/bits.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
 #include "hypervisor/kvm/vcpu.h"
@@ -100,8 +101,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
     add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), id, seen);
   for (unsigned id = 0; run.audit && id < session_.vmm->vcpus(); ++id) {
     hv::Vpmu& vpmu = hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).vpmu();
-    for (u64 left = vpmu.caps().counter_bits(); left; left &= left - 1) {
-      const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+    for (const unsigned counter : set_bits(vpmu.caps().counter_bits())) {
       add_audit(id, counter, vpmu.audit().programmed(counter), vpmu.audit().line(counter), seen);
     }
   }

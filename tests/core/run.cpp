@@ -453,7 +453,7 @@ TEST_CASE("stepping gives the same state, counts and time as blocks on random pr
       p.config.costs.cycles[static_cast<unsigned>(Cost::Cpuid)] = 100;
       p.config.costs.cycles[static_cast<unsigned>(Cost::Exception)] = 31;
       p.start();
-      p.core.set_clocks(3, 2, 1, 7);
+      p.core.set_clocks({3, 2}, {1, 7});
       // #UD and #DE handlers skip two bytes; #PF ends the program.
       for (const u8 v : {kUD, kDE}) p.gate64(v, kCode64, 0x110000);
       p.gate64(kPF, kCode64, 0x110100);

@@ -27,7 +27,7 @@ struct Waiter : Machine {
     s.rip = kCode;
     config.costs.cycles[static_cast<unsigned>(Cost::Rdtsc)] = 25;
     core.configure(config);
-    core.set_clocks(kNum, kDen, 1, 4);
+    core.set_clocks({kNum, kDen}, {1, 4});
     core.set_step(step);
     core.set_state(&s);
     env.clock = [this] { return timed->cycle() * kNum / kDen + 5000; };

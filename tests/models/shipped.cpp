@@ -208,9 +208,9 @@ TEST_CASE("clocks are exact ratios of the core clock") {
   const CpuModel spr = models::load_model("spr"), icx = models::load_model("icx");
   CHECK(spr.core_khz == 2600000);
   CHECK(spr.tsc_khz == 24000 * 216 / 2);  // crystal and ratio of leaf 15H
-  CHECK(spr.core_khz * spr.tsc_num == spr.tsc_khz * spr.tsc_den);
-  CHECK(icx.bus_num == 1);
-  CHECK(icx.bus_den == 96);
+  CHECK(spr.core_khz * spr.tsc_per_cycle.num == spr.tsc_khz * spr.tsc_per_cycle.den);
+  CHECK(icx.bus_per_cycle.num == 1);
+  CHECK(icx.bus_per_cycle.den == 96);
 }
 
 TEST_CASE("a written MSR costs more than a counter read, by about the published difference") {

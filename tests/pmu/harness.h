@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "models/models.h"
@@ -16,8 +17,7 @@ namespace pmusim::test {
 
 using pmu::kFixedBase;
 
-inline constexpr u64 kUsr = bit(16), kOs = bit(17), kEdge = bit(18), kInt = bit(20), kEn = bit(22),
-                     kInv = bit(23);
+using evtsel::kEdge, evtsel::kEn, evtsel::kInt, evtsel::kInv, evtsel::kOs, evtsel::kUsr;
 inline constexpr u64 kInstructions = 0xc0, kIntelCycles = 0x3c, kAmdCycles = 0x76;
 constexpr u64 cmask(u64 k) {
   return k << 24;

@@ -2,6 +2,7 @@
 // Iterations of string instructions, and what is peculiar to repeated ones.
 #include "core/execute/string_ops.h"
 
+#include "base/bits.h"
 #include "core/execute/alu.h"
 
 namespace pmusim::core {
@@ -90,8 +91,8 @@ struct Iteration {
 // be restored to the state prior to the execution of the instruction". Intel's CPUs do, for every fault, and
 // with REPE too.
 void begin_repeated(Executor& x, const MicroOp& op) {
-  for (u64 left = op.imm; left; left &= left - 1) {
-    u64& r = x.s->gpr[__builtin_ctzll(left)];
+  for (const unsigned n : set_bits(op.imm)) {
+    u64& r = x.s->gpr[n];
     r = static_cast<u32>(r);
   }
   if (x.config->amd || static_cast<Repeat>(op.aux) < Repeat::Repe) return;

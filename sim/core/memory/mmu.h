@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/bits.h"
 #include "core/memory/ram.h"
 #include "core/state/env.h"
 #include "core/state/features.h"
@@ -186,8 +187,7 @@ class Mmu final : public CodeWatcher {
   template <class F>
   void for_used_entries(F f) {
     for (unsigned word = 0; word < kEntries / kWord; ++word)
-      for (u64 left = used_[word]; left; left &= left - 1)
-        f(tlb_[word * kWord + static_cast<unsigned>(__builtin_ctzll(left))]);
+      for (const unsigned n : set_bits(used_[word])) f(tlb_[word * kWord + n]);
   }
   template <class F>
   void drop_entries(F which) {

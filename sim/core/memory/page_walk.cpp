@@ -3,6 +3,7 @@
 // Every entry is reached through the second stage. Limits: see mmu.h.
 #include <cstring>
 
+#include "arch/linear_address.h"
 #include "base/bits.h"
 #include "core/memory/mmu.h"
 #include "core/state/fault.h"
@@ -64,7 +65,7 @@ bool Mmu::step(Walk& w, u64 address, u64 linear, bool quiet) const {
 Mmu::Walk Mmu::walk(u64 linear, bool quiet) const {
   Walk w;
   if (s_->efer & kEferLma) {
-    if (sign_extend(linear, 48) != linear) {
+    if (!canonical(linear)) {
       w.result = Walk::NonCanonical;
       return w;
     }

@@ -7,17 +7,6 @@
 #include "core/run/core_impl.h"
 
 namespace pmusim::core {
-namespace {
-
-// floor(cycle x num / den); a 128-bit division only where the product needs it.
-u64 scaled(u64 cycle, u64 num, u64 den) {
-  if (num == den) return cycle;
-  u64 product;
-  if (!__builtin_mul_overflow(cycle, num, &product)) return product / den;
-  return static_cast<u64>(static_cast<u128>(cycle) * num / den);
-}
-
-}  // namespace
 
 void Core::Impl::happened(Count kind, u64 n) {
   core.counts_.in(context_)[static_cast<unsigned>(kind)] += n;
@@ -98,10 +87,8 @@ void Core::Impl::account_time(unsigned context) {
   const u64 cycles = now - accounted_;
   to[static_cast<unsigned>(Count::Cycles)] += cycles;
   to[static_cast<unsigned>(Count::Slots)] += cycles * timing.width();
-  to[static_cast<unsigned>(Count::RefCycles)] +=
-      scaled(now, ref_num_, ref_den_) - scaled(accounted_, ref_num_, ref_den_);
-  to[static_cast<unsigned>(Count::BusCycles)] +=
-      scaled(now, bus_num_, bus_den_) - scaled(accounted_, bus_num_, bus_den_);
+  to[static_cast<unsigned>(Count::RefCycles)] += ref_clock_.floor(now) - ref_clock_.floor(accounted_);
+  to[static_cast<unsigned>(Count::BusCycles)] += bus_clock_.floor(now) - bus_clock_.floor(accounted_);
   accounted_ = now;
   if (!(levels_ & Observer::kCycle)) {
     if (detailed_) timing.take_slots(to);

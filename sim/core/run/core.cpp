@@ -62,12 +62,10 @@ void Core::sync() {
   impl_->synchronize();
 }
 
-void Core::set_clocks(u64 ref_num, u64 ref_den, u64 bus_num, u64 bus_den) {
+void Core::set_clocks(Ratio ref, Ratio bus) {
   account_time();
-  impl_->ref_num_ = ref_num;
-  impl_->ref_den_ = ref_den;
-  impl_->bus_num_ = bus_num;
-  impl_->bus_den_ = bus_den;
+  impl_->ref_clock_ = ref;
+  impl_->bus_clock_ = bus;
 }
 
 void Core::account_time() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arch/count.h"
+#include "base/ratio.h"
 #include "core/memory/ram.h"
 #include "core/state/env.h"
 #include "core/state/intercepts.h"
@@ -85,7 +86,7 @@ class Core final : public CodeWatcher {
   unsigned context() const { return context_of(world_, state_->cpl == 3); }
 
   // Clocks whose cycles are counted: ref = floor(cycle x num / den), exactly.
-  void set_clocks(u64 ref_num, u64 ref_den, u64 bus_num, u64 bus_den);
+  void set_clocks(Ratio ref, Ratio bus);
   // Accounts time up to now to the current context (call before time passes without execution), or discards
   // it (halted time is nobody's).
   void account_time();

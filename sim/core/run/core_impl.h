@@ -96,7 +96,7 @@ struct Core::Impl {
   u64 synchronized_at_ = 0;
   u64 pending_ = 0;  // slots not yet given to timing
 
-  u64 ref_num_ = 1, ref_den_ = 1, bus_num_ = 1, bus_den_ = 1;
+  Ratio ref_clock_, bus_clock_;
   u64 accounted_ = 0;  // cycle up to which time is accounted
   std::vector<Observer*> observers_;
   u8 levels_ = 0;

@@ -19,10 +19,6 @@ constexpr u64 kMostCycles = u64{1} << 40;
 // Clocks, which are computed from the cycles.
 constexpr Count kClocks[] = {Count::Cycles, Count::Slots, Count::RefCycles, Count::BusCycles};
 
-u64 scaled(u64 cycle, u64 num, u64 den) {
-  return static_cast<u64>(static_cast<u128>(cycle) * num / den);
-}
-
 // What the last RDTSC left.
 u64 clock_read(const CpuState& s) {
   return (s.gpr[RAX] & 0xffffffff) | s.gpr[RDX] << 32;
@@ -102,7 +98,7 @@ u64 Core::Impl::skip_wait(u64 remaining) {
   }
   if (w.stage == Stage::Started) {
     mark(w.to);
-    const u64 ticks = scaled(w.to.read_at, ref_num_, ref_den_) - scaled(w.from.read_at, ref_num_, ref_den_);
+    const u64 ticks = ref_clock_.floor(w.to.read_at) - ref_clock_.floor(w.from.read_at);
     if (w.from.time.words != w.to.time.words || w.to.clock - w.from.clock != ticks ||
         w.to.time.cycle - w.from.time.cycle != w.to.read_at - w.from.read_at) {
       restart_wait(w.seen);
@@ -117,7 +113,7 @@ u64 Core::Impl::skip_wait(u64 remaining) {
   const u64 now = timing.cycle(), room = std::min(limit_cycle_, now + kMostCycles);
   u64 periods = room > now ? (room - 1 - now) / cycles : 0;
   periods = std::min(periods, remaining / (kPeriod * w.instructions));
-  const u64 growing = scaled(std::min(loop.left - 1, kMostCycles), ref_den_, ref_num_);
+  const u64 growing = ref_clock_.inverse().floor(std::min(loop.left - 1, kMostCycles));
   periods = std::min(periods, growing / cycles);
   if (periods < 2) return 0;
   const u64 times = std::min(periods - 1, detailed_ ? timing.most_skips(w.from.time, w.to.time) : kNever);
@@ -136,7 +132,7 @@ u64 Core::Impl::skip_wait(u64 remaining) {
   }
   account_time(context_);
   const u64 then = w.read_at + times * cycles;
-  const u64 read = clock + scaled(then, ref_num_, ref_den_) - scaled(w.read_at, ref_num_, ref_den_);
+  const u64 read = clock + ref_clock_.floor(then) - ref_clock_.floor(w.read_at);
   w.read_at = then;
   s.gpr[RAX] = read & 0xffffffff;
   s.gpr[RDX] = read >> 32;

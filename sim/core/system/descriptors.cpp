@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Descriptor tables, stack cursors, stacks of inner levels (SDM Vol. 3, "Protected-Mode Memory Management",
 // "Stack Switching").
+#include "arch/linear_address.h"
 #include "base/bits.h"
 #include "core/system/segmentation.h"
 
 namespace pmusim::core {
-
-bool canonical(u64 linear) {
-  return sign_extend(linear, 48) == linear;
-}
 
 Segment decode_descriptor(u64 raw, u16 selector) {
   Segment s;

@@ -3,6 +3,7 @@
 // Vol. 3, "Fast System Calls in 64-Bit Mode"). Segments do not come from the descriptor table.
 #include <utility>
 
+#include "arch/linear_address.h"
 #include "base/bits.h"
 #include "core/system/exec.h"
 #include "core/system/segmentation.h"

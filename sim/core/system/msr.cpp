@@ -4,6 +4,7 @@
 // Priority of Faults and VM Exits"; APM Vol. 2, 15.11: the map is checked before MSR-specific faults). All
 // other MSRs, those of the PMU among them, are the environment's.
 #include "arch/msr.h"
+#include "arch/linear_address.h"
 #include "base/bits.h"
 #include "core/state/state_msr.h"
 #include "core/system/exec.h"

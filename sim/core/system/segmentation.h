@@ -60,8 +60,6 @@ void check_code_limits(Exec& x, const Segment& cs, u64 rip,
 void commit_rip(Exec& x, u64 rip);
 void set_cpl(Exec& x, u8 cpl);
 
-bool canonical(u64 linear);
-
 // A stack pointer that moves without changing RSP until the caller commits it.
 class StackCursor {
  public:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loads of segment registers (SDM Vol. 3, "Segment Registers", "Privilege Level Checking When Accessing Data
 // Segments"; Vol. 2, MOV, LLDT, LTR).
+#include "arch/linear_address.h"
 #include "core/system/segmentation.h"
 
 #include <algorithm>

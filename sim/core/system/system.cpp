@@ -4,6 +4,8 @@
 // 3, "Relative Priority of Faults and VM Exits"); the I/O bitmap, and RDPMC, MONITOR and MWAIT on SVM, are
 // the exceptions. Not modelled: VM-exits on descriptor-table instructions, virtual-8086 mode extensions (VME,
 // PVI), MWAIT's power states (its hints are ignored), MONITOR and MWAIT at CPL 3 (AMD's HWCR.MonMwaitUserEn).
+#include "arch/cpuid_features.h"
+#include "arch/linear_address.h"
 #include "base/bits.h"
 #include "core/system/exec.h"
 #include "core/system/segmentation.h"
@@ -128,7 +130,7 @@ namespace {
 // #UD without the CPUID bit (which IA32_MISC_ENABLE clears) and above CPL 0 (SDM Vol. 2, MONITOR, MWAIT; APM
 // Vol. 3 likewise).
 void check_monitor(Exec& x) {
-  if (!(x.env->cpuid(1, 0).ecx >> 3 & 1) || x.s->cpl != 0) raise(kUD);
+  if (!cpuid::kMonitor.in(x.env->cpuid(1, 0)) || x.s->cpl != 0) raise(kUD);
 }
 
 // Extensions of MONITOR and MWAIT: all of RCX in Intel's 64-bit mode.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/bits.h"
+
 namespace pmusim::core {
 IntervalTiming::IntervalTiming(const TimingConfig& config)
     : config_(config.pipeline),
@@ -293,7 +295,7 @@ u64 IntervalTiming::retire_any(const DynamicInstruction& d, CountVector& counts)
   const u64 dispatched = dispatch(d.load_count, d.has_store, serialize);
 
   const auto ready_after = [this](u64 cycle, RegisterSet set) {
-    for (; set; set &= set - 1) cycle = std::max(cycle, ready_[__builtin_ctzll(set)]);
+    for (const unsigned n : set_bits(set)) cycle = std::max(cycle, ready_[n]);
     return cycle;
   };
   u64 address, start;
@@ -309,7 +311,7 @@ u64 IntervalTiming::retire_any(const DynamicInstruction& d, CountVector& counts)
   if (t.listed)
     set_ready(t, done);
   else
-    for (RegisterSet set = t.destinations; set; set &= set - 1) ready_[__builtin_ctzll(set)] = done;
+    for (const unsigned n : set_bits(t.destinations)) ready_[n] = done;
 
   u64 owned = 0;
   if (d.has_store && d.store.physical != kNever) {

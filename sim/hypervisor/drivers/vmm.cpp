@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "base/cancel.h"
 #include "base/error.h"
@@ -81,7 +82,7 @@ std::vector<kvm::CpuidEntry2> Vmm::cpuid_for(unsigned id) {
   for (kvm::CpuidEntry2& e : entries) {
     if (e.function == 1) {
       e.ebx = (e.ebx & 0x0000ffff) | config_.cpus << 16 | id << 24;
-      e.edx = config_.cpus > 1 ? e.edx | 1u << 28 : e.edx & ~(1u << 28);  // HTT
+      e.edx = config_.cpus > 1 ? e.edx | cpuid::kHtt.mask() : e.edx & ~cpuid::kHtt.mask();
     }
     if (e.function == 0xb || e.function == 0x1f) {
       e.edx = id;

@@ -122,11 +122,8 @@ u64 HostKernel::next_deadline() {
     if (vcpu->posted) deadline = std::min(deadline, vcpu->timer_deadline());
   const u64 mux = host_.perf().mux_deadline(cpu_.id());
   if (mux != kNever) {
-    const CpuModel& model = cpu_.model();
     const u64 now = cpu_.cycle(), wait = mux > now ? mux - now : 0;
-    const u64 ticks =
-        static_cast<u64>((static_cast<u128>(wait) * model.tsc_num + model.tsc_den - 1) / model.tsc_den);
-    deadline = std::min(deadline, cpu_.tsc() + ticks);
+    deadline = std::min(deadline, cpu_.tsc() + cpu_.model().tsc_per_cycle.ceil(wait));
   }
   return deadline;
 }
@@ -161,7 +158,7 @@ u64 HostKernel::timer_count(u64 tsc_ticks) {
     cpu_.apic_write(apic::kLvtTimer, kLocalTimerVector);
     timer_calibrated_ = true;
   }
-  return static_cast<u64>(static_cast<u128>(tsc_ticks) * calibration_ticks_ / calibration_tsc_) + 1;
+  return Ratio{calibration_ticks_, calibration_tsc_}.floor(tsc_ticks) + 1;
 }
 
 void HostKernel::kick(unsigned target) {

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "base/bits.h"
 #include "hypervisor/kvm/host.h"
 #include "hypervisor/kvm/host_kernel.h"
 #include "hypervisor/kvm/vcpu.h"
@@ -134,8 +135,8 @@ void Vm::send(const platform::ApicMessage& message) {
 unsigned Vm::send_to(u64 word, u32 first, const platform::ApicMessage& message) {
   unsigned accepted = 0;
   platform::ApicMessage to = message;
-  for (; word; word &= word - 1) {
-    to.destination = first + static_cast<u32>(__builtin_ctzll(word));
+  for (const unsigned n : set_bits(word)) {
+    to.destination = first + n;
     if (to.destination < first) break;  // no APIC has an ID beyond 32 bits
     for (auto& target : vcpus_) {
       if (!target->apic().accepts(to)) continue;
@@ -151,16 +152,13 @@ void Vm::broadcast_eoi(u8 vector) {
 }
 
 u64 Vm::nanoseconds(const platform::PhysicalCpu& cpu) const {
-  const u64 khz = host_.model().tsc_khz ? host_.model().tsc_khz : 1'000'000;
-  return static_cast<u64>(static_cast<u128>(cpu.tsc() + static_cast<u64>(tsc_offset_)) * 1'000'000 / khz);
+  return host_.model().nanoseconds_per_tick().floor(cpu.tsc() + static_cast<u64>(tsc_offset_));
 }
 
 u64 Vm::device_deadline() const {
   const u64 at = pit_ ? controllers_.next_deadline() : kNever;
   if (at == kNever) return kNever;
-  const u64 khz = host_.model().tsc_khz ? host_.model().tsc_khz : 1'000'000;
-  const u128 ticks = (static_cast<u128>(at) * khz + 999'999) / 1'000'000;
-  return static_cast<u64>(ticks) - static_cast<u64>(tsc_offset_);
+  return host_.model().nanoseconds_per_tick().inverse().ceil(at) - static_cast<u64>(tsc_offset_);
 }
 
 void Vm::update_devices(const platform::PhysicalCpu& cpu) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "arch/evtsel.h"
 #include "base/bits.h"
 #include "hypervisor/perf/host_perf_cpu.h"
 
@@ -16,7 +17,7 @@ using pmu::Vendor;
 namespace {
 
 constexpr u64 kModifiers =
-    bit(18) | bit(21) | bit(23) | u64{0xff} << 24 | bit(32) | bit(33);  // edge, any, inv, cmask, TSX
+    evtsel::kEdge | evtsel::kAny | evtsel::kInv | evtsel::kCmask | evtsel::kInTx | evtsel::kInTxCp;
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 // handlers (arch/x86/events/core.c, intel/core.c, amd/core.c), all through the physical CPU's port.
 #include <algorithm>
 
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/perf/host_perf.h"
@@ -10,6 +11,7 @@
 
 namespace pmusim::hv {
 
+using namespace evtsel;
 using pmu::kFixedBase;
 using pmu::Vendor;
 
@@ -17,8 +19,6 @@ namespace {
 
 constexpr u32 kApicLvtpc = 0x340;
 constexpr u32 kLvtpcNmi = 0x400;
-constexpr u64 kUsr = bit(16), kOs = bit(17), kInt = bit(20), kEn = bit(22), kGuestOnly = bit(40),
-              kHostOnly = bit(41);
 
 bool is_fixed(int counter) {
   return counter >= static_cast<int>(kFixedBase);
@@ -214,11 +214,10 @@ bool HostPerf::handle_nmi_intel(PhysicalCpu& cpu) {
   bool handled = false;
   for (unsigned loops = 0; status && loops < 100; ++loops) {
     cpu.wrmsr(msr::kGlobalStatusReset, status);
-    for (u64 left = status & model_->caps.counter_bits(); left; left &= left - 1) {
+    for (const unsigned counter : set_bits(status & model_->caps.counter_bits())) {
       handled = true;
-      const int counter = __builtin_ctzll(left);
       for (PerfEvent* e : std::vector<PerfEvent*>(c.list))
-        if (e->running_ && e->counter_ == counter) {
+        if (e->running_ && e->counter_ == static_cast<int>(counter)) {
           fold(cpu, *e);
           overflowed(cpu, *e);
         }

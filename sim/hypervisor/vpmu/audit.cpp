@@ -17,7 +17,7 @@ std::size_t slot(AuditCause cause) {
 
 template <typename Action>
 void each_counter(const VpmuState& s, Action action) {
-  for (u64 left = s.counters(); left; left &= left - 1) action(static_cast<unsigned>(__builtin_ctzll(left)));
+  for (const unsigned counter : set_bits(s.counters())) action(counter);
 }
 
 bool svme(const VpmuState& s) {

@@ -2,6 +2,8 @@
 // The account of counters without a hypervisor: only contexts can be in between.
 #include "hypervisor/vpmu/audit_bare_metal.h"
 
+#include "base/bits.h"
+
 namespace pmusim::hv {
 
 BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const CpuModel& model)
@@ -17,8 +19,7 @@ BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const C
 }
 
 void BareMetalAudit::take() {
-  for (u64 left = pmu_.caps().counter_bits(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(pmu_.caps().counter_bits())) {
     const pmu::Pmu::Advances now = pmu_.advances(counter);
     const u64 by = now.host + now.guest - advances_[counter];
     advances_[counter] += by;

@@ -42,8 +42,7 @@ void AuditTruth::start(const CpuModel& model, const pmu::Caps& caps, const pmu::
 void AuditTruth::program(const pmu::Registers& controls, bool svme) {
   controls_ = controls;
   svme_ = svme;
-  for (u64 left = caps_.counter_bits(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(caps_.counter_bits())) {
     pmu::CounterSetup& setup = setup_[counter];
     setup = model_->rules->setup(caps_, controls_, model_->events, counter, svme_);
     if (guest_) setup.contexts = guest_contexts(setup.contexts);
@@ -62,8 +61,7 @@ u64 AuditTruth::total(unsigned counter, const EventCounts& counts) const {
 }
 
 void AuditTruth::begin(const EventCounts& counts) {
-  for (u64 left = caps_.counter_bits(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(caps_.counter_bits())) {
     since_[counter] = total(counter, counts);
   }
 }

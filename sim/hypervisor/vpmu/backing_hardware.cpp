@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/audit.h"
@@ -13,7 +14,7 @@ namespace pmusim::hv {
 using pmu::kFixedBase;
 
 namespace {
-constexpr u64 kEn = bit(22), kGuestOnly = bit(40), kHostOnly = bit(41);
+using evtsel::kEn, evtsel::kGuestOnly, evtsel::kHostOnly;
 constexpr u32 kLvtMasked = 1u << 16;
 }  // namespace
 
@@ -86,7 +87,7 @@ void HardwareBacking::handle_requests(PhysicalCpu&) {
   s_.reprogram = 0;
   if (!wanted) return;
   begin_access();
-  for (u64 left = wanted; left; left &= left - 1) refresh(static_cast<unsigned>(__builtin_ctzll(left)));
+  for (const unsigned counter : set_bits(wanted)) refresh(counter);
   end_access();
 }
 
@@ -127,8 +128,7 @@ void HardwareBacking::learn_controls() {
   u64 wanted = s_.counters() & ~learnt_;
   if (s_.caps.version > 1) wanted &= s_.regs.global_ctrl;
   if (!known(Asset::EventSelectors))
-    for (u64 left = wanted & s_.caps.gp_bits(); left; left &= left - 1) {
-      const unsigned n = static_cast<unsigned>(__builtin_ctzll(left));
+    for (const unsigned n : set_bits(wanted & s_.caps.gp_bits())) {
       cpu.rdmsr(selector_msr(n), selector_hw_[n]);
       s_.regs.selector[n] = selector_hw_[n];
     }
@@ -151,8 +151,8 @@ HardwareBacking::StopBy HardwareBacking::stop_by() const {
 // Where the slow path finds the state in hardware too, it counts no better than the fast one.
 bool HardwareBacking::fastpath_allowed() const {
   if (s_.policy->switch_at == SwitchAt::VcpuLoadPut || s_.policy->switch_at == SwitchAt::Never) return true;
-  for (u64 left = s_.counters() & s_.regs.global_ctrl; left; left &= left - 1)
-    if (s_.counts_instructions(static_cast<unsigned>(__builtin_ctzll(left)))) return false;
+  for (const unsigned counter : set_bits(s_.counters() & s_.regs.global_ctrl))
+    if (s_.counts_instructions(counter)) return false;
   return true;
 }
 
@@ -190,8 +190,7 @@ bool HardwareBacking::global_ctrl_direct() const {
 u64 HardwareBacking::global_ctrl_after_exit() const {
   if (s_.policy->on_exit == OnExit::StopAll) return 0;
   u64 running = s_.regs.global_ctrl;
-  for (u64 left = running & s_.counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(running & s_.counters())) {
     if (s_.counts_instructions(counter) || s_.counts_branches(counter)) running &= ~bit(counter);
   }
   return running;

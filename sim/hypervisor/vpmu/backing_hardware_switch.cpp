@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The world switch's register accesses, in KVM's order (kvm_mediated_pmu_load, kvm_mediated_pmu_put, and the
 // vendors' mediated_load and mediated_put).
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/backing_hardware.h"
@@ -10,7 +11,7 @@ namespace pmusim::hv {
 using pmu::kFixedBase;
 
 namespace {
-constexpr u64 kEn = bit(22);
+using evtsel::kEn;
 }
 
 u32 HardwareBacking::counter_msr(unsigned counter) const {
@@ -49,8 +50,7 @@ void HardwareBacking::put_context(PhysicalCpu& cpu) {
 }
 
 void HardwareBacking::load_registers(PhysicalCpu& cpu) {
-  for (u64 left = s_.counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(s_.counters())) {
     const u64 value = s_.stored(counter);
     if (!elide_ || cpu.rdpmc(rdpmc_index(counter)) != value) cpu.wrmsr(counter_msr(counter), value);
     if (counter < kFixedBase) cpu.wrmsr(selector_msr(counter), stopped_selector(counter));
@@ -101,8 +101,7 @@ void HardwareBacking::put_vendor(PhysicalCpu& cpu) {
 void HardwareBacking::put_registers(PhysicalCpu& cpu) {
   put_vendor(cpu);
   learnt_ = s_.counters();
-  for (u64 left = s_.counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(s_.counters())) {
     u64& value = s_.stored(counter);
     value = cpu.rdpmc(rdpmc_index(counter));
     const bool selector = counter < kFixedBase;

@@ -2,23 +2,22 @@
 // The kvm_pmc state machine: read, write, pause, resume, reprogram, overflow, lazy release.
 #include "hypervisor/vpmu/backing_host_perf.h"
 
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/audit.h"
 
 namespace pmusim::hv {
 
+using namespace evtsel;
 using pmu::kFixedBase;
 
 namespace {
 
-constexpr u64 kUsr = bit(16), kOs = bit(17);
-constexpr u64 kInTx = bit(32), kInTxCp = bit(33);
-
-// Event, umask, edge, inv, cmask: what reaches perf of a selector.
+// What reaches perf of a selector.
 u64 raw_event_mask(const pmu::Caps& caps) {
-  const u64 common = 0xffff | bit(18) | bit(23) | u64{0xff} << 24;
-  if (caps.vendor == pmu::Vendor::Amd) return common | u64{0xf} << 32;
+  const u64 common = kEvent | kUmask | kEdge | kInv | kCmask;
+  if (caps.vendor == pmu::Vendor::Amd) return common | kEventHigh;
   return common | (caps.rtm ? kInTx | kInTxCp : 0);
 }
 
@@ -65,7 +64,7 @@ u64 HostPerfBacking::config_of(unsigned counter) const {
 
 void HostPerfBacking::controls_written(const pmu::Registers& before) {
   const u64 changed = changed_counters(s_, before);
-  for (u64 left = changed; left; left &= left - 1) pmcs_[__builtin_ctzll(left)].in_use = true;
+  for (const unsigned counter : set_bits(changed)) pmcs_[counter].in_use = true;
   s_.request_reprogram(changed);
 }
 
@@ -155,8 +154,7 @@ void HostPerfBacking::signal_overflow(unsigned counter) {
 void HostPerfBacking::handle_requests(PhysicalCpu&) {
   const u64 wanted = s_.reprogram;
   s_.reprogram &= ~wanted;
-  for (u64 left = wanted & s_.counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(wanted & s_.counters())) {
     // On failure the bit comes back without a request: tried again when something else asks.
     if (reprogram(counter)) s_.reprogram |= bit(counter);
   }

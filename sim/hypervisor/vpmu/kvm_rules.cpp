@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/kvm_rules_vendor.h"
@@ -31,10 +32,10 @@ pmu::RuleLayer kvm_rules(const KvmRuleOptions& options) {
 }
 
 bool guest_has_svm(const CpuidTable& guest) {
-  return test_bit(guest.read(0x80000001, 0).ecx, 2);
+  return guest.has(cpuid::kSvm);
 }
 bool guest_has_ds(const CpuidTable& guest) {
-  return test_bit(guest.read(1, 0).edx, 21);
+  return guest.has(cpuid::kDs);
 }
 
 Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const CpuModel& host) {
@@ -56,18 +57,17 @@ Caps kvm_caps(const CpuidTable& guest, u64 perf_capabilities, const CpuModel& ho
       caps.fixed_mask = static_cast<u32>(mask(fixed));
       caps.fixed_width = least(bits(leaf.edx, 12, 5), host.caps.fixed_width);
     }
-    caps.anythread_deprecated = test_bit(leaf.edx, 15);
-    caps.pdcm = test_bit(guest.read(1, 0).ecx, 15);
+    caps.anythread_deprecated = cpuid::kAnyThreadDeprecated.in(leaf);
+    caps.pdcm = guest.has(cpuid::kPdcm);
     caps.perf_capabilities = caps.pdcm ? perf_capabilities : 0;
-    const u32 ebx7 = guest.read(7, 0).ebx;
-    caps.rtm = host.caps.rtm && (test_bit(ebx7, 4) || test_bit(ebx7, 11));
+    caps.rtm = host.caps.rtm && (guest.has(cpuid::kHle) || guest.has(cpuid::kRtm));
     return caps;
   }
   // amd_pmu_refresh. CPUID cannot hide the four legacy counters.
   const CpuidRegs v2 = guest.read(0x80000022, 0);
   const unsigned most = host.caps.gp_count >= kKvmMaxAmdGp ? kKvmMaxAmdGp : 4;
-  caps.perfctr_core = test_bit(guest.read(0x80000001, 0).ecx, 23);
-  caps.version = test_bit(v2.eax, 0) ? 2 : 1;
+  caps.perfctr_core = guest.has(cpuid::kPerfCtrExtCore);
+  caps.version = cpuid::kPerfMonV2.in(v2) ? 2 : 1;
   const unsigned wanted = caps.version == 2   ? static_cast<unsigned>(bits(v2.ebx, 3, 0))
                           : caps.perfctr_core ? kKvmMaxAmdGp
                                               : 4;

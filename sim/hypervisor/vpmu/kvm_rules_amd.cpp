@@ -3,6 +3,7 @@
 // ignored.
 #include <algorithm>
 
+#include "arch/evtsel.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/kvm_rules_vendor.h"
 
@@ -16,7 +17,7 @@ using pmu::Registers;
 namespace {
 
 constexpr u64 kSelectorReserved = 0xfffffff000280000;
-constexpr u64 kHostGuestOnly = bit(40) | bit(41);
+constexpr u64 kHostGuestOnly = evtsel::kHostOnly | evtsel::kGuestOnly;
 
 bool v2(const Access& a) {
   return a.caps.version > 1;

@@ -3,6 +3,7 @@
 // (arch/x86/kvm/cpuid.c). Other leaves are the host's. Nested virtualization is not modelled and not offered.
 #include <algorithm>
 
+#include "arch/cpuid_features.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/kvm_rules.h"
 
@@ -19,32 +20,23 @@ u64 kvm_supported_perf_capabilities(const CpuModel& host) {
 
 CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease, bool) {
   CpuidTable table = host.cpuid;
-  const auto edit = [&](u32 leaf, u32 subleaf, auto change) {
-    if (CpuidEntry* entry = table.find(leaf, subleaf)) change(entry->regs);
-  };
   const auto zero = [&](u32 leaf) {
     for (CpuidEntry& entry : table.entries)
       if (entry.leaf == leaf) entry.regs = {};
   };
-  const auto off = [](u32& reg, std::initializer_list<unsigned> which) {
-    for (unsigned n : which) reg &= ~static_cast<u32>(bit(n));
+  const auto off = [&](std::initializer_list<CpuidBit> which) {
+    for (const CpuidBit& bit : which) table.set(bit, false);
   };
   const bool intel = host.vendor == Vendor::Intel;
   const bool pmu = host.caps.version > 0;
 
-  edit(0, 0, [](CpuidRegs& r) { r.eax = std::min<u32>(r.eax, 0x24); });
-  edit(1, 0, [&](CpuidRegs& r) {
-    off(r.ecx, {2, 3, 4, 5});  // DTES64, MONITOR, DS-CPL, VMX
-    off(r.edx, {21});          // DS: no guest PEBS
-    if (!intel || !pmu) off(r.ecx, {15});
-    r.ecx |= 1u << 21 | 1u << 24 | 1u << 31;  // x2APIC and TSC-deadline timer are emulated; hypervisor
-  });
-  edit(7, 0, [&](CpuidRegs& r) {
-    r.ebx |= 1u << 1;      // TSC_ADJUST is emulated
-    off(r.ebx, {25});      // processor trace
-    off(r.edx, {15, 19});  // hybrid, architectural LBR
-  });
-  edit(7, 1, [&](CpuidRegs& r) { off(r.eax, {8}); });  // leaf 23H
+  if (CpuidEntry* highest = table.find(0, 0)) highest->regs.eax = std::min<u32>(highest->regs.eax, 0x24);
+  off({cpuid::kDtes64, cpuid::kMonitor, cpuid::kDsCpl, cpuid::kVmx, cpuid::kDs});  // DS: no guest PEBS
+  if (!intel || !pmu) off({cpuid::kPdcm});
+  off({cpuid::kIntelPt, cpuid::kHybrid, cpuid::kArchLbr, cpuid::kArchPerfmonExt});
+  for (const CpuidBit& emulated : {cpuid::kX2Apic, cpuid::kTscDeadline, cpuid::kTscAdjust})
+    table.set(emulated);
+  table.set(cpuid::kHypervisor);
   for (u32 leaf : {5u, 0x14u, 0x1au, 0x1cu, 0x23u}) zero(leaf);
 
   // do_cpuid_func 0AH
@@ -58,15 +50,13 @@ CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease, bool) {
                u32{host.caps.gp_width} << 16 | length << 24;
     regs.ebx = own.ebx;
     const u32 fixed = std::min<u32>(host.caps.fixed_count(), kKvmMaxFixed);
-    regs.edx =
-        fixed | u32{host.caps.fixed_width} << 5 | 1u << 15;  // AnyThread deprecated, whatever the version
+    regs.edx = fixed | u32{host.caps.fixed_width} << 5;
+    cpuid::kAnyThreadDeprecated.set(regs);  // whatever the version
     table.set(0xa, 0, regs);
   }
 
-  edit(0x80000001, 0, [&](CpuidRegs& r) {
-    off(r.ecx, {2, 10, 24, 28});  // SVM, IBS, NB and LLC counters
-    if (!pmu || host.caps.gp_count < kKvmMaxAmdGp) off(r.ecx, {23});
-  });
+  off({cpuid::kSvm, cpuid::kIbs, cpuid::kPerfCtrExtNb, cpuid::kPerfCtrExtLlc});
+  if (!pmu || host.caps.gp_count < kKvmMaxAmdGp) off({cpuid::kPerfCtrExtCore});
   for (u32 leaf : {0x8000000au, 0x8000001bu, 0x80000022u}) zero(leaf);
   if (!intel && host.caps.version >= 2 && host.caps.gp_count >= kKvmMaxAmdGp)
     table.set(0x80000022, 0, {1, kKvmMaxAmdGp, 0, 0});

@@ -2,6 +2,7 @@
 // KVM's rules for Intel PMU registers (vmx/pmu_intel.c, pmu.c). Reserved and read-only writes fault.
 // Registers without a rule here (GLOBAL_STATUS_SET, GLOBAL_INUSE, PERF_METRICS, PEBS) do not exist for
 // guests.
+#include "arch/linear_address.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/kvm_rules_vendor.h"
 
@@ -37,9 +38,6 @@ bool v2(const Access& a) {
 }
 Outcome none_of(u64 value, u64 reserved) {
   return value & reserved ? Outcome::Fault : Outcome::Ok;
-}
-bool canonical(u64 value) {
-  return sign_extend(value, 48) == value;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // KVM's questions about one counter (pmu.h, pmu.c) and the default strategies.
 #include "hypervisor/vpmu/vpmu_state.h"
 
+#include "arch/evtsel.h"
 #include "base/bits.h"
 #include "core/state/state.h"
 #include "hypervisor/vpmu/backing_hardware.h"
@@ -9,13 +10,13 @@
 
 namespace pmusim::hv {
 
+using namespace evtsel;
 using pmu::kFixedBase;
 using pmu::Vendor;
 
 namespace {
 
-constexpr u64 kUsr = bit(16), kOs = bit(17), kInt = bit(20), kEn = bit(22);
-constexpr u64 kEventAndUmask = 0xff | 0xff00 | u64{0xf} << 32;
+constexpr u64 kEventAndUmask = kEvent | kUmask | kEventHigh;
 
 // perf's generic encodings (PERF_COUNT_HW_INSTRUCTIONS, _BRANCH_INSTRUCTIONS).
 u64 generic_instructions(Vendor) {

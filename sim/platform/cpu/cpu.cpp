@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "core/timing/interval.h"
 #include "platform/cpu/cost_names.h"
@@ -62,7 +63,7 @@ void Cpu::reset(const CpuConfig& config) {
   core_->set_step(config.step);
   core_->set_state(&state_);
   core_->set_world(World::Host, nullptr, nullptr, 0);
-  core_->set_clocks(m.tsc_num, m.tsc_den, m.bus_num, m.bus_den);
+  core_->set_clocks(m.tsc_per_cycle, m.bus_per_cycle);
 
   pmu_ = std::make_unique<pmu::Pmu>(core_->counts());
   pmu_->on_overflow = [this](unsigned counter) { emit(EventKind::Overflow, counter, 0, ""); };
@@ -79,8 +80,8 @@ void Cpu::reset(const CpuConfig& config) {
   pmu_->configure(m);
 
   ApicFeatures features;
-  features.x2apic = m.cpuid.read(1, 0).ecx >> 21 & 1;
-  features.tsc_deadline = m.cpuid.read(1, 0).ecx >> 24 & 1;
+  features.x2apic = m.cpuid.has(cpuid::kX2Apic);
+  features.tsc_deadline = m.cpuid.has(cpuid::kTscDeadline);
   features.masks_lvtpc_on_pmi = m.rules->masks_lvtpc_on_pmi();
   features.physical_bits = core_config.physical_bits;
   apic_.power_on(id_, config.bootstrap, features);
@@ -88,8 +89,8 @@ void Cpu::reset(const CpuConfig& config) {
   mtrr_ = {};
   random_ = Rng(config.seed ^ u64{id_} << 56);
   tsc_offset_ = tsc_adjust_ = debugctl_ = spec_ctrl_ = mcg_status_ = syscfg_ = hwcr_ = nb_cfg_ = 0;
-  const bool debug_store = m.cpuid.read(1, 0).edx >> 21 & 1;
-  const bool monitor = m.cpuid.read(1, 0).ecx >> 3 & 1;
+  const bool debug_store = m.cpuid.has(cpuid::kDs);
+  const bool monitor = m.cpuid.has(cpuid::kMonitor);
   misc_enable_ =
       1 | (m.caps.version ? 1 << 7 : 0) | (debug_store ? 0 : 1 << 11 | 1 << 12) | (monitor ? 1 << 18 : 0);
   uncounted_.clear();
@@ -145,7 +146,7 @@ void Cpu::thread() {
 }
 
 u64 Cpu::tsc() const {
-  return scale(cycle(), model().tsc_num, model().tsc_den) + tsc_offset_;
+  return model().tsc_per_cycle.floor(cycle()) + tsc_offset_;
 }
 
 void Cpu::park() {

@@ -147,7 +147,6 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   bool msr_write(u32 index, u64 value);
   u64* core_msr(u32 index);
   CpuidRegs physical_cpuid(u32 leaf, u32 subleaf) const;
-  bool has_cpuid(u32 leaf, u32 subleaf, u32 CpuidRegs::*reg, unsigned bit) const;
 
   // cpu_port.cpp
   void spend(core::Cost cost);  // host time of an operation

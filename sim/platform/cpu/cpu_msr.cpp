@@ -5,8 +5,10 @@
 // (revision 0), branch tracing and LBR behind DEBUGCTL (the bits are stored), the effects of SPEC_CTRL,
 // SYSCFG, HWCR and NB_CFG.
 #include "arch/arch_capabilities.h"
+#include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "base/bits.h"
+#include "core/state/state_msr.h"
 #include "platform/cpu/cpu_parts.h"
 
 namespace pmusim::platform {
@@ -33,18 +35,15 @@ constexpr u64 kSyscfgWritable = u64{0x1f} << 18;
 
 }  // namespace
 
-bool Cpu::has_cpuid(u32 leaf, u32 subleaf, u32 CpuidRegs::*reg, unsigned n) const {
-  return model().cpuid.read(leaf, subleaf).*reg >> n & 1;
-}
-
 CpuidRegs Cpu::physical_cpuid(u32 leaf, u32 subleaf) const {
   CpuidRegs r = model().cpuid.read(leaf, subleaf);
   switch (leaf) {
     case 1:
       r.ebx = (r.ebx & 0x00ffffff) | id_ << 24;
-      r.ecx = (r.ecx & ~(1u << 27)) | static_cast<u32>(state_.cr4 >> 18 & 1) << 27;  // OSXSAVE follows CR4
-      if (!apic_.enabled()) r.edx &= ~(1u << 9);
-      if (model().vendor == pmu::Vendor::Intel && !(misc_enable_ & kMiscEnableMonitor)) r.ecx &= ~(1u << 3);
+      cpuid::kOsxsave.set(r, state_.cr4 & core::kCr4Osxsave);
+      if (!apic_.enabled()) cpuid::kApic.set(r, false);
+      if (model().vendor == pmu::Vendor::Intel && !(misc_enable_ & kMiscEnableMonitor))
+        cpuid::kMonitor.set(r, false);
       break;
     case 0xb:
     case 0x1f:
@@ -61,40 +60,12 @@ CpuidRegs Cpu::physical_cpuid(u32 leaf, u32 subleaf) const {
 
 // Core registers of the host, for the port.
 u64* Cpu::core_msr(u32 index) {
-  switch (index) {
-    case msr::kEfer:
-      return &state_.efer;
-    case msr::kStar:
-      return &state_.star;
-    case msr::kLstar:
-      return &state_.lstar;
-    case msr::kCstar:
-      return &state_.cstar;
-    case msr::kSfmask:
-      return &state_.sfmask;
-    case msr::kFsBase:
-      return &state_.seg[core::FS].base;
-    case msr::kGsBase:
-      return &state_.seg[core::GS].base;
-    case msr::kKernelGsBase:
-      return &state_.kernel_gs_base;
-    case msr::kTscAux:
-      return &state_.tsc_aux;
-    case msr::kSysenterCs:
-      return &state_.sysenter_cs;
-    case msr::kSysenterEsp:
-      return &state_.sysenter_esp;
-    case msr::kSysenterEip:
-      return &state_.sysenter_eip;
-    case msr::kPat:
-      return &state_.pat;
-    default:
-      return nullptr;
-  }
+  return index == msr::kEfer ? &state_.efer : core::state_msr(state_, index);
 }
 
 bool Cpu::msr_read(u32 index, u64& value) {
   const bool intel = model().vendor == pmu::Vendor::Intel;
+  const auto has = [this](const CpuidBit& bit) { return model().cpuid.has(bit); };
   value = 0;
   if (pmu_->owns(index)) return pmu_->rdmsr(index, value);
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return apic_.read_msr(index, value);
@@ -107,15 +78,15 @@ bool Cpu::msr_read(u32 index, u64& value) {
       return true;
     case msr::kTscAdjust:
       value = tsc_adjust_;
-      return has_cpuid(7, 0, &CpuidRegs::ebx, 1);
+      return has(cpuid::kTscAdjust);
     case msr::kTscDeadline:
       value = apic_.tsc_deadline();
-      return has_cpuid(1, 0, &CpuidRegs::ecx, 24);
+      return has(cpuid::kTscDeadline);
     case msr::kDebugCtl:
       value = debugctl_;
       return true;
     case msr::kArchCapabilities:
-      if (!intel || !has_cpuid(7, 0, &CpuidRegs::edx, 29)) return false;
+      if (!intel || !has(cpuid::kArchCapabilities)) return false;
       value = kArchCapabilities;
       return true;
     case msr::kSyscfg:
@@ -134,24 +105,25 @@ bool Cpu::msr_read(u32 index, u64& value) {
       return intel;
     case msr::kSpecCtrl:
       value = spec_ctrl_;
-      return has_cpuid(7, 0, &CpuidRegs::edx, 26) || has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 14);
+      return has(cpuid::kIbrsIbpb) || has(cpuid::kAmdIbrs);
     case msr::kFeatureControl:
       value = kFeatureControl;
-      return intel && has_cpuid(1, 0, &CpuidRegs::ecx, 5);
+      return intel && has(cpuid::kVmx);
     case kMcgCap:
-      return has_cpuid(1, 0, &CpuidRegs::edx, 14);
+      return has(cpuid::kMca);
     case kMcgStatus:
       value = mcg_status_;
-      return has_cpuid(1, 0, &CpuidRegs::edx, 14);
+      return has(cpuid::kMca);
     case msr::kBiosSignId:
       return true;
     default:
-      return Mtrr::owns(index) && has_cpuid(1, 0, &CpuidRegs::edx, 12) && mtrr_.read(index, value);
+      return Mtrr::owns(index) && has(cpuid::kMtrr) && mtrr_.read(index, value);
   }
 }
 
 bool Cpu::msr_write(u32 index, u64 value) {
   const bool intel = model().vendor == pmu::Vendor::Intel;
+  const auto has = [this](const CpuidBit& bit) { return model().cpuid.has(bit); };
   if (pmu_->owns(index)) {
     const bool ok = pmu_->wrmsr(index, value);
     follow_pmu();
@@ -169,12 +141,12 @@ bool Cpu::msr_write(u32 index, u64 value) {
       return true;
     }
     case msr::kTscAdjust:
-      if (!has_cpuid(7, 0, &CpuidRegs::ebx, 1)) return false;
+      if (!has(cpuid::kTscAdjust)) return false;
       tsc_offset_ += value - tsc_adjust_;
       tsc_adjust_ = value;
       return true;
     case msr::kTscDeadline:
-      if (!has_cpuid(1, 0, &CpuidRegs::ecx, 24)) return false;
+      if (!has(cpuid::kTscDeadline)) return false;
       apic_.write_tsc_deadline(value);
       return true;
     case msr::kApicBase:
@@ -201,25 +173,23 @@ bool Cpu::msr_write(u32 index, u64 value) {
       misc_enable_ = (misc_enable_ & ~kMiscEnableWritable) | (value & kMiscEnableWritable);
       return true;
     case msr::kSpecCtrl:
-      if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 14))
-        return false;
+      if (!has(cpuid::kIbrsIbpb) && !has(cpuid::kAmdIbrs)) return false;
       if (value & ~u64{7}) return false;
       spec_ctrl_ = value;
       return true;
     case msr::kPredCmd:
-      if (!has_cpuid(7, 0, &CpuidRegs::edx, 26) && !has_cpuid(0x80000008, 0, &CpuidRegs::ebx, 12))
-        return false;
+      if (!has(cpuid::kIbrsIbpb) && !has(cpuid::kAmdIbpb)) return false;
       if (value > 1) return false;
       if (value) timing_->forget_targets();
       return true;
     case kMcgStatus:  // RIPV, EIPV, MCIP, LMCE_S
-      if (!has_cpuid(1, 0, &CpuidRegs::edx, 14) || value & ~u64{15}) return false;
+      if (!has(cpuid::kMca) || value & ~u64{15}) return false;
       mcg_status_ = value;
       return true;
     case msr::kBiosSignId:
       return true;  // written before CPUID to read the revision
     default:
-      return Mtrr::owns(index) && has_cpuid(1, 0, &CpuidRegs::edx, 12) &&
+      return Mtrr::owns(index) && has(cpuid::kMtrr) &&
              mtrr_.write(index, value, physical_address_bits(model().cpuid));
   }
 }

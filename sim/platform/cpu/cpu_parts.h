@@ -7,20 +7,6 @@
 
 namespace pmusim::platform {
 
-// floor(value x num / den), exactly; saturates instead of wrapping.
-inline u64 scale(u64 value, u64 num, u64 den) {
-  if (num == den) return value;
-  u64 product;
-  if (!__builtin_mul_overflow(value, num, &product)) return product / den;
-  const u128 result = static_cast<u128>(value) * num / den;
-  return result > kNever ? kNever : static_cast<u64>(result);
-}
-// The smallest c with scale(c, num, den) >= value.
-inline u64 unscale(u64 value, u64 num, u64 den) {
-  const u128 result = (static_cast<u128>(value) * den + num - 1) / num;
-  return result > kNever ? kNever : static_cast<u64>(result);
-}
-
 // The APIC timer runs at the model's bus clock.
 class Cpu::Clock final : public ApicClock {
  public:
@@ -28,15 +14,15 @@ class Cpu::Clock final : public ApicClock {
   u64 cycle() const override { return cpu_.cycle(); }
   u64 tsc() const override { return cpu_.tsc(); }
   u64 cycle_at_tsc(u64 tsc) const override {
-    const CpuModel& m = cpu_.model();
+    const Ratio clock = cpu_.model().tsc_per_cycle;
     const u64 now = cpu_.tsc();
     if (tsc <= now) return cpu_.cycle();
-    const u64 raw = scale(cpu_.cycle(), m.tsc_num, m.tsc_den), left = tsc - now;
-    return left > kNever - raw ? kNever : unscale(raw + left, m.tsc_num, m.tsc_den);
+    const u64 raw = clock.floor(cpu_.cycle()), left = tsc - now;
+    return left > kNever - raw ? kNever : clock.inverse().ceil(raw + left);
   }
-  u64 timer_ticks() const override { return scale(cpu_.cycle(), cpu_.model().bus_num, cpu_.model().bus_den); }
+  u64 timer_ticks() const override { return cpu_.model().bus_per_cycle.floor(cpu_.cycle()); }
   u64 cycle_at_timer_ticks(u64 ticks) const override {
-    return unscale(ticks, cpu_.model().bus_num, cpu_.model().bus_den);
+    return cpu_.model().bus_per_cycle.inverse().ceil(ticks);
   }
 
  private:

@@ -215,7 +215,7 @@ u64 Cpu::work_step(const HostWork& w, u64 done) const {
   const u64 most = std::max(std::max(w.instructions, w.branches), std::max(w.loads, w.stores));
   if (h.instructions != kNever && most) {
     // The largest c with floor(most x c / C) <= so far + horizon.
-    const u128 reach = static_cast<u128>(scale(most, done, w.cycles)) + h.instructions + 1;
+    const u128 reach = static_cast<u128>(Ratio{done, w.cycles}.floor(most)) + h.instructions + 1;
     const u128 c = (reach * w.cycles - 1) / most;
     if (c < w.cycles) step = std::min(step, static_cast<u64>(c) > done ? static_cast<u64>(c) - done : 1);
   }
@@ -231,7 +231,7 @@ void Cpu::work(const HostWork& w) {
     const u64 cycles = std::max<u64>(w.cycles, 1);
     CountVector& at = core_->mutable_counts().in(core_->context());
     auto part = [&](Count kind, u64 n) {
-      at[static_cast<unsigned>(kind)] += scale(n, to, cycles) - scale(n, from, cycles);
+      at[static_cast<unsigned>(kind)] += Ratio{to, cycles}.floor(n) - Ratio{from, cycles}.floor(n);
     };
     part(Count::Instructions, w.instructions);
     part(Count::CondTaken, w.branches);

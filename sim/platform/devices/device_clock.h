@@ -4,7 +4,7 @@
 // times give equal counts whatever happened in between.
 #pragma once
 
-#include "base/types.h"
+#include "base/ratio.h"
 
 namespace pmusim::platform {
 
@@ -18,10 +18,10 @@ inline constexpr u64 kNanosecondsPerSecond = 1'000'000'000;
 
 // Ticks of a clock of `hz` in that time, and the first nanosecond at which so many have passed.
 inline u64 ticks_at(u64 nanoseconds, u64 hz) {
-  return static_cast<u64>(static_cast<u128>(nanoseconds) * hz / kNanosecondsPerSecond);
+  return Ratio{hz, kNanosecondsPerSecond}.floor(nanoseconds);
 }
 inline u64 nanoseconds_at(u64 ticks, u64 hz) {
-  return static_cast<u64>((static_cast<u128>(ticks) * kNanosecondsPerSecond + hz - 1) / hz);
+  return Ratio{kNanosecondsPerSecond, hz}.ceil(ticks);
 }
 
 }  // namespace pmusim::platform

@@ -115,6 +115,7 @@ class Machine final : public sc_core::sc_module, private CpuFabric {
   u64 bound_for(const Cpu& cpu) const;
   const Cpu& acting() const { return current_ ? *current_ : *cpus_[0]; }
   u64 core_khz() const { return config_.model->core_khz ? config_.model->core_khz : 1000000; }
+  Ratio nanoseconds_per_cycle() const { return {1000000, core_khz()}; }
   // Delivers to every CPU that may accept it; `here`, if any, gets it at once.
   void distribute(const ApicMessage& message, const Cpu& from, const Cpu* here);
   void attention();  // the running CPU yields at its next boundary

@@ -85,12 +85,12 @@ void Machine::Wires::send(const ApicMessage& message) {
 }
 
 u64 Machine::Clock::nanoseconds() const {
-  return scale(machine_.acting().cycle(), 1000000, machine_.core_khz());
+  return machine_.nanoseconds_per_cycle().floor(machine_.acting().cycle());
 }
 
 u64 Machine::device_deadline() const {
   const u64 at = controllers_.next_deadline();
-  return at == kNever ? kNever : unscale(at, 1000000, core_khz());
+  return at == kNever ? kNever : nanoseconds_per_cycle().inverse().ceil(at);
 }
 
 void Machine::attention() {
@@ -126,7 +126,7 @@ void Machine::failed(Cpu& cpu, std::exception_ptr error) {
 // it.
 void Machine::follow_time(u64 cycle) {
   while (next_quantum_ <= cycle) next_quantum_ += config_.quantum;
-  const u64 target = time_base_ + scale(cycle, 1000000000, core_khz());
+  const u64 target = time_base_ + Ratio{1'000'000'000, core_khz()}.floor(cycle);
   const u64 now = sc_core::sc_time_stamp().value();
   if (target > now) sc_core::wait(sc_core::sc_time::from_value(target - now));
 }
