@@ -206,7 +206,8 @@ TEST_CASE("A version-1 guest has no global registers, and counts as globally ena
   Guest g(skx(), "mediated");
   CpuidTable guest = kvm_supported_cpuid(g.model, KernelRelease::V7_2, true);
   guest.set(0xa, 0, {1 | 4 << 8 | 48 << 16 | 7 << 24, 0, 0, 0});
-  g.vpmu->refresh(guest, 0);
+  g.vpmu->set_cpuid(guest);
+  CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, 0, true) == Outcome::Ok);
   CHECK(g.write(msr::kGlobalCtrl, 1) == Outcome::Fault);
   CHECK(g.write(msr::kFixedCtrCtrl, 0) == Outcome::Fault);
   CHECK(g.write(msr::kAPmc0, 0) == Outcome::Fault);  // no FW_WRITES offered
@@ -257,6 +258,21 @@ TEST_CASE(
   g.vpmu->load(g.cpu);
   CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, 0x2000, true) == Outcome::Ok);
   CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, 0, true) == Outcome::Fault);
+}
+
+TEST_CASE("PERF_CAPABILITIES keeps its value when the vCPU model changes, and takes none without PDCM") {
+  Guest g(spr(), "emulated");
+  const CpuidTable with = kvm_supported_cpuid(g.model, KernelRelease::V7_2, false);
+  CpuidTable without = with;
+  without.find(1, 0)->regs.ecx &= ~(1u << 15);
+  CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, 0, true) == Outcome::Ok);
+  g.vpmu->set_cpuid(without);
+  for (const u64 value : {0, 0x2000})
+    CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, value, true) == Outcome::Fault);
+  g.vpmu->set_cpuid(with);
+  CHECK(g.read(msr::kPerfCapabilities) == 0);
+  CHECK(g.vpmu->set_msr(msr::kPerfCapabilities, 0x2000, true) == Outcome::Ok);
+  CHECK(g.read(msr::kPerfCapabilities) == 0x2000);
 }
 
 TEST_CASE(

@@ -38,7 +38,7 @@ void round_trip(const CpuModel& model, bool elide, const std::string& file) {
   Guest g(model, "mediated");
   g.policy.elide_writes = elide;
   g.vpmu = std::make_unique<Vpmu>(g.policy, g.model, KernelRelease::V7_2, g.perf, g.hooks);
-  g.vpmu->refresh(kvm_supported_cpuid(g.model, KernelRelease::V7_2, true), 1 << 13);
+  g.vpmu->set_cpuid(kvm_supported_cpuid(g.model, KernelRelease::V7_2, true));
   const bool intel = model.vendor == pmu::Vendor::Intel;
   FakeFields fields(g.cpu, intel, model.save_global_ctrl_on_exit);
 

@@ -83,7 +83,7 @@ Guest::Guest(const CpuModel& host, const std::string& policy_id, KernelRelease r
     : model(host), policy(shipped_policy(policy_id)), cpu(model), perf(model) {
   vpmu = std::make_unique<Vpmu>(policy, model, release, perf, hooks, std::move(strategies));
   const bool hardware = policy.counters_in_hardware();
-  vpmu->refresh(kvm_supported_cpuid(model, release, hardware), kvm_supported_perf_capabilities(model));
+  vpmu->set_cpuid(kvm_supported_cpuid(model, release, hardware));
   if (hardware) perf.create_mediated_vm(policy.host_perf == HostPerfUse::Denied);
   hooks.on = &cpu;
   vpmu->sched_in(cpu);

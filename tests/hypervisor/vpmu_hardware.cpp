@@ -64,7 +64,7 @@ TEST_CASE(
   Guest g(zen4(), "mediated");
   CpuidTable cpuid = kvm_supported_cpuid(g.model, KernelRelease::V7_2, true);
   cpuid.find(0x80000001, 0)->regs.ecx |= 1 << 2;  // SVM
-  g.vpmu->refresh(cpuid, 0);
+  g.vpmu->set_cpuid(cpuid);
   const auto hardware = [&](u64 selector) {
     g.write(msr::kAmdPerfCtl0, selector);
     g.requests();
@@ -310,7 +310,7 @@ TEST_CASE(
   Guest g(skx(), "dedicated");
   CHECK(g.perf.guest_loaded(0));
   g.cpu.selector(0) = 0x4300c0;
-  g.vpmu->refresh(kvm_supported_cpuid(g.model, KernelRelease::V7_2, true), 1 << 13);
+  g.vpmu->set_cpuid(kvm_supported_cpuid(g.model, KernelRelease::V7_2, true));
   CHECK_FALSE(g.perf.guest_loaded(0));
   CHECK(g.cpu.selector(0) == 0);
   CHECK(g.read(msr::kPerfEvtSel0) == 0);

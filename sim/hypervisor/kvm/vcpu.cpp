@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/hw/vmcb.h"
@@ -59,7 +60,6 @@ Vcpu::Vcpu(Vm& vm, unsigned id, unsigned cpu)
   if (vm.filter()) vpmu_->set_filter(vm.filter());
   wait_for_sipi_ = vm.irqchip() && id != 0;
   misc_enable_ = host_.intel() ? 1 : 0;  // fast strings
-  perf_capabilities_ = host_.supported_perf_capabilities();
   control_->set_tsc_offset(vm.tsc_offset());
   control_->set_exception_bitmap(1u << kUD | 1u << kMC);
   // What KVM passes through whatever the guest does. TSC: reads only.
@@ -98,14 +98,14 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
   emulator_->set_guest_features(core::features_of(cpuid_));
   control_->set_guest_cr4_bits(valid_cr4_bits());
   platform::ApicFeatures features;
-  features.x2apic = has_cpuid(1, 0, 2, 21);
-  features.tsc_deadline = has_cpuid(1, 0, 2, 24);
+  features.x2apic = cpuid_.has(cpuid::kX2Apic);
+  features.tsc_deadline = cpuid_.has(cpuid::kTscDeadline);
   features.masks_lvtpc_on_pmi = false;  // the vPMU decides it when it delivers (Vpmu::deliver_pmi)
   features.physical_bits = physical_address_bits(cpuid_);
   features.least_period = kLeastTimerPeriod;
   apic_.power_on(id_, id_ == 0, features);
   if (id_ == 0) apic_.connect_virtual_wire();  // as KVM does for firmware that relies on it
-  vpmu_->refresh(cpuid_, perf_capabilities_);
+  vpmu_->set_cpuid(cpuid_);
   requests_ |= kReqRecalc;
   return 0;
 }
@@ -115,18 +115,12 @@ u64 Vcpu::valid_cr4_bits() const {
   return core::cr4_bits(core::features_of(cpuid_) & core::features_of(host_.model().cpuid));
 }
 
-bool Vcpu::has_cpuid(u32 leaf, u32 subleaf, unsigned reg, unsigned bit_number) const {
-  const CpuidRegs r = cpuid_.read(leaf, subleaf);
-  const u32 regs[4] = {r.eax, r.ebx, r.ecx, r.edx};
-  return test_bit(regs[reg], bit_number);
-}
-
 CpuidRegs Vcpu::emulated_cpuid(u32 leaf, u32 subleaf) {
   CpuidRegs r = cpuid_.read(leaf, subleaf);
   if (leaf == 1) {
     r.ebx = (r.ebx & 0x00ffffff) | id_ << 24;
-    r.edx = apic_.enabled() ? r.edx | 1u << 9 : r.edx & ~(1u << 9);
-    r.ecx = state_.cr4 & (1u << 18) ? r.ecx | 1u << 27 : r.ecx & ~(1u << 27);  // OSXSAVE
+    cpuid::kApic.set(r, apic_.enabled());
+    cpuid::kOsxsave.set(r, state_.cr4 & core::kCr4Osxsave);
   } else if (leaf == 0xb || leaf == 0x1f) {
     r.edx = id_;
   }
@@ -215,14 +209,11 @@ u64 Vcpu::cycle_at_tsc(u64 guest_tsc) const {
 
 // 1 GHz: nanoseconds of the host's TSC clock.
 u64 Vcpu::timer_ticks() const {
-  const u64 khz = host_.model().tsc_khz ? host_.model().tsc_khz : 1'000'000;
-  return static_cast<u64>(static_cast<u128>(cycle()) * 1'000'000 / khz);
+  return host_.model().nanoseconds_per_tick().floor(cycle());
 }
 
 u64 Vcpu::cycle_at_timer_ticks(u64 ticks) const {
-  const u64 khz = host_.model().tsc_khz ? host_.model().tsc_khz : 1'000'000;
-  const u128 cycles = (static_cast<u128>(ticks) * khz + 999'999) / 1'000'000;
-  return cycles >= kNever ? kNever : static_cast<u64>(cycles);
+  return host_.model().nanoseconds_per_tick().inverse().ceil(ticks);
 }
 
 }  // namespace pmusim::hv

@@ -154,9 +154,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   // vcpu_msrs.cpp
   int get_other_msr(u32 index, u64& value, bool host_initiated);
   int set_other_msr(u32 index, u64 value, bool host_initiated);
-  int set_perf_capabilities(u64 value);
   int set_efer(u64 value, bool host_initiated);
-  bool has_cpuid(u32 leaf, u32 subleaf, unsigned reg, unsigned bit) const;
   // vcpu_apic_access.cpp
   bool x2apic_read(u32 index, u64& value);
   bool x2apic_write(u32 index, u64 value);
@@ -173,7 +171,6 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   std::unique_ptr<Emulator> emulator_;
   u8 emulated_opcode_ = 0;
   CpuidTable cpuid_;
-  u64 perf_capabilities_ = 0;
   std::map<u32, u64> msrs_;  // plain storage registers
   u64 misc_enable_ = 0, debugctl_ = 0;
   bool ever_ran_ = false;

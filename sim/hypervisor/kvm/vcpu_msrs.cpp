@@ -3,6 +3,8 @@
 // KVM's functions: 0, or 1 for #GP. The vPMU is asked first for every register it owns. Not modelled: MCE
 // banks (none are offered), paravirtual clocks, VMX and SVM capability MSRs, Intel PT, MPX.
 #include "arch/arch_capabilities.h"
+#include "arch/cpuid_features.h"
+#include "arch/linear_address.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "core/state/state_msr.h"
@@ -30,10 +32,6 @@ bool is_mtrr(u32 index) {
          index == kMtrrFix16kB || (index >= kMtrrFix4k && index <= kMtrrFix4kLast) || index == kMtrrDefType;
 }
 
-bool canonical(u64 address) {
-  return sign_extend(address, 48) == address;
-}
-
 }  // namespace
 
 int Vcpu::get_msr(u32 index, u64& value, bool host_initiated) {
@@ -46,29 +44,15 @@ int Vcpu::get_msr(u32 index, u64& value, bool host_initiated) {
 }
 
 int Vcpu::set_msr(u32 index, u64 value, bool host_initiated) {
-  if (index == msr::kPerfCapabilities && host_initiated) return set_perf_capabilities(value);
   if (vpmu_->owns_msr(index)) return vpmu_->set_msr(index, value, host_initiated) == pmu::Outcome::Fault;
   return set_other_msr(index, value, host_initiated);
-}
-
-// PDCM must be in the vCPU model, the value within what is supported; after the first KVM_RUN only the same
-// value.
-int Vcpu::set_perf_capabilities(u64 value) {
-  if (!has_cpuid(1, 0, 2, 15)) return 1;
-  if (value & ~host_.supported_perf_capabilities()) return 1;
-  if (value == perf_capabilities_) return 0;
-  if (ever_ran_) return 1;
-  perf_capabilities_ = value;
-  vpmu_->refresh(cpuid_, perf_capabilities_);
-  requests_ |= kReqRecalc;
-  return 0;
 }
 
 int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
   if (index >= msr::kX2ApicFirst && index <= msr::kX2ApicLast) return !x2apic_read(index, value);
   if (const u64* state = core::state_msr(state_, index)) {
     value = *state;
-    return index == msr::kTscAux && !has_cpuid(0x80000001, 0, 3, 27) && !host_initiated;
+    return index == msr::kTscAux && !cpuid_.has(cpuid::kRdtscp) && !host_initiated;
   }
   switch (index) {
     case msr::kTsc:
@@ -79,7 +63,7 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
       return 0;
     case msr::kTscDeadline:
       value = apic_.tsc_deadline();
-      return !has_cpuid(1, 0, 2, 24);
+      return !cpuid_.has(cpuid::kTscDeadline);
     case msr::kEfer:
       value = state_.efer;
       return 0;
@@ -100,7 +84,7 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
       return !host_.intel();
     case msr::kArchCapabilities:
       value = kArchCapabilities;
-      return !has_cpuid(7, 0, 3, 29) && !host_initiated;
+      return !cpuid_.has(cpuid::kArchCapabilities) && !host_initiated;
     case kPlatformInfo:
     case kMiscFeatures:
     case kPlatformId:
@@ -121,10 +105,10 @@ int Vcpu::get_other_msr(u32 index, u64& value, bool host_initiated) {
       return 0;
     }
     case msr::kTscAdjust:
-      if (!has_cpuid(7, 0, 1, 1) && !host_initiated) return 1;
+      if (!cpuid_.has(cpuid::kTscAdjust) && !host_initiated) return 1;
       break;
     case msr::kSpecCtrl:
-      if (!has_cpuid(7, 0, 3, 26) && !has_cpuid(0x80000008, 0, 1, 14) && !host_initiated) return 1;
+      if (!cpuid_.has(cpuid::kIbrsIbpb) && !cpuid_.has(cpuid::kAmdIbrs) && !host_initiated) return 1;
       break;
     default:
       if (!is_mtrr(index)) {
@@ -142,8 +126,7 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
   if (u64* state = core::state_msr(state_, index)) {
     if (core::msr_needs_canonical(index) && !canonical(value)) return 1;
     if (index == msr::kPat && !core::valid_pat(value)) return 1;
-    if (index == msr::kTscAux && ((!has_cpuid(0x80000001, 0, 3, 27) && !host_initiated) || value >> 32))
-      return 1;
+    if (index == msr::kTscAux && ((!cpuid_.has(cpuid::kRdtscp) && !host_initiated) || value >> 32)) return 1;
     *state = value;
     return 0;
   }
@@ -152,7 +135,7 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
       control_->set_tsc_offset(static_cast<s64>(value - cycle()));
       return 0;
     case msr::kTscAdjust: {
-      if (!has_cpuid(7, 0, 1, 1) && !host_initiated) return 1;
+      if (!cpuid_.has(cpuid::kTscAdjust) && !host_initiated) return 1;
       const u64 difference = value - msrs_[index];
       if (!host_initiated) control_->set_tsc_offset(control_->tsc_offset() + static_cast<s64>(difference));
       msrs_[index] = value;
@@ -161,7 +144,7 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
     case msr::kApicBase:
       return !apic_.write_base(value);
     case msr::kTscDeadline:
-      if (!has_cpuid(1, 0, 2, 24)) return 1;
+      if (!cpuid_.has(cpuid::kTscDeadline)) return 1;
       apic_.write_tsc_deadline(value);
       requests_ |= kReqEvent;
       return 0;
@@ -192,11 +175,11 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
     }
     case msr::kPredCmd:
       // The hardware executes the command, and its refusal is the guest's (kvm_set_msr_common).
-      if (!has_cpuid(7, 0, 3, 26) && !has_cpuid(0x80000008, 0, 1, 12) && !host_initiated) return 1;
+      if (!cpuid_.has(cpuid::kIbrsIbpb) && !cpuid_.has(cpuid::kAmdIbpb) && !host_initiated) return 1;
       if (value & ~u64{1}) return 1;
       return value && cpu_ && !cpu_->wrmsr(msr::kPredCmd, value);
     case msr::kSpecCtrl:
-      if (!has_cpuid(7, 0, 3, 26) && !has_cpuid(0x80000008, 0, 1, 14) && !host_initiated) return 1;
+      if (!cpuid_.has(cpuid::kIbrsIbpb) && !cpuid_.has(cpuid::kAmdIbrs) && !host_initiated) return 1;
       msrs_[index] = value;
       return 0;
     case msr::kBiosSignId:
@@ -226,9 +209,9 @@ int Vcpu::set_other_msr(u32 index, u64 value, bool host_initiated) {
 
 int Vcpu::set_efer(u64 value, bool host_initiated) {
   u64 valid = core::kEferSce | core::kEferLme | core::kEferLma;
-  if (has_cpuid(0x80000001, 0, 3, 20)) valid |= core::kEferNxe;
-  if (has_cpuid(0x80000001, 0, 2, 2)) valid |= core::kEferSvme;
-  if (!has_cpuid(0x80000001, 0, 3, 29)) valid &= ~(core::kEferLme | core::kEferLma);
+  if (cpuid_.has(cpuid::kNx)) valid |= core::kEferNxe;
+  if (cpuid_.has(cpuid::kSvm)) valid |= core::kEferSvme;
+  if (!cpuid_.has(cpuid::kLongMode)) valid &= ~(core::kEferLme | core::kEferLma);
   if (!host_initiated) {
     if (value & ~valid) return 1;
     if (state_.paging() && ((value ^ state_.efer) & core::kEferLme)) return 1;

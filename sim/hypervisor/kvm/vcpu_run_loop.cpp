@@ -3,6 +3,7 @@
 // and fastpath exits, and the order in which requests are handled. After arch/x86/kvm/x86.c and vmx.c/svm.c.
 #include <cerrno>
 
+#include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "hypervisor/kvm/host_kernel.h"
 #include "hypervisor/kvm/vcpu.h"
@@ -185,7 +186,7 @@ bool Vcpu::fastpath(HostKernel& kernel) {
   // Fixed delivery, physical destination, no shorthand only.
   if (icr && (!apic_.x2apic() || (value & 0xc0f00) || static_cast<u32>(value >> 32) == 0xffffffff))
     return false;
-  if (deadline && !has_cpuid(1, 0, 2, 24)) return false;
+  if (deadline && !cpuid_.has(cpuid::kTscDeadline)) return false;
   kernel.work(Path::Fastpath);
   ++statistics_.fastpath;
   if (set_msr(index, value, false)) return false;

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "arch/cpuid_features.h"
+#include "arch/msr.h"
 #include "base/bits.h"
 #include "core/state/state.h"
 #include "hypervisor/perf/host_perf.h"
@@ -45,6 +47,7 @@ struct Vpmu::Impl {
   std::unique_ptr<VpmuBacking> backing;
   VpmuAudit audit;
   CpuidTable guest_cpuid;
+  u64 perf_capabilities = 0;  // as userspace wrote it, whether the guest has the register or not
   bool disabled = false, has_run = false;
 
   // A register that guests (or userspace) can reach under rules and policy.
@@ -73,6 +76,7 @@ Vpmu::Vpmu(const Policy& policy, const CpuModel& host, KernelRelease release, Ho
   s.hooks = &hooks;
   s.strategies = strategies ? std::move(strategies) : default_strategies();
   s.caps.vendor = host.vendor;
+  impl_->perf_capabilities = kvm_supported_perf_capabilities(host);
   KvmRuleOptions options;
   options.vendor = host.vendor;
   options.release = release;
@@ -83,21 +87,25 @@ Vpmu::Vpmu(const Policy& policy, const CpuModel& host, KernelRelease release, Ho
 
 Vpmu::~Vpmu() = default;
 
-void Vpmu::refresh(const CpuidTable& guest_cpuid, u64 perf_capabilities) {
-  VpmuState& s = impl_->s;
+void Vpmu::set_cpuid(const CpuidTable& guest_cpuid) {
   impl_->guest_cpuid = guest_cpuid;
+  refresh();
+}
+
+void Vpmu::refresh() {
+  VpmuState& s = impl_->s;
   impl_->backing->reset();
   s.regs = {};
   s.reprogram = 0;
   s.caps = {};
   s.caps.vendor = s.host->vendor;
-  if (!impl_->disabled) s.caps = s.strategies->caps(guest_cpuid, perf_capabilities, *s.host);
+  if (!impl_->disabled) s.caps = s.strategies->caps(impl_->guest_cpuid, impl_->perf_capabilities, *s.host);
   KvmRuleOptions options;
   options.vendor = s.host->vendor;
   options.release = s.release;
   options.counters_in_hardware = s.policy->counters_in_hardware();
-  options.guest_svm = guest_has_svm(guest_cpuid);
-  options.guest_ds = guest_has_ds(guest_cpuid);
+  options.guest_svm = guest_has_svm(impl_->guest_cpuid);
+  options.guest_ds = guest_has_ds(impl_->guest_cpuid);
   s.rules = s.strategies->rules(options);
   const pmu::Caps& host = s.host->caps;
   s.facts.counts_match = s.caps.gp_count == host.gp_count && s.caps.fixed_count() == host.fixed_count();
@@ -110,7 +118,7 @@ void Vpmu::refresh(const CpuidTable& guest_cpuid, u64 perf_capabilities) {
 
 void Vpmu::disable() {
   impl_->disabled = true;
-  refresh(impl_->guest_cpuid, 0);
+  refresh();
 }
 
 const pmu::Caps& Vpmu::caps() const {
@@ -147,19 +155,26 @@ Outcome Vpmu::get_msr(u32 msr, u64& value, bool host_initiated) {
   return outcome;
 }
 
+// kvm_set_msr_common, MSR_IA32_PERF_CAPABILITIES by userspace: the vCPU model must have PDCM; a feature MSR
+// keeps its value once the vCPU has run.
+Outcome Vpmu::set_perf_capabilities(u64 value) {
+  if (!impl_->guest_cpuid.has(cpuid::kPdcm)) return Outcome::Fault;
+  if (value & ~kvm_supported_perf_capabilities(*impl_->s.host)) return Outcome::Fault;
+  if (value == impl_->perf_capabilities) return Outcome::Ok;
+  if (impl_->has_run) return Outcome::Fault;
+  impl_->perf_capabilities = value;
+  refresh();
+  return Outcome::Ok;
+}
+
 Outcome Vpmu::set_msr(u32 msr, u64 value, bool host_initiated) {
   VpmuState& s = impl_->s;
+  if (msr == msr::kPerfCapabilities && host_initiated) return set_perf_capabilities(value);
   const auto ref = pmu::find_register(s.host->vendor, msr);
   if (!ref || !impl_->present(*ref, host_initiated)) {
     const Outcome outcome = s.rules.absent(msr, s.caps, true);
     const bool tolerated = host_initiated && value == 0 && impl_->saved_by_userspace(msr);
     return outcome == Outcome::Fault && tolerated ? Outcome::Ignored : outcome;
-  }
-  if (ref->reg == Reg::PerfCapabilities && host_initiated) {
-    if (value == s.caps.perf_capabilities) return Outcome::Ok;
-    if (impl_->has_run || value & ~kvm_supported_perf_capabilities(*s.host)) return Outcome::Fault;
-    refresh(CpuidTable(impl_->guest_cpuid), value);
-    return Outcome::Ok;
   }
   impl_->audit.before_change(s, *impl_->backing);
   impl_->backing->begin_access();
@@ -185,7 +200,7 @@ bool Vpmu::rdpmc(u32 ecx, u64& value) {
   if (ecx >= 0x10000 && ecx <= 0x10002) {  // VMware's pseudo counters, before any check of CPL or PCE
     const platform::PhysicalCpu* cpu = s.hooks->cpu();
     const u64 tsc = cpu ? cpu->tsc() : 0;
-    value = ecx == 0x10000 ? tsc : static_cast<u64>(static_cast<u128>(tsc) * 1000000 / s.host->tsc_khz);
+    value = ecx == 0x10000 ? tsc : s.host->nanoseconds_per_tick().floor(tsc);
     return true;
   }
   const int counter = s.strategies->rdpmc_counter(s.caps, ecx);
@@ -270,8 +285,7 @@ void Vpmu::instruction_emulated(bool branch, bool user) {
   const bool counted = s.policy->count_emulated;
   impl_->backing->learn_controls();
   impl_->audit.before_change(s, *impl_->backing);
-  for (u64 left = s.counters(); left; left &= left - 1) {
-    const unsigned counter = static_cast<unsigned>(__builtin_ctzll(left));
+  for (const unsigned counter : set_bits(s.counters())) {
     u64 times = s.strategies->counts_emulated(s, counter, false, user);
     if (branch) times += s.strategies->counts_emulated(s, counter, true, user);
     for (u64 i = 0; counted && i < times; ++i) impl_->backing->increment(counter);

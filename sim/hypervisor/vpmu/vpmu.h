@@ -27,8 +27,8 @@ class Vpmu {
        std::shared_ptr<const VpmuStrategies> strategies = nullptr);
   ~Vpmu();
 
-  void refresh(const CpuidTable& guest_cpuid, u64 perf_capabilities);  // kvm_pmu_refresh
-  void disable();                                                      // VM without PMU (KVM_PMU_CAP_DISABLE)
+  void set_cpuid(const CpuidTable& guest_cpuid);  // KVM_SET_CPUID2: what the guest has, all at its reset
+  void disable();                                 // VM without PMU (KVM_PMU_CAP_DISABLE)
   const pmu::Caps& caps() const;
   bool enabled() const;
   // PMU registers of the vCPU's vendor, and the legacy ones of both vendors, which never fault.
@@ -39,7 +39,6 @@ class Vpmu {
   bool rdpmc_early_fault(u32 ecx);      // AMD: checked before the intercept
   bool msr_intercepted(u32 msr) const;  // reads and writes alike
   bool rdpmc_intercepted() const;
-  // Physical PMIs of the guest's counters go to the guest, not to the host (policy pmi "direct").
 
   void handle_requests(platform::PhysicalCpu& cpu);  // KVM_REQ_PMU
   void deliver_pmi();                                // KVM_REQ_PMI
@@ -62,6 +61,9 @@ class Vpmu {
   VpmuAudit& audit();
 
  private:
+  void refresh();  // kvm_pmu_refresh
+  pmu::Outcome set_perf_capabilities(u64 value);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
