@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "conformance/language/case.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "session/catalog.h"
 #include "session/target.h"
 
@@ -39,7 +40,7 @@ void run_case(benchmark::State& state, Target& simulator, const std::string& pol
   const Case c = parse_case(text, "bench");
   const platform::Image image = platform::load_image(compile_case(c), "bench");
   TargetRun run;
-  run.point = {"spr", "intel", policy_id, "kvm", "7.2"};
+  run.point = {"spr", "intel", policy_id, "kvm", hv::release_name(hv::kDefaultRelease)};
   run.model = &model;
   run.policy = policy ? &*policy : nullptr;
   run.image = &image;

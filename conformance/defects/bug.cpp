@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "conformance/defects/bug_patches.h"
 #include "conformance/language/case.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "session/catalog.h"
 
 namespace pmusim::conformance {
@@ -53,7 +54,8 @@ Bug load_bug(const std::string& id) {
   for (const JsonView& name : root.at("cases").items()) name.one_of(cases);
   bug.models = models_from(root.at("models").as_strings(), document.name().c_str());
   bug.policies = policies_from(root.at("policies").as_strings(), document.name().c_str());
-  bug.kernels = root.has("kernels") ? root.at("kernels").as_strings() : std::vector<std::string>{"7.2"};
+  bug.kernels = root.has("kernels") ? root.at("kernels").as_strings()
+                                    : std::vector<std::string>{hv::release_name(hv::kDefaultRelease)};
   for (const std::string& kernel : bug.kernels) hv::release_by_name(kernel);
 
   const auto patch = bug_patches().find(id);

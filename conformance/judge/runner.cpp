@@ -16,6 +16,7 @@
 #include "conformance/judge/verdict_judge.h"
 #include "conformance/language/case.h"
 #include "jobs/pool.h"
+#include "model/cpu_model.h"
 #include "session/cpuid_choice.h"
 #include "session/target.h"
 
@@ -54,7 +55,7 @@ struct Column {
   RunPoint point;
   const CpuModel* model = nullptr;
   const hv::Policy* policy = nullptr;
-  hv::KernelRelease release = hv::KernelRelease::V7_2;
+  hv::KernelRelease release = hv::kDefaultRelease;
   std::string unmet;  // why every case skips here
 };
 
@@ -157,8 +158,7 @@ class Suite {
       for (const std::string& cpuid : cpuids(bare)) {
         Column column;
         column.release = hv::release_by_name(kernel);
-        column.point = {id, model.vendor == pmu::Vendor::Intel ? "intel" : "amd", policy_id, cpuid,
-                        bare ? kNoKernel : kernel};
+        column.point = {id, vendor_name(model.vendor), policy_id, cpuid, bare ? kNoKernel : kernel};
         column.model = &model;
         if (!bare) {
           column.policy = &policy->second;

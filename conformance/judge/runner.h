@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "conformance/judge/verdict.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "session/catalog.h"
+#include "session/cpuid_choice.h"
 
 namespace pmusim::hv {
 struct VpmuStrategies;
@@ -24,7 +26,8 @@ struct RunPlan {
   std::vector<std::string> cases;  // ids of shipped ones instead of a pattern
   std::string target = "sim";
   std::vector<std::string> models, policies;  // ids; empty for target kvm
-  std::vector<std::string> cpuids = {"default"}, kernels = {"7.2"};
+  std::vector<std::string> cpuids = {session::kDefaultCpuid};
+  std::vector<std::string> kernels = {hv::release_name(hv::kDefaultRelease)};
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
   session::Overrides overrides;
   u64 max_cycles = u64{20} * 1000 * 1000 * 1000;  // of one case

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/config_folder.h"
 #include "conformance/defects/bug.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "session/cpuid_choice.h"
 
 namespace pmusim::cli {
@@ -32,7 +33,7 @@ RunPlan plan_of(const ConformOptions& o) {
   if (!o.cpuids.empty()) plan.cpuids = split_list("--cpuid", o.cpuids);
   for (const std::string& cpuid : plan.cpuids) check_cpuid_choice(cpuid);
   if (!o.kernels.empty()) plan.kernels = split_list("--kernel", o.kernels);
-  for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, kernel_names());
+  for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, hv::release_names());
   if (o.target == "kvm") {
     // This machine's kernel is what it is: what would change a simulated one must not seem to have been
     // heard.

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "hypervisor/vpmu/kernel_release.h"
+#include "session/cpuid_choice.h"
 
 namespace pmusim::cli {
 
@@ -17,7 +19,8 @@ struct RunConfig {
   std::vector<std::string> arguments;                  // of the guest, after the image's name
   std::vector<std::string> modules;                    // files
   std::string load_address, entry_mode = "protected";  // of a flat binary; load_address empty: not flat
-  std::string cpuid = "default", kernel = "7.2", timing = "interval", memory = "128M";
+  std::string cpuid = session::kDefaultCpuid, kernel = hv::release_name(hv::kDefaultRelease);
+  std::string timing = "interval", memory = "128M";
   std::string scenario, record, out;
   std::vector<std::string> log, record_events;  // groups; record_events empty: everything
   u64 cpus = 1;

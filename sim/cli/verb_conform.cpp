@@ -11,6 +11,8 @@
 #include "cli/verbs.h"
 #include "conformance/judge/report_formats.h"
 #include "conformance/judge/runner.h"
+#include "hypervisor/vpmu/kernel_release.h"
+#include "session/cpuid_choice.h"
 
 namespace pmusim::cli {
 namespace {
@@ -69,8 +71,9 @@ void add_conform(const VerbOptions& command, Action& action) {
   verb.list("--cpuid", o->cpuids,
             "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
             "each with ,-FEATURE for what it lacks (see 'pmusim list features')")
-      .shown_default("default");
-  verb.list("--kernel", o->kernels, "kernel releases of the host").shown_default("7.2");
+      .shown_default(session::kDefaultCpuid);
+  verb.list("--kernel", o->kernels, "kernel releases of the host")
+      .shown_default(hv::release_name(hv::kDefaultRelease));
   verb.text("--bug", o->bug, "the id of a defect", "inject a defect of the bug library");
   verb.number("--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
   verb.word("--format", o->format, "text, json, junit or ktap");

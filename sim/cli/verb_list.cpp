@@ -11,6 +11,7 @@
 #include "cli/run_config.h"
 #include "cli/verbs.h"
 #include "hypervisor/vpmu/kernel_release.h"
+#include "model/cpu_model.h"
 #include "models/models.h"
 #include "session/catalog.h"
 #include "session/cpuid_choice.h"
@@ -26,7 +27,7 @@ json list_models() {
     const CpuModel model = models::load_model(id);
     rows.push_back({{"id", id},
                     {"title", model.name},
-                    {"vendor", model.vendor == pmu::Vendor::Intel ? "intel" : "amd"},
+                    {"vendor", vendor_name(model.vendor)},
                     {"pmu_version", model.caps.version},
                     {"gp_counters", model.caps.gp_count},
                     {"fixed_counters", model.caps.fixed_count()},

@@ -17,7 +17,9 @@
 #include "cli/run_report.h"
 #include "cli/scenario.h"
 #include "cli/verbs.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "jobs/pool.h"
+#include "model/cpu_model.h"
 #include "session/catalog.h"
 #include "session/cpuid_choice.h"
 #include "session/target.h"
@@ -87,7 +89,7 @@ std::vector<platform::BootModule> modules_of(const RunConfig& c) {
 Prepared prepare(RunConfig& c) {
   check_common(c.common);
   check_one_of("--timing", c.timing, {"functional", "interval"});
-  check_one_of("--kernel", c.kernel, kernel_names());
+  check_one_of("--kernel", c.kernel, hv::release_names());
   check_cpuid_choice(c.cpuid);
   for (const std::string& group : split_list("--log", c.log))
     check_one_of("--log", group, trace::log_groups());
@@ -130,7 +132,7 @@ Prepared prepare(RunConfig& c) {
 
 TargetRun run_of(const RunConfig& c, const Prepared& p, std::size_t index) {
   TargetRun run;
-  run.point = {p.model.id, p.model.vendor == pmu::Vendor::Intel ? "intel" : "amd", p.policies[index],
+  run.point = {p.model.id, vendor_name(p.model.vendor), p.policies[index],
                resolved_cpuid(c.cpuid, !p.loaded[index]), c.kernel};
   run.model = &p.model;
   run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;

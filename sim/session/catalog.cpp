@@ -59,10 +59,6 @@ std::vector<std::string> policy_ids() {
   return ids;
 }
 
-std::vector<std::string> kernel_names() {
-  return {"6.12", "7.0", "7.2"};
-}
-
 std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option) {
   std::vector<std::string> list;
   const std::vector<std::string> valid = models::model_ids();

@@ -22,7 +22,6 @@ struct Overrides {
 Overrides split_overrides(const std::vector<std::string>& set);
 
 std::vector<std::string> policy_ids();  // shipped ones, sorted
-std::vector<std::string> kernel_names();
 
 // Lists as the command line gives them. "all": every shipped model; bare metal and the three presets.
 // Unknown names are InputErrors with the nearest valid one; a name given twice counts once.

@@ -27,7 +27,7 @@ struct TargetRun {
   RunPoint point;
   const CpuModel* model = nullptr;     // simulator only
   const hv::Policy* policy = nullptr;  // nullptr: bare metal
-  hv::KernelRelease release = hv::KernelRelease::V7_2;
+  hv::KernelRelease release = hv::kDefaultRelease;
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
   const platform::Image* image = nullptr;
   std::string command_line;

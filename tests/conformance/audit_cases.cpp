@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "conformance/language/case.h"
+#include "hypervisor/vpmu/kernel_release.h"
 #include "jobs/pool.h"
+#include "model/cpu_model.h"
 #include "session/catalog.h"
 #include "session/target.h"
 #include "tests/support/paths.h"
@@ -47,8 +49,8 @@ Ran run(Target& target, const Point& point, const platform::Image& image, const 
   const CpuModel model = model_by_id(point.model, {}, point.interval);
   const std::optional<hv::Policy> policy = policy_by_id(point.policy, {});
   TargetRun run;
-  run.point = {point.model, model.vendor == pmu::Vendor::Intel ? "intel" : "amd", point.policy,
-               policy ? "kvm" : "host", "7.2"};
+  run.point = {point.model, vendor_name(model.vendor), point.policy, policy ? "kvm" : "host",
+               hv::release_name(hv::kDefaultRelease)};
   run.model = &model;
   run.policy = policy ? &*policy : nullptr;
   run.image = &image;

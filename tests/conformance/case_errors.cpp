@@ -8,6 +8,7 @@
 #include "base/data.h"
 #include "base/schema.h"
 #include "conformance/language/case.h"
+#include "hypervisor/vpmu/kernel_release.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;
@@ -161,6 +162,12 @@ TEST_CASE("duplicate keys and duplicate names with and without an index are refu
 
 TEST_CASE("the schema of cases uses only words that the validator knows") {
   CHECK_NOTHROW(check_schema(load_json(data_path("conformance/schema/case.schema.json"))));
+}
+
+TEST_CASE("the schema of cases names the kernel releases that are modelled") {
+  const JsonDocument schema = load_json(data_path("conformance/schema/case.schema.json"));
+  const JsonView divergence = schema.root().at("properties").at("divergences").at("items");
+  CHECK(divergence.at("properties").at("kernels").at("items").at("enum").as_strings() == hv::release_names());
 }
 
 TEST_CASE("a divisor that is always 0 is a mistake, one that may be 0 is not") {

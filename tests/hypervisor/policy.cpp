@@ -52,6 +52,13 @@ TEST_CASE("All shipped policies load, and their id is the file's name") {
   CHECK(count >= 3);
 }
 
+TEST_CASE("The policies' schema names the kernel releases that are modelled, the default one among them") {
+  const JsonDocument schema = load_json(pmusim::test::source("policies/schema.json"));
+  CHECK(schema.root().at("properties").at("first_kernel").at("enum").as_strings() == release_names());
+  for (const std::string& name : release_names()) CHECK(release_name(release_by_name(name)) == name);
+  CHECK(release_name(kDefaultRelease) == release_names().back());
+}
+
 TEST_CASE("Shipped policies fit the published schema, which uses only words that the validator knows") {
   const JsonDocument schema = load_json(pmusim::test::source("policies/schema.json"));
   CHECK_NOTHROW(check_schema(schema));

@@ -19,7 +19,7 @@ struct VpmuStrategies;
 
 struct HostConfig {
   Policy policy;
-  KernelRelease release = KernelRelease::V7_2;
+  KernelRelease release = kDefaultRelease;
   std::shared_ptr<const VpmuStrategies> strategies;  // nullptr: KVM's own
   EventSink* events = nullptr;
   bool forced_emulation_prefix = false;  // kvm.force_emulation_prefix

@@ -2,26 +2,32 @@
 // Names of kernel releases.
 #include "hypervisor/vpmu/kernel_release.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace pmusim::hv {
+namespace {
+
+constexpr const char* kReleases[] = {"6.12", "7.0", "7.2"};  // by KernelRelease
+static_assert(sizeof kReleases / sizeof *kReleases == static_cast<unsigned>(KernelRelease::V7_2) + 1);
+
+}  // namespace
 
 const char* release_name(KernelRelease release) {
-  switch (release) {
-    case KernelRelease::V6_12:
-      return "6.12";
-    case KernelRelease::V7_0:
-      return "7.0";
-    case KernelRelease::V7_2:
-      break;
-  }
-  return "7.2";
+  return kReleases[static_cast<unsigned>(release)];
+}
+
+const std::vector<std::string>& release_names() {
+  static const std::vector<std::string> names(std::begin(kReleases), std::end(kReleases));
+  return names;
 }
 
 KernelRelease release_by_name(const std::string& name) {
-  for (const KernelRelease release : {KernelRelease::V6_12, KernelRelease::V7_0, KernelRelease::V7_2})
-    if (name == release_name(release)) return release;
-  throw InputError("--kernel", "", "'" + name + "'", expected_one_of(name, {"6.12", "7.0", "7.2"}));
+  const std::vector<std::string>& names = release_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw InputError("--kernel", "", "'" + name + "'", expected_one_of(name, names));
+  return static_cast<KernelRelease>(found - names.begin());
 }
 
 }  // namespace pmusim::hv

@@ -16,7 +16,7 @@ inline constexpr unsigned kKvmMaxIntelGp = 8, kKvmMaxFixed = 3, kKvmMaxAmdGp = 6
 
 struct KvmRuleOptions {
   pmu::Vendor vendor = pmu::Vendor::Intel;
-  KernelRelease release = KernelRelease::V7_2;
+  KernelRelease release = kDefaultRelease;
   bool counters_in_hardware = false;
   bool guest_svm = false;  // guest CPUID has SVM
   bool guest_ds = false;   // guest CPUID has the debug store

@@ -170,7 +170,7 @@ Policy read_policy(const JsonDocument& document, const std::string& id) {
   p.file = document.name();
   p.title = root.at("title").as_string();
   if (root.has("first_kernel"))
-    p.first_kernel = choose<KernelRelease>(root.at("first_kernel"), {"6.12", "7.0", "7.2"});
+    p.first_kernel = choose<KernelRelease>(root.at("first_kernel"), release_names());
   const JsonView assets = root.at("assets");
   for (unsigned i = 0; i < kAssets; ++i) p.assets[i] = read_choice(assets.at(kAssetNames[i]));
   p.switch_at =

@@ -42,7 +42,7 @@ std::shared_ptr<const VpmuStrategies> default_strategies();
 struct VpmuState {
   const Policy* policy = nullptr;
   const CpuModel* host = nullptr;
-  KernelRelease release = KernelRelease::V7_2;
+  KernelRelease release = kDefaultRelease;
   HostPerf* perf = nullptr;
   VcpuHooks* hooks = nullptr;
   std::shared_ptr<const VpmuStrategies> strategies;
