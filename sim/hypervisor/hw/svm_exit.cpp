@@ -6,134 +6,86 @@ namespace pmusim::hv {
 
 using core::ExitKind;
 
-u64 svm::exit_code(const core::VmExit& exit) {
+namespace {
+
+struct Code {
+  ExitKind kind;
+  u64 first;
+  const char* name;
+  u64 count = 1;  // by register or vector
+};
+// Of reads and writes the reads first.
+constexpr Code kCodes[] = {
+    {ExitKind::CrAccess, 0, "read_cr", 16},
+    {ExitKind::CrAccess, 0x10, "write_cr", 16},
+    {ExitKind::DrAccess, 0x20, "read_dr", 16},
+    {ExitKind::DrAccess, 0x30, "write_dr", 16},
+    {ExitKind::Exception, 0x40, "exception", 32},
+    {ExitKind::ExternalInterrupt, 0x60, "interrupt"},
+    {ExitKind::Nmi, 0x61, "nmi"},
+    {ExitKind::InitSignal, 0x63, "init"},
+    {ExitKind::InterruptWindow, 0x64, "vintr"},
+    {ExitKind::Rdtsc, 0x6e, "rdtsc"},
+    {ExitKind::Rdpmc, 0x6f, "rdpmc"},
+    {ExitKind::Cpuid, 0x72, "cpuid"},
+    {ExitKind::NmiWindow, 0x74, "iret"},
+    {ExitKind::Invd, 0x76, "invd"},
+    {ExitKind::Pause, 0x77, "pause"},
+    {ExitKind::Hlt, 0x78, "hlt"},
+    {ExitKind::Invlpg, 0x79, "invlpg"},
+    {ExitKind::Io, 0x7b, "io"},
+    {ExitKind::Rdmsr, 0x7c, "msr"},
+    {ExitKind::Wrmsr, 0x7c, "msr"},
+    {ExitKind::TaskSwitch, 0x7d, "task_switch"},
+    {ExitKind::TripleFault, 0x7f, "shutdown"},
+    {ExitKind::VmInstruction, 0x80, "vmrun"},
+    {ExitKind::Vmcall, 0x81, "hypercall"},
+    {ExitKind::Rdtscp, 0x87, "rdtscp"},
+    {ExitKind::Wbinvd, 0x89, "wbinvd"},
+    {ExitKind::Monitor, 0x8a, "monitor"},
+    {ExitKind::Mwait, 0x8b, "mwait"},
+    {ExitKind::Xsetbv, 0x8d, "xsetbv"},
+    {ExitKind::SecondStageFault, 0x400, "npf"},
+    {ExitKind::InvalidGuest, svm::kExitInvalid, "invalid"},
+    {ExitKind::EntryFailure, svm::kExitInvalid, "invalid"},
+    {ExitKind::Sipi, svm::kExitInvalid, "invalid"},  // and what SVM does not have
+    {ExitKind::PreemptionTimer, svm::kExitInvalid, "invalid"},
+};
+
+constexpr bool every_kind_has_a_code() {
+  for (unsigned kind = 1; kind < static_cast<unsigned>(ExitKind::Number); ++kind) {
+    bool found = false;
+    for (const Code& c : kCodes) found |= c.kind == static_cast<ExitKind>(kind);
+    if (!found) return false;
+  }
+  return true;
+}
+static_assert(every_kind_has_a_code());
+
+u64 offset_of(const core::VmExit& exit) {
   switch (exit.kind) {
     case ExitKind::Exception:
-      return 0x40 + (exit.qualification & 0x1f);
-    case ExitKind::ExternalInterrupt:
-      return 0x60;
-    case ExitKind::Nmi:
-      return 0x61;
-    case ExitKind::InitSignal:
-      return 0x63;
-    case ExitKind::InterruptWindow:
-      return 0x64;
+      return exit.qualification & 0x1f;
     case ExitKind::CrAccess:
-      return (exit.qualification & 0xf) + (exit.qualification >> 8 & 1 ? 0x10 : 0);
     case ExitKind::DrAccess:
-      return (exit.qualification & 0xf) + (exit.qualification >> 8 & 1 ? 0x30 : 0x20);
-    case ExitKind::Rdtsc:
-      return 0x6e;
-    case ExitKind::Rdpmc:
-      return 0x6f;
-    case ExitKind::Cpuid:
-      return 0x72;
-    case ExitKind::NmiWindow:
-      return 0x74;
-    case ExitKind::Invd:
-      return 0x76;
-    case ExitKind::Pause:
-      return 0x77;
-    case ExitKind::Hlt:
-      return 0x78;
-    case ExitKind::Invlpg:
-      return 0x79;
-    case ExitKind::Io:
-      return 0x7b;
-    case ExitKind::Rdmsr:
-    case ExitKind::Wrmsr:
-      return 0x7c;
-    case ExitKind::TaskSwitch:
-      return 0x7d;
-    case ExitKind::TripleFault:
-      return 0x7f;
-    case ExitKind::VmInstruction:
-      return 0x80;
-    case ExitKind::Vmcall:
-      return 0x81;
-    case ExitKind::Rdtscp:
-      return 0x87;
-    case ExitKind::Wbinvd:
-      return 0x89;
-    case ExitKind::Monitor:
-      return 0x8a;
-    case ExitKind::Mwait:
-      return 0x8b;
-    case ExitKind::Xsetbv:
-      return 0x8d;
-    case ExitKind::SecondStageFault:
-      return 0x400;
-    case ExitKind::InvalidGuest:
-    case ExitKind::EntryFailure:
-    case ExitKind::Sipi:
-    case ExitKind::PreemptionTimer:
-    case ExitKind::None:
-    case ExitKind::Number:
-      break;
+      return (exit.qualification & 0xf) + (exit.qualification >> 8 & 1 ? 0x10 : 0);
+    default:
+      return 0;
   }
+}
+
+}  // namespace
+
+u64 svm::exit_code(const core::VmExit& exit) {
+  for (const Code& c : kCodes)
+    if (c.kind == exit.kind) return c.first + offset_of(exit);
   return kExitInvalid;
 }
 
 const char* svm::exit_code_name(u64 code) {
-  if (code < 0x10) return "read_cr";
-  if (code < 0x20) return "write_cr";
-  if (code < 0x30) return "read_dr";
-  if (code < 0x40) return "write_dr";
-  if (code < 0x60) return "exception";
-  switch (code) {
-    case 0x60:
-      return "interrupt";
-    case 0x61:
-      return "nmi";
-    case 0x63:
-      return "init";
-    case 0x64:
-      return "vintr";
-    case 0x6e:
-      return "rdtsc";
-    case 0x6f:
-      return "rdpmc";
-    case 0x72:
-      return "cpuid";
-    case 0x74:
-      return "iret";
-    case 0x76:
-      return "invd";
-    case 0x77:
-      return "pause";
-    case 0x78:
-      return "hlt";
-    case 0x79:
-      return "invlpg";
-    case 0x7b:
-      return "io";
-    case 0x7c:
-      return "msr";
-    case 0x7d:
-      return "task_switch";
-    case 0x7f:
-      return "shutdown";
-    case 0x80:
-      return "vmrun";
-    case 0x81:
-      return "hypercall";
-    case 0x87:
-      return "rdtscp";
-    case 0x89:
-      return "wbinvd";
-    case 0x8a:
-      return "monitor";
-    case 0x8b:
-      return "mwait";
-    case 0x8d:
-      return "xsetbv";
-    case 0x400:
-      return "npf";
-    case kExitInvalid:
-      return "invalid";
-    default:
-      return "unknown";
-  }
+  for (const Code& c : kCodes)
+    if (code - c.first < c.count) return c.name;
+  return "unknown";
 }
 
 namespace {

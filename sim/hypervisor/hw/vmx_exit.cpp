@@ -7,144 +7,73 @@ namespace pmusim::hv {
 
 using core::ExitKind;
 
-u32 vmx::exit_reason(const core::VmExit& exit) {
-  switch (exit.kind) {
-    case ExitKind::Exception:
-    case ExitKind::Nmi:
-      return 0;
-    case ExitKind::ExternalInterrupt:
-      return 1;
-    case ExitKind::TripleFault:
-      return 2;
-    case ExitKind::InitSignal:
-      return 3;
-    case ExitKind::Sipi:
-      return 4;
-    case ExitKind::InterruptWindow:
-      return 7;
-    case ExitKind::NmiWindow:
-      return 8;
-    case ExitKind::TaskSwitch:
-      return 9;
-    case ExitKind::Cpuid:
-      return 10;
-    case ExitKind::Hlt:
-      return 12;
-    case ExitKind::Invd:
-      return 13;
-    case ExitKind::Invlpg:
-      return 14;
-    case ExitKind::Rdpmc:
-      return 15;
-    case ExitKind::Rdtsc:
-      return 16;
-    case ExitKind::Vmcall:
-      return 18;
-    case ExitKind::VmInstruction:
-      return 27;  // VMXON; the class is not told apart here
-    case ExitKind::CrAccess:
-      return 28;
-    case ExitKind::DrAccess:
-      return 29;
-    case ExitKind::Io:
-      return 30;
-    case ExitKind::Rdmsr:
-      return 31;
-    case ExitKind::Wrmsr:
-      return 32;
-    case ExitKind::InvalidGuest:
-    case ExitKind::EntryFailure:
-      return kReasonInvalidGuestState | kReasonEntryFailure;
-    case ExitKind::Mwait:
-      return 36;
-    case ExitKind::Monitor:
-      return 39;
-    case ExitKind::Pause:
-      return 40;
-    case ExitKind::SecondStageFault:
-      return 48;
-    case ExitKind::Rdtscp:
-      return 51;
-    case ExitKind::PreemptionTimer:
-      return 52;
-    case ExitKind::Wbinvd:
-      return 54;
-    case ExitKind::Xsetbv:
-      return 55;
-    case ExitKind::None:
-    case ExitKind::Number:
-      break;
+namespace {
+
+constexpr u32 kUnknown = 0xffff, kInvalidState = vmx::kReasonInvalidGuestState | vmx::kReasonEntryFailure;
+
+struct Reason {
+  ExitKind kind;
+  u32 number;
+  const char* name;
+};
+constexpr Reason kReasons[] = {
+    {ExitKind::Exception, 0, "EXCEPTION_NMI"},
+    {ExitKind::Nmi, 0, "EXCEPTION_NMI"},
+    {ExitKind::ExternalInterrupt, 1, "EXTERNAL_INTERRUPT"},
+    {ExitKind::TripleFault, 2, "TRIPLE_FAULT"},
+    {ExitKind::InitSignal, 3, "INIT_SIGNAL"},
+    {ExitKind::Sipi, 4, "SIPI_SIGNAL"},
+    {ExitKind::InterruptWindow, 7, "INTERRUPT_WINDOW"},
+    {ExitKind::NmiWindow, 8, "NMI_WINDOW"},
+    {ExitKind::TaskSwitch, 9, "TASK_SWITCH"},
+    {ExitKind::Cpuid, 10, "CPUID"},
+    {ExitKind::Hlt, 12, "HLT"},
+    {ExitKind::Invd, 13, "INVD"},
+    {ExitKind::Invlpg, 14, "INVLPG"},
+    {ExitKind::Rdpmc, 15, "RDPMC"},
+    {ExitKind::Rdtsc, 16, "RDTSC"},
+    {ExitKind::Vmcall, 18, "VMCALL"},
+    {ExitKind::VmInstruction, 27, "VMON"},  // VMXON; the class is not told apart here
+    {ExitKind::CrAccess, 28, "CR_ACCESS"},
+    {ExitKind::DrAccess, 29, "DR_ACCESS"},
+    {ExitKind::Io, 30, "IO_INSTRUCTION"},
+    {ExitKind::Rdmsr, 31, "MSR_READ"},
+    {ExitKind::Wrmsr, 32, "MSR_WRITE"},
+    {ExitKind::InvalidGuest, kInvalidState, "INVALID_STATE"},
+    {ExitKind::EntryFailure, kInvalidState, "INVALID_STATE"},
+    {ExitKind::None, 34, "MSR_LOAD_FAIL"},  // found by VM-entry itself: Vmcs::entry_failure_reason()
+    {ExitKind::Mwait, 36, "MWAIT_INSTRUCTION"},
+    {ExitKind::Monitor, 39, "MONITOR_INSTRUCTION"},
+    {ExitKind::Pause, 40, "PAUSE_INSTRUCTION"},
+    {ExitKind::SecondStageFault, 48, "EPT_VIOLATION"},
+    {ExitKind::Rdtscp, 51, "RDTSCP"},
+    {ExitKind::PreemptionTimer, 52, "PREEMPTION_TIMER"},
+    {ExitKind::Wbinvd, 54, "WBINVD"},
+    {ExitKind::Xsetbv, 55, "XSETBV"},
+};
+
+constexpr bool every_kind_has_a_reason() {
+  for (unsigned kind = 1; kind < static_cast<unsigned>(ExitKind::Number); ++kind) {
+    bool found = false;
+    for (const Reason& r : kReasons) found |= r.kind == static_cast<ExitKind>(kind);
+    if (!found) return false;
   }
-  return 0xffff;
+  return true;
+}
+static_assert(every_kind_has_a_reason());
+
+}  // namespace
+
+u32 vmx::exit_reason(const core::VmExit& exit) {
+  for (const Reason& r : kReasons)
+    if (r.kind == exit.kind && exit.kind != ExitKind::None) return r.number;
+  return kUnknown;
 }
 
 const char* vmx::exit_reason_name(u32 reason) {
-  switch (reason & 0xffff) {
-    case 0:
-      return "EXCEPTION_NMI";
-    case 1:
-      return "EXTERNAL_INTERRUPT";
-    case 2:
-      return "TRIPLE_FAULT";
-    case 3:
-      return "INIT_SIGNAL";
-    case 4:
-      return "SIPI_SIGNAL";
-    case 7:
-      return "INTERRUPT_WINDOW";
-    case 8:
-      return "NMI_WINDOW";
-    case 9:
-      return "TASK_SWITCH";
-    case 10:
-      return "CPUID";
-    case 12:
-      return "HLT";
-    case 13:
-      return "INVD";
-    case 14:
-      return "INVLPG";
-    case 15:
-      return "RDPMC";
-    case 16:
-      return "RDTSC";
-    case 18:
-      return "VMCALL";
-    case 27:
-      return "VMON";
-    case 28:
-      return "CR_ACCESS";
-    case 29:
-      return "DR_ACCESS";
-    case 30:
-      return "IO_INSTRUCTION";
-    case 31:
-      return "MSR_READ";
-    case 32:
-      return "MSR_WRITE";
-    case 33:
-      return "INVALID_STATE";
-    case 34:
-      return "MSR_LOAD_FAIL";
-    case 36:
-      return "MWAIT_INSTRUCTION";
-    case 39:
-      return "MONITOR_INSTRUCTION";
-    case 40:
-      return "PAUSE_INSTRUCTION";
-    case 48:
-      return "EPT_VIOLATION";
-    case 51:
-      return "RDTSCP";
-    case 52:
-      return "PREEMPTION_TIMER";
-    case 54:
-      return "WBINVD";
-    case 55:
-      return "XSETBV";
-    default:
-      return "UNKNOWN";
-  }
+  for (const Reason& r : kReasons)
+    if ((r.number & 0xffff) == (reason & 0xffff)) return r.name;
+  return "UNKNOWN";
 }
 
 namespace {
