@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks of a run's options, each and together, and the loading of what they name.
+#include "cli/prepared_run.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "session/catalog.h"
+#include "session/cpuid_choice.h"
+#include "trace/sinks.h"
+
+namespace pmusim::cli {
+namespace {
+
+using namespace session;
+
+u64 parse_address(const std::string& option, const std::string& text) {
+  u64 value = 0;
+  const bool hex = text.rfind("0x", 0) == 0;
+  const char* begin = text.data() + (hex ? 2 : 0);
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(begin, end, value, hex ? 16 : 10);
+  if (error != std::errc() || last != end)
+    throw InputError(option, "", "'" + text + "'", "an address such as 0x100000");
+  return value;
+}
+
+platform::Image image_of(const RunConfig& c) {
+  check_one_of("--entry-mode", c.entry_mode, {"protected", "real"});
+  const bool real = c.entry_mode == "real";
+  if (c.load_address.empty()) {
+    if (real)
+      throw InputError("--entry-mode", "", "'real' without --load-address", "a flat binary's address");
+    return platform::load_image(c.image);
+  }
+  return platform::load_flat(c.image, parse_address("--load-address", c.load_address),
+                             real ? platform::BootProtocol::RealMode : platform::BootProtocol::Flat);
+}
+
+std::vector<platform::BootModule> modules_of(const RunConfig& c) {
+  std::vector<platform::BootModule> modules;
+  for (const std::string& path : c.modules) {
+    if (path.empty()) throw InputError("--module", "", "an empty text", "the path of a file");
+    const std::vector<u8> bytes = platform::read_image_file(path);
+    modules.push_back({path, std::string(bytes.begin(), bytes.end())});
+  }
+  return modules;
+}
+
+}  // namespace
+
+PreparedRun prepare(RunConfig& c) {
+  check_common(c.common);
+  check_one_of("--timing", c.timing, {"functional", "interval"});
+  check_one_of("--kernel", c.kernel, hv::release_names());
+  check_cpuid_choice(c.cpuid);
+  for (const std::string& group : split_list("--log", c.log))
+    check_one_of("--log", group, trace::log_groups());
+  for (const std::string& group : split_list("--record-events", c.record_events))
+    check_one_of("--record-events", group, trace::log_groups());
+  if (c.models.empty()) throw InputError("--model", "", "no model", "one model");
+  if (c.policies.empty())
+    throw InputError("--policy", "", "no policy", "a list of policies, or 'bare-metal'");
+  c.models = models_from(split_list("--model", c.models), "--model");
+  if (c.models.size() != 1)
+    throw InputError("--model", "", fmt::format("{} models", c.models.size()), "one model");
+  if (c.record.empty() && !c.record_events.empty())
+    throw InputError("--record-events", "", "no --record", "it beside --record FILE");
+  const Overrides overrides = split_overrides(c.common.set);
+  PreparedRun p;
+  p.policies = c.policies = policies_from(split_list("--policy", c.policies), "--policy");
+  const bool bare = p.policies == std::vector<std::string>{kBareMetal};
+  if (bare && !overrides.policy.empty())
+    throw InputError("--set", "", "'policy." + overrides.policy[0] + "' with bare metal alone",
+                     "a policy that it changes");
+  p.model = model_by_id(c.models[0], overrides, c.timing == "interval");
+  for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
+  p.release = hv::release_by_name(c.kernel);
+  p.memory = parse_size("--memory", c.memory);
+  if (p.memory == 0 || p.memory % 4096 || p.memory > u64{1} << 40)
+    throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, from 4096 to 1024G");
+  p.scenario = load_scenario(c.scenario, overrides.scenario);
+  if (bare && p.scenario.script)
+    throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
+                     "steps of a host with bare metal alone", "a policy, which has a host");
+  if (c.cpus > 1 && p.scenario.sync_window > p.model.ipi_latency)
+    throw InputError(c.scenario.empty() ? "--set" : c.scenario, "sync_window",
+                     fmt::format("{}", p.scenario.sync_window),
+                     fmt::format("1 to the model's IPI latency, {}, with several CPUs", p.model.ipi_latency));
+  if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
+  p.image = image_of(c);
+  p.modules = modules_of(c);
+  return p;
+}
+
+}  // namespace pmusim::cli
