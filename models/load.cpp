@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "arch/count.h"
 #include "base/data.h"
 #include "base/schema.h"
 #include "models/amd/amd.h"

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the simulated hardware can count, and in which contexts. Vendors' event codes are expressions over
-// these (sum of the kinds whose bit is set); counters are differences of the totals. Nothing else about an
-// event is known outside models/.
+// What the simulated hardware can count. Vendors' event codes are expressions over these (sum of the kinds
+// whose bit is set); counters are differences of the totals (event_counts.h). Nothing else about an event is
+// known outside models/. Who only passes counts and masks on includes count_fwd.h: a new kind then does not
+// concern them.
 #pragma once
 
-#include <array>
-
-#include "base/bits.h"
-#include "base/types.h"
+#include "arch/count_fwd.h"
 
 namespace pmusim {
 
@@ -109,7 +107,6 @@ enum class Count : u8 {
 };
 inline constexpr unsigned kCounts = static_cast<unsigned>(Count::Number);
 
-using CountMask = u128;  // bit Count::X
 static_assert(kCounts <= 128, "one bit for each kind");
 constexpr CountMask mask_of(Count c) {
   return CountMask{1} << static_cast<unsigned>(c);
@@ -133,47 +130,6 @@ inline Count take_lowest(CountMask& kinds) {
   kinds &= kinds - 1;
   return static_cast<Count>(bit);
 }
-
-// Context = world (host, guest, nested guest) x privilege x transaction.
-enum class World : u8 { Host = 0, Guest = 1, NestedGuest = 2 };
-inline constexpr unsigned kContexts = 12;
-constexpr unsigned context_of(World world, bool user, bool in_transaction = false) {
-  return static_cast<unsigned>(world) * 4 + (user ? 2 : 0) + (in_transaction ? 1 : 0);
-}
-using ContextMask = u16;  // bit context_of(...)
-
-using CountVector = std::array<u64, kCounts>;
-inline u64& count_in(CountVector& counts, Count kind) {
-  return counts[static_cast<unsigned>(kind)];
-}
-
-// The totals by context. Most machines count in few of the contexts, and a sum looks only into those.
-class EventCounts {
- public:
-  CountVector& in(unsigned context) {  // to count in
-    used_ |= static_cast<ContextMask>(1u << context);
-    return at_[context];
-  }
-  const CountVector& operator[](unsigned context) const { return at_[context]; }
-  auto begin() const { return at_.begin(); }
-  auto end() const { return at_.end(); }
-  bool operator==(const EventCounts& other) const { return at_ == other.at_; }
-  bool operator!=(const EventCounts& other) const { return !(*this == other); }
-
-  u64 sum(CountMask kinds, ContextMask contexts) const {
-    u64 total = 0;
-    for (const unsigned context : set_bits(contexts & used_)) {
-      const u64* counts = at_[context].data();
-      for (const unsigned k : set_bits(static_cast<u64>(kinds))) total += counts[k];
-      for (const unsigned k : set_bits(static_cast<u64>(kinds >> 64))) total += counts[64 + k];
-    }
-    return total;
-  }
-
- private:
-  std::array<CountVector, kContexts> at_{};
-  ContextMask used_ = 0;  // the others are all zero
-};
 
 // Name as in `list events` and in model files ("instructions", "cond_taken", ...), and back (Number if none).
 const char* count_name(Count count);

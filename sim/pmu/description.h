@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "arch/cpuid.h"
 #include "base/ratio.h"
 #include "pmu/registers.h"

@@ -3,6 +3,7 @@
 // earlier, a wrap is possible, so a core that stops there and syncs never sees one late. An upper bound of
 // what one instruction (or REP iteration) adds keeps the distance safe; the caller asks again until it is
 // reached. For the caches' and TLBs' kinds that bound is stated, not proven.
+#include "arch/count.h"
 #include "base/bits.h"
 #include "pmu/pmu.h"
 

@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 
+#include "arch/event_counts.h"
 #include "base/bits.h"
 
 namespace pmusim::pmu {

@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "pmu/description.h"
 
 namespace pmusim::pmu {

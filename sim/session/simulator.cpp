@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "arch/count.h"
+#include "arch/event_counts.h"
 #include "base/bits.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"

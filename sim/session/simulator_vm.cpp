@@ -2,6 +2,7 @@
 // An image in a virtual machine of the simulated KVM.
 #include <fmt/format.h>
 
+#include "arch/event_counts.h"
 #include "base/bits.h"
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"

@@ -2,6 +2,7 @@
 // Branch prediction: what a predictor of this kind must learn, what it cannot, what a barrier takes away.
 #include <doctest/doctest.h>
 
+#include "arch/event_counts.h"
 #include "core/timing/branch_predictor.h"
 
 using namespace pmusim;

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "arch/event_counts.h"
 #include "hypervisor/vpmu/event_filter.h"
 #include "vpmu_fixture.h"
 

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "arch/event_counts.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "models/models.h"

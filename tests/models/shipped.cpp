@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "arch/count.h"
 #include "base/bits.h"
 #include "base/data.h"
 #include "base/schema.h"

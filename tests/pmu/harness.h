@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "arch/event_counts.h"
 #include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"

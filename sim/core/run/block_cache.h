@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "arch/event_counts.h"
 #include "core/decode/decode.h"
 #include "core/memory/mmu.h"
 #include "core/run/block.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "arch/count.h"
+#include "arch/event_counts.h"
 #include "base/ratio.h"
 #include "core/memory/ram.h"
 #include "core/state/env.h"

@@ -3,7 +3,7 @@
 // counts and tracing hang here and never change timing.
 #pragma once
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "base/types.h"
 
 namespace pmusim::core {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "arch/event_counts.h"
+
 namespace pmusim::core {
 namespace {
 

@@ -16,7 +16,7 @@
 
 #include <vector>
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "core/state/observer.h"
 #include "core/timing/config.h"
 #include "core/timing/state_words.h"

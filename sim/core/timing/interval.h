@@ -14,6 +14,7 @@
 // transfers.
 #pragma once
 
+#include "arch/event_counts.h"
 #include "core/state/uop.h"
 #include "core/timing/branch_predictor.h"
 #include "core/timing/memory_hierarchy.h"

@@ -26,7 +26,7 @@
 #include <array>
 #include <vector>
 
-#include "arch/count.h"
+#include "arch/event_counts.h"
 #include "core/timing/cache.h"
 #include "core/timing/config.h"
 #include "core/timing/prefetcher.h"

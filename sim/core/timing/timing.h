@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "base/types.h"
 
 namespace pmusim::core {

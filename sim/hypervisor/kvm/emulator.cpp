@@ -2,6 +2,7 @@
 // The emulator's environment and its one-instruction run.
 #include "hypervisor/kvm/emulator.h"
 
+#include "arch/event_counts.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "core/system/task_switch.h"

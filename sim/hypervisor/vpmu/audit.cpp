@@ -3,13 +3,27 @@
 // leave.
 #include "hypervisor/vpmu/audit.h"
 
+#include "arch/event_counts.h"
 #include "base/bits.h"
+#include "base/enum_table.h"
 #include "hypervisor/vpmu/register_assets.h"
 #include "hypervisor/vpmu/vpmu_state.h"
 
 namespace pmusim::hv {
 
 namespace {
+
+struct CauseName {
+  AuditCause cause;
+  const char* name;
+};
+constexpr CauseName kCauses[] = {
+    {AuditCause::Filter, "filter"},
+    {AuditCause::Contention, "contention"},
+    {AuditCause::LostIncrement, "lost-increment"},
+    {AuditCause::HostLeak, "host-leak"},
+};
+static_assert(is_enum_table(kCauses, &CauseName::cause));
 
 std::size_t slot(AuditCause cause) {
   return static_cast<std::size_t>(cause);
@@ -27,8 +41,7 @@ bool svme(const VpmuState& s) {
 }  // namespace
 
 const char* audit_cause_name(AuditCause cause) {
-  constexpr const char* names[] = {"filter", "contention", "lost-increment", "host-leak"};
-  return names[slot(cause)];
+  return kCauses[slot(cause)].name;
 }
 
 void VpmuAudit::prime(const VpmuState& s) {

@@ -12,7 +12,7 @@
 
 #include <array>
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "hypervisor/vpmu/audit_truth.h"
 #include "pmu/pmu.h"
 

@@ -2,6 +2,7 @@
 // The account of counters without a hypervisor: only contexts can be in between.
 #include "hypervisor/vpmu/audit_bare_metal.h"
 
+#include "arch/event_counts.h"
 #include "base/bits.h"
 
 namespace pmusim::hv {

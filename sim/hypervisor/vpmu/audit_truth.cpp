@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "arch/event_counts.h"
 #include "base/bits.h"
 
 namespace pmusim::hv {

@@ -7,7 +7,7 @@
 #include <array>
 #include <string>
 
-#include "arch/count.h"
+#include "arch/count_fwd.h"
 #include "model/cpu_model.h"
 
 namespace pmusim::hv {

@@ -5,7 +5,6 @@
 // SystemC thread and may suspend it.
 #pragma once
 
-#include "arch/count.h"
 #include "arch/cpuid.h"
 #include "core/memory/ram.h"
 #include "core/state/intercepts.h"
