@@ -26,6 +26,7 @@ enum class EventKind : u8 {
   Overflow,  // a physical counter wrapped; a = counter (GP n, fixed 32+n)
   Gap,       // something not modelled or lost; text = reason
 };
+inline constexpr unsigned kEventKinds = static_cast<unsigned>(EventKind::Gap) + 1;
 
 struct Event {
   EventKind kind;

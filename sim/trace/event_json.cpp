@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/enum_table.h"
 #include "base/json.h"
 
 namespace pmusim::trace {
@@ -36,6 +37,8 @@ constexpr Shape kShapes[] = {
     {EventKind::Overflow, "overflow", "counter", nullptr, nullptr, false, false, false},
     {EventKind::Gap, "gap", nullptr, nullptr, "reason", false, false},
 };
+
+static_assert(is_enum_table(kShapes, &Shape::kind, kEventKinds));
 
 const Shape& shape_of(EventKind kind) {
   return kShapes[static_cast<unsigned>(kind)];

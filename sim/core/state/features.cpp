@@ -3,6 +3,7 @@
 #include "core/state/features.h"
 
 #include "arch/cpuid_features.h"
+#include "base/enum_table.h"
 
 namespace pmusim::core {
 namespace {
@@ -44,7 +45,7 @@ constexpr Place kPlaces[] = {
     {Feature::Xsavec, cpuid::kXsavec},
     {Feature::Xgetbv1, cpuid::kXgetbv1},
 };
-static_assert(sizeof kPlaces / sizeof *kPlaces == kFeatures, "every feature has a place");
+static_assert(is_enum_table(kPlaces, &Place::feature));
 
 }  // namespace
 

@@ -4,22 +4,35 @@
 
 #include <algorithm>
 
+#include "base/enum_table.h"
 #include "base/error.h"
 
 namespace pmusim::hv {
 namespace {
 
-constexpr const char* kReleases[] = {"6.12", "7.0", "7.2"};  // by KernelRelease
-static_assert(sizeof kReleases / sizeof *kReleases == static_cast<unsigned>(KernelRelease::V7_2) + 1);
+struct Release {
+  KernelRelease release;
+  const char* name;
+};
+constexpr Release kReleases[] = {
+    {KernelRelease::V6_12, "6.12"},
+    {KernelRelease::V7_0, "7.0"},
+    {KernelRelease::V7_2, "7.2"},
+};
+static_assert(is_enum_table(kReleases, &Release::release));
 
 }  // namespace
 
 const char* release_name(KernelRelease release) {
-  return kReleases[static_cast<unsigned>(release)];
+  return kReleases[static_cast<unsigned>(release)].name;
 }
 
 const std::vector<std::string>& release_names() {
-  static const std::vector<std::string> names(std::begin(kReleases), std::end(kReleases));
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const Release& r : kReleases) list.push_back(r.name);
+    return list;
+  }();
   return names;
 }
 

@@ -10,7 +10,7 @@
 
 namespace pmusim::hv {
 
-enum class KernelRelease : u8 { V6_12, V7_0, V7_2 };
+enum class KernelRelease : u8 { V6_12, V7_0, V7_2, Number };
 inline constexpr KernelRelease kDefaultRelease = KernelRelease::V7_2;
 
 const char* release_name(KernelRelease release);         // "6.12"
