@@ -113,8 +113,8 @@ struct Run {
   } mmio;
   u64 hardware_entry_failure_reason = 0;
   u32 internal_suberror = 0;
-  std::string
-      detail;  // simulator's explanation of FAIL_ENTRY, INTERNAL_ERROR and SHUTDOWN; empty from a kernel
+  // The simulator's explanation of FAIL_ENTRY, INTERNAL_ERROR and SHUTDOWN; empty from a kernel.
+  std::string detail;
 };
 
 class Vcpu {
@@ -122,8 +122,6 @@ class Vcpu {
   virtual ~Vcpu() = default;
   virtual unsigned id() const = 0;
   virtual int set_cpuid2(const std::vector<CpuidEntry2>& entries) = 0;
-  virtual int get_cpuid2(std::vector<CpuidEntry2>& entries) = 0;
-  virtual int get_regs(Regs& regs) = 0;
   virtual int set_regs(const Regs& regs) = 0;
   virtual int get_sregs(Sregs& sregs) = 0;
   virtual int set_sregs(const Sregs& sregs) = 0;
@@ -131,10 +129,9 @@ class Vcpu {
   virtual int get_msrs(std::vector<MsrEntry>& entries) = 0;
   virtual int set_msrs(const std::vector<MsrEntry>& entries) = 0;
   virtual Run& run_data() = 0;
-  virtual void set_immediate_exit(bool on) = 0;  // kvm_run.immediate_exit
-  virtual void post_run() = 0;                   // a run that has not completed must not be posted again
-  virtual bool running() const = 0;              // posted and not yet completed
-  virtual int run_result() const = 0;            // KVM_RUN's result: 0, -EINTR, ...
+  virtual void post_run() = 0;         // a run that has not completed must not be posted again
+  virtual bool running() const = 0;    // posted and not yet completed
+  virtual int run_result() const = 0;  // KVM_RUN's result: 0, -EINTR, ...
 };
 
 // How long a wait may take. The simulator obeys cycles (of the fastest CPU, from now), a kernel wall time.
@@ -172,7 +169,6 @@ class Hypervisor {
   virtual std::string name() const = 0;  // "simulated KVM 7.2, mediated, spr"
   virtual int get_supported_cpuid(std::vector<CpuidEntry2>& entries) = 0;
   virtual int get_host_cpuid(std::vector<CpuidEntry2>& entries) = 0;  // what the CPU itself reports
-  virtual int get_msr_index_list(std::vector<u32>& indices) = 0;
   virtual u64 supported_perf_capabilities() = 0;  // KVM_GET_MSRS on the system: IA32_PERF_CAPABILITIES
   virtual int check_extension(u32 cap) = 0;
   virtual int create_vm(std::unique_ptr<Vm>& vm) = 0;

@@ -69,17 +69,12 @@ struct CpuidHeader {
 struct MsrsHeader {
   u32 nmsrs, padding;
 };
-struct MsrListHeader {
-  u32 nmsrs;
-};
 struct FilterHeader {
   u32 action, nevents, fixed_counter_bitmap, flags, pad[4];
 };
 constexpr unsigned long kGetSupportedCpuid = _IOWR(KVMIO, 0x05, CpuidHeader),
                         kSetCpuid2 = _IOW(KVMIO, 0x90, CpuidHeader),
-                        kGetCpuid2 = _IOWR(KVMIO, 0x91, CpuidHeader),
                         kGetMsrs = _IOWR(KVMIO, 0x88, MsrsHeader), kSetMsrs = _IOW(KVMIO, 0x89, MsrsHeader),
-                        kGetMsrIndexList = _IOWR(KVMIO, 0x02, MsrListHeader),
                         kSetPmuEventFilter = _IOW(KVMIO, 0xb2, FilterHeader);
 
 // Header followed by entries, as several ioctls want it.
@@ -120,17 +115,6 @@ class KernelVcpu final : public kvm::Vcpu {
     std::memcpy(buffer.entries(), entries.data(), entries.size() * sizeof(kvm_cpuid_entry2));
     return control(fd_.get(), kSetCpuid2, buffer.header());
   }
-  int get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) override {
-    constexpr u32 kMost = 256;
-    Buffer<CpuidHeader, kvm_cpuid_entry2> buffer(kMost);
-    buffer.header()->nent = kMost;
-    if (const int error = control(fd_.get(), kGetCpuid2, buffer.header())) return error;
-    entries.resize(buffer.header()->nent);
-    std::memcpy(static_cast<void*>(entries.data()), buffer.entries(),
-                entries.size() * sizeof(kvm_cpuid_entry2));
-    return 0;
-  }
-  int get_regs(kvm::Regs& regs) override { return control(fd_.get(), KVM_GET_REGS, &regs); }
   int set_regs(const kvm::Regs& regs) override {
     return control(fd_.get(), KVM_SET_REGS, const_cast<kvm::Regs*>(&regs));
   }
@@ -153,7 +137,6 @@ class KernelVcpu final : public kvm::Vcpu {
     return control(fd_.get(), kSetMsrs, buffer.header());
   }
   kvm::Run& run_data() override { return run_; }
-  void set_immediate_exit(bool on) override { shared_->immediate_exit = on; }
 
   void post_run() override {
     put_answers();
@@ -367,14 +350,6 @@ class KernelKvm final : public kvm::Hypervisor {
     for (kvm::CpuidEntry2& e : entries)
       if ((e.function & 0xf0000000) != 0x40000000)
         __cpuid_count(e.function, e.index, e.eax, e.ebx, e.ecx, e.edx);
-    return 0;
-  }
-  int get_msr_index_list(std::vector<u32>& indices) override {
-    constexpr u32 kMost = 2048;
-    Buffer<MsrListHeader, u32> buffer(kMost);
-    buffer.header()->nmsrs = kMost;
-    if (const int error = control(fd_.get(), kGetMsrIndexList, buffer.header())) return error;
-    indices.assign(buffer.entries(), buffer.entries() + buffer.header()->nmsrs);
     return 0;
   }
   u64 supported_perf_capabilities() override {

@@ -143,11 +143,6 @@ int SimulatedKvm::get_host_cpuid(std::vector<kvm::CpuidEntry2>& entries) {
   return 0;
 }
 
-int SimulatedKvm::get_msr_index_list(std::vector<u32>& indices) {
-  indices = kvm_msrs_to_save(impl_->host.model());
-  return 0;
-}
-
 u64 SimulatedKvm::supported_perf_capabilities() {
   return impl_->host.supported_perf_capabilities();
 }

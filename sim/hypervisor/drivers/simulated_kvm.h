@@ -29,7 +29,6 @@ class SimulatedKvm final : public kvm::Hypervisor {
   std::string name() const override;
   int get_supported_cpuid(std::vector<kvm::CpuidEntry2>& entries) override;
   int get_host_cpuid(std::vector<kvm::CpuidEntry2>& entries) override;
-  int get_msr_index_list(std::vector<u32>& indices) override;
   u64 supported_perf_capabilities() override;
   int check_extension(u32 cap) override;
   int create_vm(std::unique_ptr<kvm::Vm>& vm) override;

@@ -56,17 +56,6 @@ std::vector<kvm::CpuidEntry2> entries_of(const CpuidTable& table) {
   return entries;
 }
 
-int SimulatedVcpu::get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) {
-  entries = entries_of(inner_.cpuid_table());
-  return 0;
-}
-
-int SimulatedVcpu::get_regs(kvm::Regs& regs) {
-  kvm::Sregs sregs;
-  to_kvm(inner_.state(), regs, sregs);
-  return 0;
-}
-
 int SimulatedVcpu::set_regs(const kvm::Regs& r) {
   using namespace core;
   CpuState& s = inner_.state();

@@ -17,15 +17,12 @@ class SimulatedVcpu final : public kvm::Vcpu {
   hv::Vcpu& inner() { return inner_; }
   unsigned id() const override { return inner_.id(); }
   int set_cpuid2(const std::vector<kvm::CpuidEntry2>& entries) override;
-  int get_cpuid2(std::vector<kvm::CpuidEntry2>& entries) override;
-  int get_regs(kvm::Regs& regs) override;
   int set_regs(const kvm::Regs& regs) override;
   int get_sregs(kvm::Sregs& sregs) override;
   int set_sregs(const kvm::Sregs& sregs) override;
   int get_msrs(std::vector<kvm::MsrEntry>& entries) override;
   int set_msrs(const std::vector<kvm::MsrEntry>& entries) override;
   kvm::Run& run_data() override { return inner_.run_data(); }
-  void set_immediate_exit(bool on) override { inner_.immediate_exit = on; }
   void post_run() override;
   bool running() const override { return inner_.posted || completed_; }
   int run_result() const override { return inner_.result; }

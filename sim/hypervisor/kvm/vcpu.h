@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One vCPU of the simulated KVM: state, requests, the run loop of arch/x86/kvm/x86.c and the vendors'
 // vcpu_run, exit handlers and emulated MSRs. Methods that touch the physical CPU run on its thread. Not
-// modelled: nested virtualization, halt polling, APIC virtualization, preemption timer, SMM, FPU state.
+// modelled: nested virtualization, halt polling, APIC virtualization, preemption timer, SMM.
 #pragma once
 
 #include <deque>
@@ -42,18 +42,16 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
 
   // --- ioctls (on the thread of the physical CPU the vCPU is placed on)
   int set_cpuid(const std::vector<kvm::CpuidEntry2>& entries);
-  const CpuidTable& cpuid_table() const { return cpuid_; }
   u64 valid_cr4_bits() const;
   int get_msr(u32 index, u64& value, bool host_initiated);  // 0, or 1 for #GP (as KVM's functions)
   int set_msr(u32 index, u64 value, bool host_initiated);
 
   // --- running
   enum class Status : u8 { UserExit, Preempted, Blocked };
-  Status run(HostKernel& kernel);  // KVM_RUN until something the host must deal with
-  bool runnable();                 // not blocked, or woken
-  bool posted = false;             // a KVM_RUN is in progress
-  int result = 0;                  // of the last KVM_RUN
-  bool immediate_exit = false;
+  Status run(HostKernel& kernel);           // KVM_RUN until something the host must deal with
+  bool runnable();                          // not blocked, or woken
+  bool posted = false;                      // a KVM_RUN is in progress
+  int result = 0;                           // of the last KVM_RUN
   std::function<void(Vcpu&)> on_completed;  // a KVM_RUN has ended
   unsigned placed_on() const { return placed_on_; }
   void place_on(unsigned cpu) { placed_on_ = cpu; }

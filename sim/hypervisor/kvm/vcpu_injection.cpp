@@ -79,7 +79,7 @@ bool Vcpu::runnable() {
   }
   if (wait_for_sipi_) return false;
   if (!halted_) return true;
-  if (!has_events()) return immediate_exit;
+  if (!has_events()) return false;
   halted_ = false;
   note(EventKind::Halt, 0, 0, "leave");
   return true;

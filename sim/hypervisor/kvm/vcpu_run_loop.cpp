@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // KVM_RUN: the outer loop (vcpu_run), one pass to the guest (vcpu_enter_guest) with its inner loop of entries
 // and fastpath exits, and the order in which requests are handled. After arch/x86/kvm/x86.c and vmx.c/svm.c.
-#include <cerrno>
-
 #include "arch/cpuid_features.h"
 #include "arch/msr.h"
 #include "hypervisor/kvm/host_kernel.h"
@@ -42,10 +40,6 @@ Vcpu::Status Vcpu::run(HostKernel& kernel) {
     if (const int r = completion(kernel); r <= 0) return end_run(kernel, r);
   }
   for (;;) {
-    if (immediate_exit) {
-      run_.exit_reason = kvm::ExitReason::Intr;
-      return end_run(kernel, -EINTR);
-    }
     if (!runnable()) {
       kernel.set_running(nullptr);
       return Status::Blocked;
