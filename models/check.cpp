@@ -2,6 +2,8 @@
 // Checks of CPUID and assumed values of a model file.
 #include "models/check.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 namespace pmusim::models {
@@ -10,14 +12,6 @@ namespace {
 using pmu::Caps;
 
 constexpr const char* kNoSource = "none: see assumed";
-
-std::string hex(u64 value) {
-  static const char* digits = "0123456789abcdef";
-  std::string text;
-  do text.insert(text.begin(), digits[value & 0xf]);
-  while (value >>= 4);
-  return "0x" + text;
-}
 
 void expect(const JsonView& at, u64 found, u64 expected, const std::string& why) {
   if (found != expected) at.fail(std::to_string(found), std::to_string(expected) + " (" + why + ")");
@@ -40,7 +34,8 @@ void check_cpuid(const JsonView& root, const Caps& caps) {
   if (caps.version >= 2) {
     const JsonView fixed = pmu.at("fixed");
     if (fixed.at("mask").as_u64() != caps.fixed_mask)
-      fixed.at("mask").fail(fixed.at("mask").as_string(), hex(caps.fixed_mask) + " (" + leaf + ")");
+      fixed.at("mask").fail(fixed.at("mask").as_string(),
+                            fmt::format("{:#x}", caps.fixed_mask) + " (" + leaf + ")");
     expect(fixed.at("width"), fixed.at("width").as_u64(), caps.fixed_width, leaf);
   }
   if (caps.pdcm != pmu.has("perf_capabilities"))

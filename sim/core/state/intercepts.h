@@ -48,10 +48,10 @@ enum class ExitKind : u8 {
 struct VmExit {
   ExitKind kind = ExitKind::None;
   u8 instruction_length = 0;  // of the exiting instruction, or of the injected event's; 0 for other events
-  u64 qualification =
-      0;          // Io: port | size << 16 | in << 24 | string << 25; CrAccess and DrAccess: number |
-                  // write << 8 | gpr << 16, CR's value in `value`; Exception: vector; Rdmsr/Wrmsr/Rdpmc: ECX
-  u64 value = 0;  // Wrmsr: EDX:EAX; CR write: the value; exception with error code: the code
+  // Io: port | size << 16 | in << 24 | string << 25; CrAccess and DrAccess: number | write << 8 | gpr << 16,
+  // CR's value in `value`; Exception: vector; Rdmsr, Wrmsr and Rdpmc: ECX.
+  u64 qualification = 0;
+  u64 value = 0;           // Wrmsr: EDX:EAX; CR write: the value; exception with error code: the code
   u64 guest_physical = 0;  // SecondStageFault
   u64 guest_linear = 0;    // SecondStageFault
   bool write = false, fetch = false;

@@ -28,8 +28,8 @@ struct VpmuStrategies {
   std::function<pmu::Caps(const CpuidTable& guest, u64 perf_capabilities, const CpuModel& host)> caps;
   std::function<CpuidTable(const CpuModel& host, KernelRelease, bool counters_in_hardware)> supported_cpuid;
   std::function<u64(const pmu::Caps&, bool counters_in_hardware)> initial_global_ctrl;
-  std::function<bool(const pmu::Caps&, u32 ecx)>
-      serves_rdpmc;  // false: #GP before anything else is looked at
+  // False: #GP before anything else is looked at.
+  std::function<bool(const pmu::Caps&, u32 ecx)> serves_rdpmc;
   std::function<int(const pmu::Caps&, u32 ecx)> rdpmc_counter;
   std::function<bool(const VpmuState&, unsigned counter)> filter_allows;
   // Does an emulated instruction (or branch) advance this counter?
@@ -89,8 +89,8 @@ class VpmuBacking {
   virtual void reset() = 0;  // vCPU redefined: forget everything
   virtual u64 read_counter(unsigned counter) = 0;
   virtual void write_counter(unsigned counter, u64 value) = 0;
-  virtual void controls_written(
-      const pmu::Registers& before) = 0;         // selectors, fixed control, global control
+  // Selectors, fixed control or global control.
+  virtual void controls_written(const pmu::Registers& before) = 0;
   virtual void increment(unsigned counter) = 0;  // by an emulated instruction
   virtual void handle_requests(platform::PhysicalCpu& cpu) = 0;
   virtual bool fastpath_allowed() const = 0;

@@ -32,8 +32,8 @@ struct CpuConfig {
   bool bootstrap = false;
   bool step = false;
   u64 seed = 1;  // of RDRAND and RDSEED
-  std::function<std::unique_ptr<core::Timing>(const CpuModel&)>
-      make_timing;  // empty: what the model was loaded for
+  // Empty: what the model was loaded for.
+  std::function<std::unique_ptr<core::Timing>(const CpuModel&)> make_timing;
 };
 
 class Cpu final : public sc_core::sc_module, public PhysicalCpu {

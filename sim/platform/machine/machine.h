@@ -35,8 +35,8 @@ struct MachineConfig {
   bool step = false;
   u64 start_time = kDefaultStartTime;  // of the real-time clock, seconds since 1970
   EventSink* sink = nullptr;
-  std::function<std::unique_ptr<core::Timing>(const CpuModel&)>
-      make_timing;  // empty: what the model was loaded for
+  // Empty: what the model was loaded for.
+  std::function<std::unique_ptr<core::Timing>(const CpuModel&)> make_timing;
 };
 
 struct RunLimits {
