@@ -105,6 +105,7 @@ TEST_CASE("four contending vCPUs with PMIs end alike for any SystemC quantum, by
                           [&](const Event& e) { return e.kind == EventKind::Overflow && e.vcpu == id; }));
       check_same(first, run(model, policy, 777, false));
       if (!pmusim::test::kSanitized) check_same(first, run(model, policy, 50'000, false));
-      if (steps) check_same(first, run(model, policy, 1'000'000, true));
+      if (steps && (!pmusim::test::kSanitized || policy[0] == 'm'))
+        check_same(first, run(model, policy, 1'000'000, true));
     }
 }
