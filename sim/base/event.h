@@ -25,8 +25,8 @@ enum class EventKind : u8 {
   HostStep,  // a step of a conformance case performed by the host; a = step
   Overflow,  // a physical counter wrapped; a = counter (GP n, fixed 32+n)
   Gap,       // something not modelled or lost; text = reason
+  Number
 };
-inline constexpr unsigned kEventKinds = static_cast<unsigned>(EventKind::Gap) + 1;
 
 struct Event {
   EventKind kind;

@@ -38,7 +38,7 @@ constexpr Shape kShapes[] = {
     {EventKind::Gap, "gap", nullptr, nullptr, "reason", false, false},
 };
 
-static_assert(is_enum_table(kShapes, &Shape::kind, kEventKinds));
+static_assert(is_enum_table(kShapes, &Shape::kind));
 
 const Shape& shape_of(EventKind kind) {
   return kShapes[static_cast<unsigned>(kind)];
