@@ -47,10 +47,10 @@ bool implemented(const Instruction& i, const core::Features& features) {
   core::DecodedInstruction to;
   if (!core::decode(i.bytes, sizeof i.bytes, kCode, bytes_of(i.mode), {features, host_is_amd()}, to))
     return false;
-  if (to.op.run == core::op::unimplemented) return false;
+  if (to.what.is(core::Op::UNIMPLEMENTED)) return false;
   const ZydisMnemonic m = i.info.mnemonic;
   const bool ud = m == ZYDIS_MNEMONIC_UD0 || m == ZYDIS_MNEMONIC_UD1 || m == ZYDIS_MNEMONIC_UD2;
-  return ud || to.op.run != core::op::undefined;
+  return ud || !to.what.is(core::Op::UNDEFINED);
 }
 
 bool is_iret(ZydisMnemonic m) {

@@ -56,7 +56,9 @@ bool decode(const u8* bytes, unsigned available, u64 rip, unsigned mode, const D
   }
   const bool truncated = status == ZYDIS_STATUS_NO_MORE_DATA;
   if (truncated && available < kMaxInstructionBytes) return false;
-  to.op.run = truncated || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? op::too_long : op::undefined;
+  const bool too_long = truncated || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
+  to.what.op = too_long ? Op::TOO_LONG : Op::UNDEFINED;
+  to.op.run = too_long ? op::too_long : op::undefined;
   to.op.flags = kOpExact | kOpEndsBlock;
   if (timing) timing->kind = OpClass::Serialize;
   to.op.length = 1;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/execute/execute.h"
+#include "core/state/op.h"
 #include "core/timing/timing_op.h"
 
 namespace pmusim::core {
@@ -11,7 +12,8 @@ namespace pmusim::core {
 inline constexpr unsigned kMaxInstructionBytes = 15;
 
 struct DecodedInstruction {
-  MicroOp op;              // with the exact-flags handler
+  MicroOp op;  // with the exact-flags handler
+  Operation what;
   Handler fast = nullptr;  // may be used while the flags it writes are dead
 };
 

@@ -4,7 +4,7 @@
 
 namespace pmusim::core {
 
-void Lowering::binary(Binary b) {
+void Lowering::binary(Op op, Binary b) {
   const bool reads_only = b == Binary::Cmp || b == Binary::Test;
   op_.size = static_cast<u8>(bytes(0));
   Form form;
@@ -28,21 +28,21 @@ void Lowering::binary(Binary b) {
       form = Form::RegReg;
     }
   }
-  use(select_binary(b, form, op_.size));
+  use(op, select_binary(b, form, op_.size));
   mark(kOpWritesAll | (b == Binary::Adc || b == Binary::Sbb ? unsigned{kOpReadsFlags} : 0u));
 }
 
-void Lowering::unary(Unary u) {
+void Lowering::unary(Op op, Unary u) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, 1);
   else
     op_.dst = reg(o_[0]);
-  use(select_unary(u, is_mem(0), op_.size));
+  use(op, select_unary(u, is_mem(0), op_.size));
   if (u == Unary::Neg) mark(kOpWritesAll);
 }
 
-void Lowering::shift(Shift s) {
+void Lowering::shift(Op op, Shift s) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, 1);
@@ -50,13 +50,13 @@ void Lowering::shift(Shift s) {
     op_.dst = reg(o_[0]);
   const bool by_cl = is_reg(1);
   if (!by_cl) immediate(1);
-  use(select_shift(s, is_mem(0), by_cl, op_.size));
+  use(op, select_shift(s, is_mem(0), by_cl, op_.size));
   if (s == Shift::Rcl || s == Shift::Rcr) mark(kOpReadsFlags);
   const bool sets_all = s == Shift::Shl || s == Shift::Shr || s == Shift::Sar;
   if (sets_all && !by_cl && (op_.imm & (op_.size == 8 ? 63 : 31))) mark(kOpWritesAll);
 }
 
-void Lowering::double_shift(bool left) {
+void Lowering::double_shift(Op op, bool left) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, 1);
@@ -64,10 +64,10 @@ void Lowering::double_shift(bool left) {
     op_.dst = reg(o_[0]);
   op_.src = reg(o_[1]);
   if (is_imm(2)) immediate(2);
-  use(select_double_shift(left, is_mem(0), !is_imm(2), op_.size));
+  use(op, select_double_shift(left, is_mem(0), !is_imm(2), op_.size));
 }
 
-void Lowering::bit(BitOp b) {
+void Lowering::bit(Op op, BitOp b) {
   op_.size = static_cast<u8>(bytes(0));
   if (is_mem(0))
     memory(0, 1, b == BitOp::Test ? 0 : 1);
@@ -79,12 +79,12 @@ void Lowering::bit(BitOp b) {
     op_.src = reg(o_[1]);
     op_.address &= static_cast<u8>(~kAddrFlat);
   }
-  use(select_bit(b, is_mem(0), is_imm(1), op_.size));
+  use(op, select_bit(b, is_mem(0), is_imm(1), op_.size));
 }
 
-void Lowering::scan(Scan s) {
+void Lowering::scan(Op op, Scan s) {
   register_source(1);
-  use(select_scan(s, is_mem(1), op_.size));
+  use(op, select_scan(s, is_mem(1), op_.size));
 }
 
 // dst and a source that is a register or memory.
@@ -97,7 +97,7 @@ void Lowering::register_source(unsigned n) {
     op_.src = reg(o_[n]);
 }
 
-void Lowering::bmi(Bmi b, Feature f) {
+void Lowering::bmi(Op op, Bmi b, Feature f) {
   if (lacks(f)) return;
   const bool source_last =  // the others have it second
       b == Bmi::Andn || b == Bmi::Pdep || b == Bmi::Pext || b == Bmi::Mulx;
@@ -107,29 +107,36 @@ void Lowering::bmi(Bmi b, Feature f) {
     immediate(2);
   else
     op_.aux = reg(o_[3 - source]);
-  use(select_bmi(b, is_mem(source), op_.size));
+  use(op, select_bmi(b, is_mem(source), op_.size));
   if (b <= Bmi::Bzhi) mark(kOpWritesAll);
 }
 
-void Lowering::lowest_bit(LowestBit b) {
+void Lowering::lowest_bit(Op op, LowestBit b) {
   if (lacks(Feature::Bmi1)) return;
   register_source(1);
-  use(select_lowest_bit(b, is_mem(1), op_.size));
+  use(op, select_lowest_bit(b, is_mem(1), op_.size));
   mark(kOpWritesAll);
 }
 
-void Lowering::multiply(Multiply m) {
+void Lowering::add_flag(Op op, bool overflow) {
+  if (lacks(Feature::Adx)) return;
+  register_source(1);
+  mark(kOpReadsFlags);
+  use(op, select_add_flag(overflow, is_mem(1), op_.size));
+}
+
+void Lowering::multiply(Op op, Multiply m) {
   if (m == Multiply::Imul && i_.operand_count_visible >= 2) {
     register_source(1);
     if (is_imm(2)) immediate(2);
-    use(select_imul(is_mem(1), is_imm(2), op_.size));
+    use(op, select_imul(is_mem(1), is_imm(2), op_.size));
   } else {
     op_.size = static_cast<u8>(bytes(0));
     if (is_mem(0))
       memory(0, 1, 0);
     else
       op_.dst = reg(o_[0]);
-    use(select_multiply(m, is_mem(0), op_.size));
+    use(op, select_multiply(m, is_mem(0), op_.size));
     if (m == Multiply::Div || m == Multiply::Idiv) {
       mark(kOpExact);
       return;  // flags undefined: kept

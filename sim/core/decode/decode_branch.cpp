@@ -4,10 +4,10 @@
 
 namespace pmusim::core {
 
-void Lowering::branch(OpBranch kind, Handler h) {
+void Lowering::branch(OpBranch kind, Op op, Handler h) {
   op_.branch = kind;
   mark(kOpSetsRip);
-  system(h);
+  system(op, h);
 }
 
 // In 64-bit code, an operand-size prefix changes near branches on AMD alone.
@@ -30,28 +30,26 @@ void Lowering::jump_or_call(bool is_call) {
       op_.imm = o_[0].ptr.offset;
     }
     if (is_call) implicit(0, 2);
-    return far_branch(is_call ? (is_mem(0) ? op::call_far_mem : op::call_far)
-                              : (is_mem(0) ? op::jmp_far_mem : op::jmp_far));
+    return is_call ? far_branch(Op::CALL_FAR, is_mem(0) ? op::call_far_mem : op::call_far)
+                   : far_branch(Op::JMP_FAR, is_mem(0) ? op::jmp_far_mem : op::jmp_far);
   }
   near_branch();
   if (is_call) implicit(0, 1);
   if (is_imm(0)) {
     relative();
-    return branch(is_call ? OpBranch::DirectCall : OpBranch::DirectJump, is_call      ? op::call
-                                                                         : mode_ == 8 ? op::jmp
-                                                                                      : op::jmp_limited);
+    return is_call ? branch(OpBranch::DirectCall, Op::CALL, op::call)
+                   : branch(OpBranch::DirectJump, Op::JMP, mode_ == 8 ? op::jmp : op::jmp_limited);
   }
-  const OpBranch kind = is_call ? OpBranch::IndirectCall : OpBranch::IndirectJump;
-  if (is_mem(0)) {
+  if (is_mem(0))
     memory(0, 1, 0);
-    return branch(kind, is_call ? op::call_mem : op::jmp_mem);
-  }
-  op_.dst = reg(o_[0]);
-  branch(kind, is_call ? op::call_reg : op::jmp_reg);
+  else
+    op_.dst = reg(o_[0]);
+  return is_call ? branch(OpBranch::IndirectCall, Op::CALL, is_mem(0) ? op::call_mem : op::call_reg)
+                 : branch(OpBranch::IndirectJump, Op::JMP, is_mem(0) ? op::jmp_mem : op::jmp_reg);
 }
 
-void Lowering::far_branch(Handler h) {
-  branch(OpBranch::Far, h);
+void Lowering::far_branch(Op op, Handler h) {
+  branch(OpBranch::Far, op, h);
 }
 
 }  // namespace pmusim::core

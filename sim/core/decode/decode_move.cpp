@@ -7,35 +7,37 @@ namespace pmusim::core {
 void Lowering::move() {
   if (is_class(0, ZYDIS_REGCLASS_SEGMENT)) {
     op_.dst = number(0);
-    if (op_.dst == CS) return system(op::undefined);
+    if (op_.dst == CS) return system(Op::UNDEFINED, op::undefined);
     if (is_mem(1)) {
       memory(1, 1, 0);
-      return system(op::mov_to_segment_mem);
+      return system(Op::MOV_TO_SEGMENT, op::mov_to_segment_mem);
     }
     op_.src = reg(o_[1]);
-    return system(op::mov_to_segment_reg);
+    return system(Op::MOV_TO_SEGMENT, op::mov_to_segment_reg);
   }
   if (is_class(1, ZYDIS_REGCLASS_SEGMENT)) {
     op_.src = number(1);
     op_.size = static_cast<u8>(bytes(0));
     if (is_mem(0)) {
       memory(0, 0, 1);
-      return use(op::mov_from_segment_mem);
+      return use(Op::MOV_FROM_SEGMENT, op::mov_from_segment_mem);
     }
     op_.dst = reg(o_[0]);
-    return use(op::mov_from_segment_reg);
+    return use(Op::MOV_FROM_SEGMENT, op::mov_from_segment_reg);
   }
   if (is_class(0, ZYDIS_REGCLASS_CONTROL) || is_class(0, ZYDIS_REGCLASS_DEBUG)) {
     op_.dst = number(0);
     op_.src = reg(o_[1]);
     op_.size = mode_ == 8 ? 8 : 4;
-    return system(is_class(0, ZYDIS_REGCLASS_CONTROL) ? op::mov_to_cr : op::mov_to_dr);
+    return is_class(0, ZYDIS_REGCLASS_CONTROL) ? system(Op::MOV_TO_CR, op::mov_to_cr)
+                                               : system(Op::MOV_TO_DR, op::mov_to_dr);
   }
   if (is_class(1, ZYDIS_REGCLASS_CONTROL) || is_class(1, ZYDIS_REGCLASS_DEBUG)) {
     op_.dst = reg(o_[0]);
     op_.src = number(1);
     op_.size = mode_ == 8 ? 8 : 4;
-    return system(is_class(1, ZYDIS_REGCLASS_CONTROL) ? op::mov_from_cr : op::mov_from_dr);
+    return is_class(1, ZYDIS_REGCLASS_CONTROL) ? system(Op::MOV_FROM_CR, op::mov_from_cr)
+                                               : system(Op::MOV_FROM_DR, op::mov_from_dr);
   }
   op_.size = static_cast<u8>(bytes(0));
   Form form;
@@ -51,24 +53,24 @@ void Lowering::move() {
     immediate(1);
   else if (is_reg(1))
     op_.src = reg(o_[1]);
-  use(select_move(form, op_.size));
+  use(Op::MOV, select_move(form, op_.size));
 }
 
-void Lowering::extend(bool sign) {
+void Lowering::extend(Op op, bool sign) {
   op_.size = static_cast<u8>(bytes(0));
   op_.dst = reg(o_[0]);
   if (is_mem(1))
     memory(1, 1, 0);
   else
     op_.src = reg(o_[1]);
-  use(select_extend(sign, is_mem(1), bytes(1), op_.size));
+  use(op, select_extend(sign, is_mem(1), bytes(1), op_.size));
 }
 
 void Lowering::push() {
   if (is_class(0, ZYDIS_REGCLASS_SEGMENT)) {
     op_.dst = number(0);
     implicit(0, 1);
-    return use(op::push_segment);
+    return use(Op::PUSH_SEGMENT, op::push_segment);
   }
   if (is_mem(0)) {
     memory(0, 1, 0);
@@ -78,21 +80,21 @@ void Lowering::push() {
     op_.dst = reg(o_[0]);
   }
   implicit(0, 1);
-  use(select_push(is_mem(0), is_imm(0), op_.size));
+  use(Op::PUSH, select_push(is_mem(0), is_imm(0), op_.size));
 }
 
 void Lowering::pop() {
   if (is_class(0, ZYDIS_REGCLASS_SEGMENT)) {
     op_.dst = number(0);
     implicit(1, 0);
-    return system(op::pop_segment);
+    return system(Op::POP_SEGMENT, op::pop_segment);
   }
   if (is_mem(0))
     memory(0, 0, 1);
   else
     op_.dst = reg(o_[0]);
   implicit(1, 0);
-  use(select_pop(is_mem(0), op_.size));
+  use(Op::POP, select_pop(is_mem(0), op_.size));
 }
 
 // Registers, a bit each, whose upper halves a repeated instruction clears before its first iteration, and
@@ -112,7 +114,7 @@ u64 Lowering::cleared_registers(StringOp s) const {
   }
 }
 
-void Lowering::string(StringOp s) {
+void Lowering::string(Op op, StringOp s) {
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_MOVSB:
     case ZYDIS_MNEMONIC_CMPSB:
@@ -156,7 +158,7 @@ void Lowering::string(StringOp s) {
   const unsigned loads = s == StringOp::Cmps ? 2 : s == StringOp::Stos || s == StringOp::Ins ? 0 : 1;
   const unsigned stores = s == StringOp::Movs || s == StringOp::Stos || s == StringOp::Ins ? 1 : 0;
   implicit(loads, stores);
-  use(select_string(s, op_.size));
+  use(op, select_string(s, op_.size));
   if (repeat != Repeat::None) {
     mark(kOpRepeat | kOpEndsBlock);
     op_.imm = cleared_registers(s);

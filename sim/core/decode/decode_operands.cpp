@@ -50,7 +50,21 @@ Seg Lowering::segment_override() const {
   return seg;
 }
 
-void Lowering::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned stores, bool is_system) {
+Form Lowering::form() const {
+  const bool one = i_.operand_count_visible == 1;
+  if (i_.operand_count_visible == 0) return Form::None;
+  if (is_reg(0))
+    return one         ? Form::Reg
+           : is_reg(1) ? Form::RegReg
+           : is_imm(1) ? Form::RegImm
+           : is_mem(1) ? Form::RegMem
+                       : Form::Other;
+  if (is_mem(0)) return one ? Form::Mem : is_reg(1) ? Form::MemReg : is_imm(1) ? Form::MemImm : Form::Other;
+  return is_imm(0) && one ? Form::Imm : Form::Other;
+}
+
+void Lowering::either(Op op, Handler if_reg, Handler if_mem, unsigned loads, unsigned stores,
+                      bool is_system) {
   if (is_mem(0)) {
     memory(0, loads, stores);
   } else {
@@ -59,9 +73,9 @@ void Lowering::either(Handler if_reg, Handler if_mem, unsigned loads, unsigned s
   }
   const Handler h = is_mem(0) ? if_mem : if_reg;
   if (is_system)
-    system(h);
+    system(op, h);
   else
-    exact(h);
+    exact(op, h);
 }
 
 void Lowering::mark_stack() {

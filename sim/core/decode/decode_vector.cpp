@@ -115,7 +115,7 @@ void Lowering::vector_table() {
   const OperandKind second = i_.operand_count_visible > 1 ? kind_of(o_[1]) : OperandKind::None;
   switch (i_.mnemonic) {
     case ZYDIS_MNEMONIC_XSETBV:
-      if (!lacks(Feature::Xsave)) system(op::xsetbv);
+      if (!lacks(Feature::Xsave)) system(Op::XSETBV, op::xsetbv);
       return;
     case ZYDIS_MNEMONIC_XGETBV:
     case ZYDIS_MNEMONIC_XSAVE:
@@ -136,7 +136,9 @@ void Lowering::vector_table() {
       break;
   }
   const VectorRow* row = find_row(key(i_.mnemonic, first, second));
-  if (!row) return system(not_enumerated(i_) ? op::undefined : op::unimplemented);
+  if (!row)
+    return not_enumerated(i_) ? system(Op::UNDEFINED, op::undefined)
+                              : system(Op::UNIMPLEMENTED, op::unimplemented);
   u8* const registers[] = {&op_.dst, &op_.src};
   for (unsigned n = 0; n < i_.operand_count; ++n) {
     if (o_[n].type == ZYDIS_OPERAND_TYPE_MEMORY)  // also the hidden one of masked stores
@@ -149,7 +151,7 @@ void Lowering::vector_table() {
   if (i_.meta.isa_ext == ZYDIS_ISA_EXT_X87)  // FOP: the low bits of the escape byte, and ModRM
     op_.imm = static_cast<u64>(i_.opcode & 7) << 8 | static_cast<u64>(i_.raw.modrm.mod) << 6 |
               static_cast<u64>(i_.raw.modrm.reg) << 3 | i_.raw.modrm.rm;
-  exact(row->run);
+  exact(row->op, row->run);
 }
 
 u8 Lowering::vector_register(unsigned n) const {

@@ -36,6 +36,7 @@ class Lowering {
   void vector_table();
   void mark_stack();
   void finish() {
+    to_.what.form = form();
     if (integer_ && !(op_.flags & kOpEndsBlock) && !op_.stores) mark(kOpPlain);
   }
   void timing(TimingOp& to);  // after a table (timing_op.cpp)
@@ -61,6 +62,7 @@ class Lowering {
       return static_cast<u8>((r - ZYDIS_REGISTER_SPL + 4) * 8);
     return static_cast<u8>(ZydisRegisterGetId(r) * 8);
   }
+  Form form() const;
   bool is_class(unsigned n, ZydisRegisterClass c) const {
     return is_reg(n) && ZydisRegisterGetClass(o_[n].reg.value) == c;
   }
@@ -81,17 +83,20 @@ class Lowering {
   }
   void immediate(unsigned n) { op_.imm = o_[n].imm.value.u; }
 
-  void use(Handler h) { op_.run = h; }
-  void use(const Handlers& h) {
-    op_.run = h.precise;
+  void use(Op op, Handler h) {
+    to_.what.op = op;
+    op_.run = h;
+  }
+  void use(Op op, const Handlers& h) {
+    use(op, h.precise);
     to_.fast = h.fast;
   }
-  void system(Handler h) {
-    op_.run = h;
+  void system(Op op, Handler h) {
+    use(op, h);
     op_.flags |= kOpExact | kOpEndsBlock;
   }
-  void exact(Handler h) {
-    op_.run = h;
+  void exact(Op op, Handler h) {
+    use(op, h);
     op_.flags |= kOpExact;
   }
   void mark(unsigned flags) { op_.flags = static_cast<u8>(op_.flags | flags); }
@@ -99,33 +104,34 @@ class Lowering {
   // For instructions that need a feature: without it they are undefined.
   bool lacks(Feature f) {
     if (features_.has(f)) return false;
-    system(op::undefined);
+    system(Op::UNDEFINED, op::undefined);
     return true;
   }
 
-  void binary(Binary b);
-  void unary(Unary u);
-  void shift(Shift s);
-  void double_shift(bool left);
-  void bit(BitOp b);
-  void scan(Scan s);
-  void multiply(Multiply m);
-  void bmi(Bmi b, Feature f);
-  void lowest_bit(LowestBit b);
+  void binary(Op op, Binary b);
+  void unary(Op op, Unary u);
+  void shift(Op op, Shift s);
+  void double_shift(Op op, bool left);
+  void bit(Op op, BitOp b);
+  void scan(Op op, Scan s);
+  void multiply(Op op, Multiply m);
+  void bmi(Op op, Bmi b, Feature f);
+  void lowest_bit(Op op, LowestBit b);
+  void add_flag(Op op, bool overflow);
   void register_source(unsigned n);
   void move();
-  void extend(bool sign);
+  void extend(Op op, bool sign);
   void push();
   void pop();
-  void branch(OpBranch kind, Handler h);
+  void branch(OpBranch kind, Op op, Handler h);
   void near_branch();
   void relative();
   void jump_or_call(bool is_call);
-  void far_branch(Handler h);
-  void string(StringOp s);
+  void far_branch(Op op, Handler h);
+  void string(Op op, StringOp s);
   u64 cleared_registers(StringOp s) const;
   // One operand, register or memory.
-  void either(Handler if_reg, Handler if_mem, unsigned loads, unsigned stores, bool is_system);
+  void either(Op op, Handler if_reg, Handler if_mem, unsigned loads, unsigned stores, bool is_system);
 
   const ZydisDecodedInstruction& i_;
   const ZydisDecodedOperand* o_;

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "core/state/op.h"
 #include "core/state/uop.h"
 #include "core/system/exec.h"
 
@@ -149,7 +150,6 @@ struct Handlers {
   Handler precise = nullptr;
   Handler fast = nullptr;  // nullptr: the same
 };
-enum class Form : u8 { RegReg, RegImm, RegMem, MemReg, MemImm };
 enum class Binary : u8 { Add, Or, Adc, Sbb, And, Sub, Xor, Cmp, Test };
 enum class Unary : u8 { Inc, Dec, Neg, Not };
 enum class Shift : u8 { Rol, Ror, Rcl, Rcr, Shl, Shr, Sar };

@@ -64,8 +64,9 @@ Handlers binary(Form form, unsigned size) {
       return {sized<ToMem<Op, FromReg>>(size)};
     case Form::MemImm:
       return {sized<ToMem<Op, FromImm>>(size)};
+    default:
+      return {};
   }
-  return {};
 }
 
 template <class Op, bool F>

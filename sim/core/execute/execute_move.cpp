@@ -96,8 +96,9 @@ Handler select_move(Form form, unsigned size) {
       return sized<MoveMemReg>(size);
     case Form::MemImm:
       return sized<MoveMemImm>(size);
+    default:
+      return nullptr;
   }
-  return nullptr;
 }
 
 Handler select_extend(bool sign, bool memory, unsigned from, unsigned to) {

@@ -80,10 +80,10 @@ constexpr auto None = OperandKind::None, Area = OperandKind::Mem512Bytes;
 constexpr auto Store = MemoryUse::Store;
 
 const VectorRow kRows[] = {
-    {ZYDIS_MNEMONIC_FXSAVE, Area, None, fxsave<false>, Store},
-    {ZYDIS_MNEMONIC_FXSAVE64, Area, None, fxsave<true>, Store},
-    {ZYDIS_MNEMONIC_FXRSTOR, Area, None, fxrstor<false>},
-    {ZYDIS_MNEMONIC_FXRSTOR64, Area, None, fxrstor<true>},
+    {ZYDIS_MNEMONIC_FXSAVE, Op::FXSAVE, Area, None, fxsave<false>, Store},
+    {ZYDIS_MNEMONIC_FXSAVE64, Op::FXSAVE64, Area, None, fxsave<true>, Store},
+    {ZYDIS_MNEMONIC_FXRSTOR, Op::FXRSTOR, Area, None, fxrstor<false>},
+    {ZYDIS_MNEMONIC_FXRSTOR64, Op::FXRSTOR64, Area, None, fxrstor<true>},
 };
 
 }  // namespace

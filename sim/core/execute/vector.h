@@ -128,6 +128,7 @@ enum class OperandKind : u8 {
 enum class MemoryUse : u8 { Load, Store, None };
 struct VectorRow {
   u16 mnemonic;  // ZydisMnemonic
+  Op op;
   OperandKind first, second;
   Handler run;
   MemoryUse memory = MemoryUse::Load;

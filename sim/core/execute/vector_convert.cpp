@@ -111,7 +111,7 @@ using From32 = FromMemory<u32>;
 using From64 = FromMemory<u64>;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 #define CONVERT(NAME, op, memory, from) \
     {M(NAME), Xmm, Xmm, floating<op, FromXmm>}, {M(NAME), Xmm, memory, floating<op, from>}
 #define FROM_GENERAL(NAME, op) \

@@ -122,7 +122,7 @@ using From32 = FromMemory<u32>;
 using From64 = FromMemory<u64>;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 #define PACKED(name, op) {M(name), Xmm, Xmm, floating<op, FromXmm>}, {M(name), Xmm, M128, floating<op, FromAligned>}
 #define SINGLE(name, op) {M(name), Xmm, Xmm, floating<op, FromXmm>}, {M(name), Xmm, M32, floating<op, From32>}
 #define DOUBLE(name, op) {M(name), Xmm, Xmm, floating<op, FromXmm>}, {M(name), Xmm, M64, floating<op, From64>}

@@ -89,7 +89,7 @@ constexpr auto Xmm = OperandKind::Xmm, Mmx = OperandKind::Mmx, Imm = OperandKind
                M32 = OperandKind::Mem32, M64 = OperandKind::Mem64, M128 = OperandKind::Mem128;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 #define WIDE(name, op) {M(name), Xmm, Xmm, packed<op, FromXmm>}, {M(name), Xmm, M128, packed<op, FromAligned>}
 #define NARROW(name, how) {M(name), Mmx, Mmx, packed_mmx<how, FromMmx>}, \
                           {M(name), Mmx, M64, packed_mmx<how, MmxFromMemory<u64>>}

@@ -167,7 +167,7 @@ constexpr auto None = OperandKind::None, Xmm = OperandKind::Xmm, Mmx = OperandKi
 constexpr auto Store = MemoryUse::Store;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 #define ALIGNED(name) {M(name), Xmm, Xmm, move_all<FromXmm>}, {M(name), Xmm, M128, move_all<FromAligned>}, \
                       {M(name), M128, Xmm, store_aligned, Store}
 #define UNALIGNED(name) {M(name), Xmm, Xmm, move_all<FromXmm>}, {M(name), Xmm, M128, move_all<FromUnaligned>}, \

@@ -140,7 +140,7 @@ constexpr auto Xmm = OperandKind::Xmm, Mmx = OperandKind::Mmx, R32 = OperandKind
                M128 = OperandKind::Mem128;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 #define SHUFFLE(name, op) {M(name), Xmm, Xmm, shuffle<op, FromXmm>}, {M(name), Xmm, M128, shuffle<op, FromAligned>}
 #define GENERAL(name, from, handler) {M(name), R32, from, handler}, {M(name), R64, from, handler}
 const VectorRow kRows[] = {

@@ -153,7 +153,7 @@ constexpr auto None = OperandKind::None, St = OperandKind::St, M16 = OperandKind
 constexpr auto Store = MemoryUse::Store;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 #define REGISTERS(name) {M(name), St, St, on_registers}
 #define ONE(name) {M(name), St, None, on_registers}
 #define IMPLICIT(name) {M(name), None, None, on_registers}

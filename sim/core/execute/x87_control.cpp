@@ -144,7 +144,7 @@ constexpr auto None = OperandKind::None, R16 = OperandKind::R16, M16 = OperandKi
 constexpr auto Store = MemoryUse::Store;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 const VectorRow kRows[] = {
     {M(FNINIT), None, None, fninit}, {M(FNCLEX), None, None, fnclex}, {M(FWAIT), None, None, wait},
     {M(FENI8087_NOP), None, None, fnenable}, {M(FDISI8087_NOP), None, None, fnenable},

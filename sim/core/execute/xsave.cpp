@@ -138,7 +138,7 @@ constexpr auto None = OperandKind::None, Area = OperandKind::Mem576Bytes;
 constexpr auto Store = MemoryUse::Store;
 
 // clang-format off
-#define M(name) ZYDIS_MNEMONIC_##name
+#define M(name) ZYDIS_MNEMONIC_##name, Op::name
 const VectorRow kRows[] = {
     {M(XSAVE), Area, None, xsave<false, false>, Store}, {M(XSAVE64), Area, None, xsave<true, false>, Store},
     {M(XSAVEOPT), Area, None, xsave<false, true>, Store}, {M(XSAVEOPT64), Area, None, xsave<true, true>, Store},

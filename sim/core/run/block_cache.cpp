@@ -105,6 +105,7 @@ std::unique_ptr<Block> BlockCache::decode_block(const BlockKey& key, u64 linear,
       break;
     }
     block->ops.push_back(d.op);
+    block->what.push_back(d.what);
     fast.push_back(d.fast);
     if (timing) block->timing.push_back(*timing);
     host += d.op.length;
@@ -129,7 +130,7 @@ void BlockCache::finish(Block& block) const {
     block.stores += op.stores;
     block.locked += op.locked();
   }
-  block.loop = Loop::of(block.ops, block.precise, block.key.rip);
+  block.loop = Loop::of(block.ops, block.what, block.key.rip);
   block.loops = block.loop != nullptr;
 }
 

@@ -111,6 +111,9 @@ struct Core::Impl {
   void prepare();
   void begin_outside();
   Block* find();
+  Op current() const {  // the instruction that the executor is at, or was last
+    return x.op && block_ ? block_->what[static_cast<std::size_t>(x.op - block_->ops.data())].op : Op::NONE;
+  }
   u64 execute_some(Block& block, u64 allowed);
   // run_detailed.cpp
   u64 execute_detailed(u64 allowed);

@@ -53,9 +53,9 @@ bool Loop::add_step(u8 reg, u8 size, u64 delta) {
 }
 
 // One operation of the body; false if its effect is not a constant step or a comparison.
-bool Loop::add(const MicroOp& op, Handler run) {
-  if (run == op::nop) return true;
-  if (run == op::pause) return pauses_ = true;
+bool Loop::add(const MicroOp& op, Operation what) {
+  if (what.is(Op::NOP)) return true;
+  if (what.is(Op::PAUSE)) return pauses_ = true;
   const Step* before = step_of(op.dst);
   const auto compare = [&](u64 value, bool carry, bool order) {
     compare_ = {};
@@ -67,30 +67,29 @@ bool Loop::add(const MicroOp& op, Handler run) {
     compare_.order = order;
     compares_ = true;
   };
-  const auto is = [&](Binary b, Form form) { return run == select_binary(b, form, op.size).precise; };
   if (op.size < 4) return false;
-  if (run == op::lea)
+  if (what.is(Op::LEA))
     return op.address == (kAddrBase | (op.address & kAddrFlat)) && op.base * 8 == op.dst &&
            op.address_size == op.size && add_step(op.dst, op.size, op.disp);
-  if (run == select_unary(Unary::Inc, false, op.size).precise) {
+  if (what.is(Op::INC, Form::Reg)) {
     compare(~u64{0}, false, false);
     return add_step(op.dst, op.size, 1);
   }
-  if (run == select_unary(Unary::Dec, false, op.size).precise) {
+  if (what.is(Op::DEC, Form::Reg)) {
     compare(1, false, true);
     return add_step(op.dst, op.size, ~u64{0});
   }
-  if (is(Binary::Add, Form::RegImm)) {
+  if (what.is(Op::ADD, Form::RegImm)) {
     compare(-op.imm, false, false);
     return add_step(op.dst, op.size, op.imm);
   }
-  if (is(Binary::Sub, Form::RegImm)) {
+  if (what.is(Op::SUB, Form::RegImm)) {
     compare(op.imm, true, true);
     return add_step(op.dst, op.size, -op.imm);
   }
-  if (is(Binary::Cmp, Form::RegImm)) return compare(op.imm, true, true), true;
-  if (is(Binary::Test, Form::RegReg) && op.dst == op.src) return compare(0, true, true), true;
-  if (is(Binary::Cmp, Form::RegReg)) {
+  if (what.is(Op::CMP, Form::RegImm)) return compare(op.imm, true, true), true;
+  if (what.is(Op::TEST, Form::RegReg) && op.dst == op.src) return compare(0, true, true), true;
+  if (what.is(Op::CMP, Form::RegReg)) {
     compare(0, true, true);
     compare_.with_register = true;
     compare_.other = op.src;
@@ -99,14 +98,14 @@ bool Loop::add(const MicroOp& op, Handler run) {
   return false;
 }
 
-bool Loop::add_branch(const MicroOp& op, Handler run) {
-  if (run == op::jmp || run == op::jmp_limited) return true;
-  if (run == op::loop) {
+bool Loop::add_branch(const MicroOp& op, Op what) {
+  if (what == Op::JMP) return true;
+  if (what == Op::LOOP) {
     ends_ = Ends::Counted;
     count_size_ = op.address_size;
     return op.aux == 2 && !step_of(RCX * 8) && add_step(RCX * 8, op.address_size, ~u64{0});
   }
-  if (run != op::jcc && run != op::jcc_limited) return false;
+  if (what != Op::JCC) return false;
   if (!compares_) return true;  // flags that nothing changes: taken for ever
   ends_ = Ends::Compared;
   condition_ = op.aux;
@@ -128,7 +127,7 @@ bool Loop::add_branch(const MicroOp& op, Handler run) {
   }
 }
 
-std::unique_ptr<Loop> Loop::of(const std::vector<MicroOp>& ops, const std::vector<Handler>& precise,
+std::unique_ptr<Loop> Loop::of(const std::vector<MicroOp>& ops, const std::vector<Operation>& what,
                                u64 start) {
   const MicroOp& branch = ops.back();
   const bool back = branch.branch == OpBranch::Conditional || branch.branch == OpBranch::DirectJump;
@@ -137,11 +136,11 @@ std::unique_ptr<Loop> Loop::of(const std::vector<MicroOp>& ops, const std::vecto
   const std::size_t last = ops.size() - 1;
   for (std::size_t i = 0; i < last; ++i) {
     const bool plain = ops[i].flags & kOpPlain;
-    if (!plain && precise[i] != op::nop && precise[i] != op::pause) return nullptr;
-    if (loop->counts_) loop->counts_ = loop->add(ops[i], precise[i]);
-    loop->pauses_ |= precise[i] == op::pause;
+    if (!plain && !what[i].is(Op::NOP) && !what[i].is(Op::PAUSE)) return nullptr;
+    if (loop->counts_) loop->counts_ = loop->add(ops[i], what[i]);
+    loop->pauses_ |= what[i].is(Op::PAUSE);
   }
-  if (loop->counts_) loop->counts_ = loop->add_branch(branch, precise[last]);
+  if (loop->counts_) loop->counts_ = loop->add_branch(branch, what[last].op);
   return loop;
 }
 

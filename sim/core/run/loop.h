@@ -9,14 +9,15 @@
 #include <memory>
 #include <vector>
 
+#include "core/state/op.h"
 #include "core/state/uop.h"
 
 namespace pmusim::core {
 
 class Loop {
  public:
-  // The loop that a block is, nullptr if none. `precise`: the operations' handlers with exact flags.
-  static std::unique_ptr<Loop> of(const std::vector<MicroOp>& ops, const std::vector<Handler>& precise,
+  // The loop that a block is, nullptr if none.
+  static std::unique_ptr<Loop> of(const std::vector<MicroOp>& ops, const std::vector<Operation>& what,
                                   u64 start);
 
   bool pauses() const { return pauses_; }  // contains PAUSE, which can exit
@@ -47,8 +48,8 @@ class Loop {
   enum class Ends : u8 { Never, Counted, Compared };
 
   bool add_step(u8 reg, u8 size, u64 delta);
-  bool add(const MicroOp& op, Handler run);
-  bool add_branch(const MicroOp& op, Handler run);
+  bool add(const MicroOp& op, Operation what);
+  bool add_branch(const MicroOp& op, Op what);
   const Step* step_of(u8 reg) const;
   u64 while_unequal(u64 difference, u64 delta, unsigned bits) const;
   u64 compared(const CpuState& s) const;

@@ -192,13 +192,14 @@ u64 Core::Impl::execute_single(u64 allowed, Stop& stop, bool& stopped) {
     throw;
   }
   const MicroOp& op = *x.op;
+  const Op what = current();
   const bool complete = !block.repeat || s.rip == op.next_rip;
-  if (resume && complete && op.run != op::iret && !x.committed) s.rflags &= ~kRF;
+  if (resume && complete && what != Op::IRET && !x.committed) s.rflags &= ~kRF;
   if (shadow) x.slice = true;
   if (fine() && complete) report_retired(op);
   if (s.debug_shadow) return used;
   // SYSCALL is stepped if TF is still set after it, so that a kernel that masks TF in FMASK is not.
-  const bool stepped = trap && !(op.flags & kOpSoftInterrupt) && (op.run != op::syscall || s.rflags & kTF);
+  const bool stepped = trap && !(op.flags & kOpSoftInterrupt) && (what != Op::SYSCALL || s.rflags & kTF);
   const u64 met = (watched ? mmu.take_breakpoints() : 0) | (stepped ? kDr6SingleStep : 0) | take_task_trap();
   if (met) {
     stopped = true;

@@ -6,7 +6,6 @@
 // is executed behind those that are skipped; it sets registers and flags.
 #include <algorithm>
 
-#include "core/execute/execute.h"
 #include "core/run/core_impl.h"
 #include "core/run/wait_loop.h"
 
@@ -33,7 +32,7 @@ void Core::Impl::begin_wait() {
 
 void Core::Impl::end_wait(Stop stop, u64 spent) {
   Waiting& w = waiting_;
-  const bool read = stop == Stop::SliceEnd && x.op && x.op->run == op::rdtsc;
+  const bool read = stop == Stop::SliceEnd && current() == Op::RDTSC;
   if (!read && stop != Stop::Limit) w.seen = 0;
   if (!read && !w.seen) return;
   flush_time();

@@ -40,7 +40,7 @@ class Iteration {
     bool taken = false;
   };
 
-  bool execute(const MicroOp& op, Handler run);
+  bool execute(const MicroOp& op, Operation what);
   u64 left() const;
   Value read(u8 reg) {
     read_ |= bit(reg / 8) & ~written_;
@@ -70,22 +70,21 @@ Value sum(Value a, Value b) {
 }
 
 // False for what is not known to leave memory and everything but general registers and flags alone.
-bool Iteration::execute(const MicroOp& op, Handler run) {
-  if (run == op::nop) return true;
-  if (run == op::pause) return pauses_ = true;
+bool Iteration::execute(const MicroOp& op, Operation what) {
+  if (what.is(Op::NOP)) return true;
+  if (what.is(Op::PAUSE)) return pauses_ = true;
   const bool whole = (op.size == 8 || op.size == 4) && op.dst % 8 == 0 && op.dst < kXmm;
   if (!whole) return false;
-  const auto is = [&](Binary b, Form form) { return run == select_binary(b, form, op.size).precise; };
   const auto source = [&](bool immediate) {
     return immediate ? Value{Value::Constant, op.imm} : read(op.src);
   };
-  if (run == select_move(Form::RegReg, op.size)) {
+  if (what.is(Op::MOV, Form::RegReg)) {
     const Value from = read(op.src);
     const bool same = op.size == 8 || from.kind == Value::Low || from.kind == Value::High;
     return write(op.dst, same ? from : Value{}), true;
   }
   if (op.size != 8) return false;
-  if (run == select_shift(Shift::Shl, false, false, 8).precise) {
+  if (what.is(Op::SHL, Form::RegImm)) {
     const bool up = op.imm == 32 && read(op.dst).kind == Value::High;
     write(op.dst, up ? Value{Value::Shifted, 0} : Value{});
     flags_.reset();
@@ -93,18 +92,18 @@ bool Iteration::execute(const MicroOp& op, Handler run) {
   }
   for (const bool immediate : {false, true}) {
     const Form form = immediate ? Form::RegImm : Form::RegReg;
-    if (is(Binary::Cmp, form)) {
+    if (what.is(Op::CMP, form)) {
       const Value left = read(op.dst);
       flags_ = Compare{left, source(immediate)};
       return true;
     }
-    if (is(Binary::Or, form) || is(Binary::Add, form) || is(Binary::Sub, form)) {
+    if (what.is(Op::OR, form) || what.is(Op::ADD, form) || what.is(Op::SUB, form)) {
       const Value left = read(op.dst);
       Value right = source(immediate);
-      if (is(Binary::Sub, form))
+      if (what.is(Op::SUB, form))
         right = right.kind == Value::Constant ? Value{right.kind, -right.n} : Value{};
       const bool disjoint = left.kind != Value::Constant && right.kind != Value::Constant;
-      write(op.dst, is(Binary::Or, form) && !disjoint ? Value{} : sum(left, right));
+      write(op.dst, what.is(Op::OR, form) && !disjoint ? Value{} : sum(left, right));
       flags_.reset();
       return true;
     }
@@ -118,12 +117,12 @@ bool Iteration::follow(u64 rip, unsigned blocks) {
   if (!block || block->loads || block->stores) return false;
   for (unsigned i = 0; i < block->count; ++i) {
     const MicroOp& op = block->ops[i];
-    const Handler run = block->precise[i];
+    const Operation what = block->what[i];
     first_ = std::min(first_, op.rip());
     last_ = std::max(last_, op.next_rip - 1);
-    if (run == op::rdtsc) return op.next_rip == start_ && ends_;
-    if (run == op::jmp) return follow(op.imm, blocks + 1);
-    if (run == op::jcc) {
+    if (what.is(Op::RDTSC)) return op.next_rip == start_ && ends_;
+    if (what.is(Op::JMP, Form::Imm)) return follow(op.imm, blocks + 1);
+    if (what.is(Op::JCC)) {
       if (ends_ || !flags_) return false;
       flags_->condition = op.aux;
       const Iteration before = *this;
@@ -135,7 +134,7 @@ bool Iteration::follow(u64 rip, unsigned blocks) {
       }
       return false;
     }
-    if (!execute(op, run)) return false;
+    if (!execute(op, what)) return false;
   }
   return !block->branches && follow(block->end_rip, blocks + 1);
 }
