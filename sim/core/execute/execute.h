@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstring>
+#include <exception>
 
 #include "core/state/op.h"
 #include "core/state/uop.h"
@@ -20,6 +21,11 @@ struct Executor : Exec {
   bool recheck = false;          // time or decoded code changed: leave the fast loop
   bool code64 = false;
   void (*commit)(void* core) = nullptr;  // retires the instructions before the current one
+  struct {
+    Fault fault{};
+    VmExit exit;
+    std::exception_ptr error;
+  } kept;  // what try_execute() caught, by its outcome
 
   void stop_after_this() { end = op + 1; }
 };

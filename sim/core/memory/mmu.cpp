@@ -80,12 +80,12 @@ void Mmu::settle() {
 
 void Mmu::flush_all() {
   ++flushes;
-  drop_entries([](const Entry&) { return true; });
+  drop_entries([](const TlbEntry&) { return true; });
 }
 
 void Mmu::flush_tag(u16 tag) {
   ++flushes;
-  drop_entries([tag](const Entry& e) { return e.tag == tag; });
+  drop_entries([tag](const TlbEntry& e) { return e.tag == tag; });
 }
 
 void Mmu::flush_current() {
@@ -95,24 +95,24 @@ void Mmu::flush_current() {
 
 void Mmu::flush_non_global() {
   ++flushes;
-  drop_entries([this](const Entry& e) { return e.tag == tag_ && !e.global; });
+  drop_entries([this](const TlbEntry& e) { return e.tag == tag_ && !e.global; });
   remember();
 }
 
 void Mmu::flush_page(u64 linear) {
   ++flushes;
-  Entry& e = tlb_[index(linear)];
+  TlbEntry& e = tlb_[tlb_index(linear)];
   if (e.tag == tag_) e.clear();
 }
 
 void Mmu::page_marked(u64 page) {
-  for_used_entries([page](Entry& e) {
+  for_used_entries([page](TlbEntry& e) {
     if (e.physical == page) e.write_tag = kNever;
   });
 }
 
 Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
-  Entry& e = tlb_[index(linear)];
+  TlbEntry& e = tlb_[tlb_index(linear)];
   const u64 tag = (linear >> 12) ^ space_of(rights);
   const u64 offset = linear & kPageMask;
   const u64 have = access == Access::Read ? e.read_tag : access == Access::Write ? e.write_tag : e.fetch_tag;
@@ -140,7 +140,7 @@ Mmu::Target Mmu::translate(u64 linear, Access access, Rights rights) {
   ++page_walks;
   e.clear();
   if (!t.host) return t;
-  mark_used(index(linear));
+  mark_used(tlb_index(linear));
   e.host = t.host - offset;
   e.physical = t.physical - offset;
   e.tag = tag_;

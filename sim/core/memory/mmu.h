@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "core/memory/ram.h"
+#include "core/memory/tlb_entry.h"
 #include "core/state/env.h"
 #include "core/state/features.h"
 #include "core/state/intercepts.h"
@@ -50,7 +51,7 @@ class Mmu final : public CodeWatcher {
   // Data accesses with the rights of the current CPL. T: u8, u16, u32, u64.
   template <class T>
   T read(u64 linear) {
-    const Entry& e = tlb_[index(linear)];
+    const TlbEntry& e = tlb_[tlb_index(linear)];
     if (e.read_tag == (tag_of(linear)) && (linear & kPageMask) <= kPageSize - sizeof(T)) {
       T value;
       std::memcpy(&value, e.host + (linear & kPageMask), sizeof(T));
@@ -60,7 +61,7 @@ class Mmu final : public CodeWatcher {
   }
   template <class T>
   void write(u64 linear, T value) {
-    const Entry& e = tlb_[index(linear)];
+    const TlbEntry& e = tlb_[tlb_index(linear)];
     if (e.write_tag == (tag_of(linear)) && (linear & kPageMask) <= kPageSize - sizeof(T)) {
       std::memcpy(e.host + (linear & kPageMask), &value, sizeof(T));
       return;
@@ -70,7 +71,7 @@ class Mmu final : public CodeWatcher {
   // Reads and checks that a write to the same bytes cannot fault: for read-modify-write instructions.
   template <class T>
   T read_for_write(u64 linear) {
-    const Entry& e = tlb_[index(linear)];
+    const TlbEntry& e = tlb_[tlb_index(linear)];
     if (e.write_tag == (tag_of(linear)) && (linear & kPageMask) <= kPageSize - sizeof(T)) {
       T value;
       std::memcpy(&value, e.host + (linear & kPageMask), sizeof(T));
@@ -116,10 +117,12 @@ class Mmu final : public CodeWatcher {
     bool global;
   };
   Place place(u64 linear) const {
-    const Entry& e = tlb_[index(linear)];
+    const TlbEntry& e = tlb_[tlb_index(linear)];
     if (e.read_tag == tag_of(linear)) return {e.physical + (linear & kPageMask), e.page_shift, e.global};
     return place_slow(linear);
   }
+
+  TlbView tlb() const { return {tlb_, &space_}; }
 
   // For diagnostics and VM introspection: no faults, no A/D updates; false if not mapped. `guest_physical` is
   // the result of the first stage.
@@ -143,17 +146,6 @@ class Mmu final : public CodeWatcher {
   enum class Access : u8 { Read, Write, Fetch };
   // Whose rights an access has. Suspended: a supervisor's with RFLAGS.AC set, which SMAP lets pass.
   enum class Rights : u8 { Supervisor, User, Suspended };
-  // read_tag / write_tag: page number with address-space tag and rights, or kNever: a mismatch means slow
-  // path. write_tag is kNever for read-only, clean and marked pages; pages outside RAM have no entry.
-  struct Entry {
-    u64 read_tag = kNever, write_tag = kNever, fetch_tag = kNever;
-    u8* host = nullptr;  // of the page's first byte
-    u64 physical = 0;    // host-physical address of the page
-    u16 tag = 0;
-    u8 page_shift = 12;
-    bool global = false;
-    void clear() { read_tag = write_tag = fetch_tag = kNever; }
-  };
   // First stage's result: the guest-physical address and the entries used on the way.
   struct Walk {
     enum Result : u8 { Mapped, NotPresent, Reserved, NonCanonical, Unreadable } result = Mapped;
@@ -177,11 +169,9 @@ class Mmu final : public CodeWatcher {
     const SecondStage* second;
   };
 
-  static constexpr unsigned kEntries = 4096, kWord = 64;
+  static constexpr unsigned kEntries = kTlbEntries, kWord = 64;
   static constexpr u8 kUnpagedShift = 21;  // as what translations without paging are cached
-  static unsigned index(u64 linear) { return static_cast<unsigned>(linear >> 12) % kEntries; }
-  // 52 bits of page number; rights and address-space tag above them.
-  u64 tag_of(u64 linear) const { return (linear >> 12) ^ space_; }
+  u64 tag_of(u64 linear) const { return tlb_tag(linear, space_); }
 
   void mark_used(unsigned entry) { used_[entry / kWord] |= u64{1} << entry % kWord; }
   template <class F>
@@ -191,7 +181,7 @@ class Mmu final : public CodeWatcher {
   }
   template <class F>
   void drop_entries(F which) {
-    for_used_entries([&](Entry& e) {
+    for_used_entries([&](TlbEntry& e) {
       if (!which(e)) return;
       e.clear();
       const auto entry = static_cast<unsigned>(&e - tlb_);
@@ -239,7 +229,7 @@ class Mmu final : public CodeWatcher {
   void (*outside_hook_)(void*, bool) = nullptr;
   void* outside_context_ = nullptr;
   std::vector<Known> known_;
-  Entry tlb_[kEntries];
+  TlbEntry tlb_[kEntries];
   u64 used_[kEntries / kWord] = {};  // a bit per entry filled since it was dropped: a flush costs no more
 };
 

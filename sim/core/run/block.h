@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arch/count.h"
+#include "core/run/block_code.h"
 #include "core/run/loop.h"
 #include "core/state/uop.h"
 #include "core/timing/timing_op.h"
@@ -55,6 +56,7 @@ struct alignas(64) Block {
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
   u64 loads = 0, stores = 0, locked = 0;
   std::unique_ptr<Loop> loop;
+  std::unique_ptr<BlockCode> code;  // generated for it
 };
 
 // The kind a branch counts as.

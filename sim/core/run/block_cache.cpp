@@ -178,6 +178,7 @@ void BlockCache::fold() {
 
 void BlockCache::bury(std::unique_ptr<Block> block) {
   fold();
+  if (block->code) block->code->unlink();
   ++epoch_;
   space_ += u64{1} << 20;
   for (const u64 page : {block->key.physical & ~kPageMask, block->second_page}) {
@@ -207,7 +208,10 @@ void BlockCache::drop_all() {
   fold();
   ++epoch_;
   space_ += u64{1} << 20;
-  for (auto& entry : blocks_) graveyard_.push_back(std::move(entry.second));
+  for (auto& entry : blocks_) {
+    if (entry.second->code) entry.second->code->unlink();
+    graveyard_.push_back(std::move(entry.second));
+  }
   blocks_.clear();
   pages_.clear();
 }
