@@ -7,6 +7,7 @@
 #include "program.h"
 #include "tests/support/assembler.h"
 #include "tests/support/sanitized.h"
+#include "tests/support/taken_branches.h"
 
 namespace pmusim::core::test {
 namespace {
@@ -86,6 +87,31 @@ bool run_both(Looping& fast, Looping& step, const Limit& limit) {
 }
 
 }  // namespace
+
+TEST_CASE("random loops in random slices leave an observer the same last taken branches as step by step") {
+  Rng rng(11);
+  u64 advanced = 0;
+  for (u64 seed = 1; seed <= 1000; ++seed) {
+    CAPTURE(seed);
+    const std::vector<u8> code = random_loop(rng);
+    Looping fast(false, code, seed), step(true, code, seed);
+    TakenRecorder few(rng.below(4) ? rng.below(40) : kNever), all;
+    fast.core.attach(few);
+    step.core.attach(all);
+    for (int slices = 0; slices < 6; ++slices) {
+      Limit limit;
+      limit.instructions = 1 + (rng.below(3) ? rng.below(4000) : rng.below(30));
+      const bool halted = run_both(fast, step, limit);
+      check_same(fast, step);
+      check_same_branches(few, all);
+      if (halted) break;
+    }
+    advanced += all.told - few.told;
+    fast.core.detach(few);
+    step.core.detach(all);
+  }
+  CHECK(advanced > 10000);
+}
 
 TEST_CASE("random loops in random slices are the same in closed form and step by step") {
   Rng rng(7);

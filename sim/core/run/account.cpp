@@ -7,6 +7,13 @@
 #include "core/run/core_impl.h"
 
 namespace pmusim::core {
+namespace {
+
+BranchKind kind_of(OpBranch branch) {
+  return static_cast<BranchKind>(static_cast<u8>(branch) - 1);
+}
+
+}  // namespace
 
 void Core::Impl::happened(Count kind, u64 n) {
   core.counts_.in(context_)[static_cast<unsigned>(kind)] += n;
@@ -136,7 +143,11 @@ void Core::Impl::discard_time() {
 void Core::Impl::update_levels() {
   waiting_.seen = 0;
   levels_ = 0;
-  for (const Observer* o : observers_) levels_ = static_cast<u8>(levels_ | o->levels());
+  branches_kept_ = 0;
+  for (const Observer* o : observers_) {
+    levels_ = static_cast<u8>(levels_ | o->levels());
+    if (o->levels() & Observer::kTaken) branches_kept_ = std::max(branches_kept_, o->branches_kept());
+  }
 }
 
 void Core::Impl::report_retired(const MicroOp& op) {
@@ -144,9 +155,22 @@ void Core::Impl::report_retired(const MicroOp& op) {
     const u8 levels = o->levels();
     if (levels & Observer::kRetire) o->on_retire(op.rip(), context_);
     if ((levels & Observer::kBranch) && op.branch != OpBranch::None)
-      o->on_branch(op.rip(), x.s->rip, static_cast<BranchKind>(static_cast<u8>(op.branch) - 1),
-                   op.branch != OpBranch::Conditional || x.taken);
+      o->on_branch(op.rip(), x.s->rip, kind_of(op.branch), op.branch != OpBranch::Conditional || x.taken);
   }
+}
+
+// RIP is behind the instruction, the last of those that have retired. A branch to the next instruction is one
+// too.
+void Core::Impl::report_taken(const MicroOp& op) {
+  if (op.branch == OpBranch::None || (op.branch == OpBranch::Conditional && !x.taken)) return;
+  tell_taken(op.rip(), kind_of(op.branch), false);
+}
+
+void Core::Impl::tell_taken(u64 from, BranchKind kind, bool event) {
+  flush_time();
+  const TakenBranch branch{from, x.s->rip, kind, event, timing.cycle()};
+  for (Observer* o : observers_)
+    if (o->levels() & Observer::kTaken) o->on_taken(branch);
 }
 
 void Core::Impl::code_written(u64 page) {

@@ -39,6 +39,10 @@ struct Core::Impl {
   void discard_time();
   void update_levels();
   void report_retired(const MicroOp& op);
+  void report_taken(const MicroOp& op);
+  void tell_taken(u64 from, BranchKind kind, bool event);
+  // A loop may be advanced at once, down to the last branches that someone keeps.
+  bool may_advance() const { return !(levels_ & ~Observer::kTaken) && branches_kept_ != kNever; }
   bool fine() const { return levels_ & (Observer::kBranch | Observer::kRetire | Observer::kCycle); }
 
   static constexpr unsigned kBranchRecords = 8;
@@ -100,6 +104,7 @@ struct Core::Impl {
   u64 accounted_ = 0;  // cycle up to which time is accounted
   std::vector<Observer*> observers_;
   u8 levels_ = 0;
+  u64 branches_kept_ = 0;       // by the observer at kTaken that keeps most
   CountVector cycle_counts_{};  // happenings in the cycle not complete yet, for kCycle observers
 
   BranchRecord branches_[kBranchRecords] = {};

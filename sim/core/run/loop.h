@@ -2,8 +2,9 @@
 // Simple loops in closed form: a block that branches to its own start and changes nothing but general
 // registers and flags. Where every register changes by a constant, the number of iterations that end in the
 // branch follows from the registers; where an iteration changes nothing at all, every further one is the
-// same. Neither stores, leaves the block or can fault, so nothing outside sees the iterations one by one. Not
-// recognized: loops of several blocks, registers of 8 or 16 bits, loops that load and count.
+// same. Neither stores, leaves the block or can fault, so nothing outside sees the iterations one by one; an
+// observer of taken branches that keeps the last few of them gets those, from iterations that are executed.
+// Not recognized: loops of several blocks, registers of 8 or 16 bits, loops that load and count.
 #pragma once
 
 #include <memory>

@@ -100,6 +100,7 @@ void Core::Impl::retire_after(Block& block, unsigned executed) {
 }
 
 void Core::Impl::report_block(const Block& block, unsigned executed) {
+  if (levels_ & Observer::kTaken) report_taken(block.ops[executed - 1]);
   if (!(levels_ & Observer::kBlock)) return;
   for (Observer* o : observers_)
     if (o->levels() & Observer::kBlock) o->on_block(block.key.rip, executed);
@@ -241,6 +242,7 @@ void Core::Impl::repeat_loop(Block& block, u64& allowed, u64& remaining) {
     n = room ? std::min(loop.iterations(*x.s), room - 1) : 0;
   else
     n = unchanged(block, remaining) ? room : 0;
+  n -= std::min(n, branches_kept_);
   if (!n) return;
   if (loop.counts()) loop.advance(*x.s, n);
   block.runs[x.taken] += n;
@@ -335,7 +337,7 @@ Stop Core::Impl::execute(const Limit& limit, u64& remaining) {
         record_branch(op[-1].rip(), s.rip);
       if (__builtin_expect(levels_ | block.loops, 0)) {
         report_block(block, block.count);
-        if (block.loops && !levels_ && s.rip == block.key.rip) repeat_loop(block, allowed, remaining);
+        if (block.loops && s.rip == block.key.rip && may_advance()) repeat_loop(block, allowed, remaining);
       }
     }
     if (x.slice) return slice_stop();

@@ -2,7 +2,8 @@
 // The run loop under detailed timing: every instruction is given to the timing model once it has executed,
 // with the addresses it had before. A faulting instruction therefore leaves no trace in time, caches or
 // predictor. Flags are always exact, so a run may stop behind any instruction at which the cycle limit is
-// reached.
+// reached. A loop of one block is advanced at once while no one watches, or only taken branches of which the
+// last are kept: those are executed.
 #include <algorithm>
 
 #include "core/execute/string_ops.h"
@@ -170,11 +171,13 @@ u64 Core::Impl::skip_iterations(Block& block, u64 seen, u64 allowed) {
     r.at = 2 * seen;
     return 0;
   }
-  u64 times = std::min(timing.most_skips(r.from, r.to), (left - 1) / kPeriod);
+  const u64 kept = branches_kept_ / kPeriod + (branches_kept_ % kPeriod != 0);
+  const auto before_kept = [kept](u64 periods) { return periods - std::min(periods, kept); };
+  u64 times = std::min(timing.most_skips(r.from, r.to), before_kept((left - 1) / kPeriod));
   // One period fewer than the cycles allow: the limit then falls into iterations that are executed, so that a
   // stop inside one finds the flags of the one before it.
   const u64 periods = (std::min(limit_cycle_, timing.cycle() + kMostCycles) - 1 - timing.cycle()) / cycles;
-  times = std::min(times, periods ? periods - 1 : 0);
+  times = std::min(times, before_kept(periods ? periods - 1 : 0));
   const u64 n = times * kPeriod;
   r.at = times ? seen + kPeriod : 2 * seen;
   timing.skip(r.from, r.to, times);
@@ -203,7 +206,7 @@ u64 Core::Impl::execute_detailed(u64 allowed) {
     else if (s.rip != block.end_rip)
       record_branch(block.ops.back().rip(), s.rip);
     report_block(block, executed);
-    if (!block.loop || s.rip != block.key.rip || levels_) {
+    if (!block.loop || s.rip != block.key.rip || !may_advance()) {
       last = nullptr;
       continue;
     }

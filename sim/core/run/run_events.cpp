@@ -92,8 +92,10 @@ Stop Core::Impl::deliver_event(PendingEvent event, const Fault* fault, bool inje
       return Stop::VmExit;
     }
     if (fault) set_cr2(*x.s, *fault);
+    const u64 from = x.s->rip;
     try {
       deliver_through_idt(x, event);
+      if (levels_ & Observer::kTaken) tell_taken(from, BranchKind::Far, true);
       const u64 met = take_task_trap();
       if (!met) return Stop::SliceEnd;
       event = debug_event(met);
