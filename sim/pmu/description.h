@@ -94,8 +94,8 @@ struct PmuDescription {
 // The event select in a GP counter's selector; AMD's has four more bits, 35:32.
 u16 event_code(Vendor vendor, u64 selector);
 
-// For messages about a programmed event that counts nothing (see Pmu::on_unavailable): "functional timing" if
-// interval timing counts it, else "this simulator".
+// For messages about a programmed event that counts nothing (see PmuClient::on_unavailable): "functional
+// timing" if interval timing counts it, else "this simulator".
 const char* not_counted_by(const PmuDescription& model, unsigned counter, u64 selector);
 
 }  // namespace pmusim::pmu

@@ -68,16 +68,16 @@ bool Pmu::wrmsr(u32 msr, u64 value) {
       set_active();
       break;
     case Reg::PebsEnable:
-      if (value && on_unavailable) on_unavailable(kPebsBit, value);
+      if (value) unavailable(kPebsBit, value);
       break;
     case Reg::GlobalCtrl:
-      if (test_bit(regs_.global_ctrl, kMetricsBit) && on_unavailable) on_unavailable(kMetricsBit, value);
+      if (test_bit(regs_.global_ctrl, kMetricsBit)) unavailable(kMetricsBit, value);
       reprogram();
       break;
     default:
       reprogram();
   }
-  if (on_change) on_change(msr);
+  changed(msr);
   return true;
 }
 
@@ -99,7 +99,15 @@ void Pmu::set_svme(bool svme) {
   sync();
   svme_ = svme;
   reprogram();
-  if (on_change) on_change(0);
+  changed(0);
+}
+
+void Pmu::changed(u32 msr) {
+  for (PmuClient* client : clients_) client->on_change(msr);
+}
+
+void Pmu::unavailable(unsigned counter, u64 selector) {
+  for (PmuClient* client : clients_) client->on_unavailable(counter, selector);
 }
 
 void Pmu::program(Counter& counter) {
@@ -111,9 +119,9 @@ void Pmu::program(Counter& counter) {
   if (!goes_on) counter.edge_state = false;
   counter.last = total(counter);
   if (track_advances_) counter.guest_last = guest_total(counter);
-  if (counter.setup.enabled && counter.setup.unavailable && on_unavailable) {
+  if (counter.setup.enabled && counter.setup.unavailable) {
     const u64 selector = counter.id < kFixedBase ? regs_.selector[counter.id] : regs_.fixed_ctrl;
-    if (selector != counter.reported) on_unavailable(counter.id, selector);
+    if (selector != counter.reported) unavailable(counter.id, selector);
     counter.reported = selector;
   }
 }
@@ -173,7 +181,7 @@ void Pmu::sync() {
     effect.pmi |= one.pmi;
     effect.status |= one.status;
     effect.freeze_clears_global_ctrl |= one.freeze_clears_global_ctrl;
-    if (on_overflow) on_overflow(counter.id);
+    for (PmuClient* client : clients_) client->on_overflow(counter.id);
   }
   if (!overflow) return;
   // Together: counters that wrap at the same moment are all visible in the status when the PMI arrives.
@@ -181,9 +189,10 @@ void Pmu::sync() {
   if (effect.freeze_clears_global_ctrl) regs_.global_ctrl = 0;
   if (effect.freeze_clears_global_ctrl || (effect.status & ~model_->caps.counter_bits())) {
     reprogram();
-    if (on_change) on_change(0);
+    changed(0);
   }
-  if (effect.pmi && on_pmi) on_pmi();
+  if (!effect.pmi) return;
+  for (PmuClient* client : clients_) client->on_pmi();
 }
 
 void Pmu::on_cycle(unsigned context, const CountVector& delta, u64 repeat) {

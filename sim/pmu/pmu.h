@@ -4,11 +4,12 @@
 // the model's hardware rule layer.
 #pragma once
 
-#include <functional>
+#include <algorithm>
 #include <vector>
 
 #include "arch/count_fwd.h"
 #include "pmu/description.h"
+#include "pmu/pmu_client.h"
 
 namespace pmusim::pmu {
 
@@ -26,16 +27,12 @@ class Pmu {
   void configure(const PmuDescription& model);  // and power-on reset
   void reset();
 
-  // Called when a counter wraps (counter index) and when a PMI is requested.
-  std::function<void(unsigned counter)> on_overflow;
-  std::function<void()> on_pmi;
-  // Something that the simulator does not count was programmed, with the selector's value (fixed counter: of
-  // FIXED_CTR_CTRL). kMetricsBit, kPebsBit: PERF_METRICS or PEBS was enabled, with the enabling register's
-  // value.
-  std::function<void(unsigned counter, u64 selector)> on_unavailable;
-  // A PMU register other than a counter was written, or (0) a freeze changed the controls or EFER.SVME what
-  // they mean; what was counted before is in the counts that the PMU was given. Observation only.
-  std::function<void(u32 msr)> on_change;
+  // Clients are told in the order in which they were added; neither call from within one. Removing one that
+  // is not there does nothing: a CPU that is reset has a new PMU.
+  void add_client(PmuClient& client) { clients_.push_back(&client); }
+  void remove_client(PmuClient& client) {
+    clients_.erase(std::remove(clients_.begin(), clients_.end(), &client), clients_.end());
+  }
 
   // True if the MSR is a PMU register address of this vendor (then read/write decide).
   bool owns(u32 msr) const;
@@ -95,6 +92,8 @@ class Pmu {
     u64 guest_last = 0, guest_threshold = 0;
     Advances advanced;
   };
+  void changed(u32 msr);
+  void unavailable(unsigned counter, u64 selector);
   void program(Counter& counter);
   void reprogram();  // recompute every setup from the registers
   u64 total(const Counter& counter) const;
@@ -103,6 +102,7 @@ class Pmu {
   void set_active();
 
   const EventCounts* counts_;
+  std::vector<PmuClient*> clients_;
   const PmuDescription* model_ = nullptr;
   Registers regs_;
   std::vector<Counter> counters_;  // GP 0.., then fixed 0..

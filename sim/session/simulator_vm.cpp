@@ -2,6 +2,9 @@
 // An image in a virtual machine of the simulated KVM.
 #include <fmt/format.h>
 
+#include <map>
+#include <memory>
+
 #include "arch/event_counts.h"
 #include "base/bits.h"
 #include "hypervisor/drivers/simulated_kvm.h"
@@ -52,19 +55,30 @@ class Simulator::Probe final : public hv::AuditProbe {
     return machine_.cpu(cpu).pmu().advances(counter);
   }
   void follow(unsigned cpu, hv::VpmuAudit* audit) override {
-    platform::Cpu& c = machine_.cpu(cpu);
-    if (!audit) {
-      c.pmu().on_change = nullptr;
-      return;
-    }
-    c.pmu().on_change = [&c, audit](u32 msr) {
-      if (c.core().context() >= context_of(World::Guest, false))
-        audit->guest_changed(msr, c.pmu(), c.core().counts());
-    };
+    std::unique_ptr<Follower>& follower = followers_[cpu];
+    follower.reset();
+    if (audit) follower = std::make_unique<Follower>(machine_.cpu(cpu), *audit);
   }
 
  private:
+  class Follower final : private pmu::PmuClient {
+   public:
+    Follower(platform::Cpu& cpu, hv::VpmuAudit& audit) : cpu_(cpu), audit_(audit) {
+      cpu_.pmu().add_client(*this);
+    }
+    ~Follower() override { cpu_.pmu().remove_client(*this); }
+
+   private:
+    void on_change(u32 msr) override {
+      if (cpu_.core().context() >= context_of(World::Guest, false))
+        audit_.guest_changed(msr, cpu_.pmu(), cpu_.core().counts());
+    }
+    platform::Cpu& cpu_;
+    hv::VpmuAudit& audit_;
+  };
+
   platform::Machine& machine_;
+  std::map<unsigned, std::unique_ptr<Follower>> followers_;  // by CPU
 };
 
 Observation Simulator::run_vm(const TargetRun& run) {

@@ -159,11 +159,10 @@ TEST_CASE("a sum takes every kind of its mask, in the contexts of its mask alone
 
 TEST_CASE("controls that are written are reported, a counter's new value is not") {
   Bench b(model("spr"));
-  std::vector<u32> changed;
-  b.pmu.on_change = [&changed](u32 msr) { changed.push_back(msr); };
+  b.changes.clear();
   b.wr(msr::kPerfEvtSel0, kInstructions | kOs | kEn);
   b.wr(msr::kPerfCtr0, 5);
   b.wr(msr::kFixedCtr0, 6);
   b.wr(msr::kGlobalCtrl, 1);
-  CHECK(changed == std::vector<u32>{msr::kPerfEvtSel0, msr::kGlobalCtrl});
+  CHECK(b.changes == std::vector<u32>{msr::kPerfEvtSel0, msr::kGlobalCtrl});
 }

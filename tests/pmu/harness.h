@@ -42,16 +42,19 @@ inline CpuModel intel_version(unsigned version) {
   });
 }
 
-struct Bench {
+struct Bench : pmu::PmuClient {
   explicit Bench(const char* id) : Bench(model(id)) {}
   explicit Bench(CpuModel m) : generation(std::move(m)), pmu(counts) {
-    pmu.on_overflow = [this](unsigned counter) { overflows.push_back(counter); };
-    pmu.on_pmi = [this] { ++pmis; };
-    pmu.on_unavailable = [this](unsigned counter, u64 selector) {
-      unavailable.push_back({counter, selector});
-    };
+    pmu.add_client(*this);
     pmu.configure(generation);
   }
+  void on_overflow(unsigned counter) override { overflows.push_back(counter); }
+  void on_pmi() override {
+    ++pmis;
+    at_pmi = pmu.registers().global_status;
+  }
+  void on_unavailable(unsigned counter, u64 selector) override { unavailable.push_back({counter, selector}); }
+  void on_change(u32 msr) override { changes.push_back(msr); }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
@@ -94,7 +97,9 @@ struct Bench {
   EventCounts counts;
   pmu::Pmu pmu;
   std::vector<unsigned> overflows;
+  std::vector<u32> changes;
   unsigned pmis = 0;
+  u64 at_pmi = 0;  // the status when the last was requested
   std::vector<std::pair<unsigned, u64>> unavailable;
 };
 

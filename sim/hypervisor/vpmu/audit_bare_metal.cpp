@@ -12,11 +12,13 @@ BareMetalAudit::BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const C
   pmu_.track_advances(true);
   truth_.start(model, pmu_.caps(), pmu_.registers(), false);
   truth_.begin(counts_);
-  pmu_.on_change = [this](u32) {
-    take();
-    truth_.program(pmu_.registers(), pmu_.svme());
-    truth_.begin(counts_);
-  };
+  pmu_.add_client(*this);
+}
+
+void BareMetalAudit::on_change(u32) {
+  take();
+  truth_.program(pmu_.registers(), pmu_.svme());
+  truth_.begin(counts_);
 }
 
 void BareMetalAudit::take() {
@@ -32,7 +34,7 @@ void BareMetalAudit::take() {
 
 void BareMetalAudit::finish() {
   take();
-  pmu_.on_change = nullptr;
+  pmu_.remove_client(*this);
 }
 
 }  // namespace pmusim::hv

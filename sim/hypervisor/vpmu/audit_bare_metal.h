@@ -8,15 +8,18 @@
 
 namespace pmusim::hv {
 
-class BareMetalAudit {
+class BareMetalAudit final : private pmu::PmuClient {
  public:
-  // Both must live until finish(); takes over the PMU's on_change.
-  BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const CpuModel& model);
-  void finish();  // with the counts current
+  BareMetalAudit(pmu::Pmu& pmu, const EventCounts& counts, const CpuModel& model);  // both live as long
+  ~BareMetalAudit() override { pmu_.remove_client(*this); }
+  BareMetalAudit(const BareMetalAudit&) = delete;
+  BareMetalAudit& operator=(const BareMetalAudit&) = delete;
+  void finish();  // with the counts current; nothing is heard from then on
   const AuditLine& line(unsigned counter) const { return lines_[counter]; }
   std::string programmed(unsigned counter) const { return truth_.programmed(counter); }
 
  private:
+  void on_change(u32 msr) override;
   void take();
 
   pmu::Pmu& pmu_;

@@ -66,17 +66,7 @@ void Cpu::reset(const CpuConfig& config) {
   core_->set_clocks(m.tsc_per_cycle, m.bus_per_cycle);
 
   pmu_ = std::make_unique<pmu::Pmu>(core_->counts());
-  pmu_->on_overflow = [this](unsigned counter) { emit(EventKind::Overflow, counter, 0, ""); };
-  pmu_->on_pmi = [this] {
-    const u64 due = cycle() + model().pmi_skid;
-    pmi_due_.insert(std::upper_bound(pmi_due_.begin(), pmi_due_.end(), due), due);
-  };
-  pmu_->on_unavailable = [this](unsigned counter, u64 selector) {
-    ++uncounted_[{counter, selector}];
-    const std::string text = fmt::format("event {:#x} on counter {} is not counted by {}", selector, counter,
-                                         pmu::not_counted_by(this->model(), counter, selector));
-    emit(EventKind::Gap, counter, selector, text.c_str());
-  };
+  pmu_->add_client(*this);
   pmu_->configure(m);
 
   ApicFeatures features;
@@ -188,6 +178,22 @@ core::Limit Cpu::limit() const {
   // An interrupt shadow ends after one instruction; what waits behind it must be looked at then.
   if (core_->state().interrupt_shadow) limit.instructions = 1;
   return limit;
+}
+
+void Cpu::on_overflow(unsigned counter) {
+  emit(EventKind::Overflow, counter, 0, "");
+}
+
+void Cpu::on_pmi() {
+  const u64 due = cycle() + model().pmi_skid;
+  pmi_due_.insert(std::upper_bound(pmi_due_.begin(), pmi_due_.end(), due), due);
+}
+
+void Cpu::on_unavailable(unsigned counter, u64 selector) {
+  ++uncounted_[{counter, selector}];
+  const std::string text = fmt::format("event {:#x} on counter {} is not counted by {}", selector, counter,
+                                       pmu::not_counted_by(model(), counter, selector));
+  emit(EventKind::Gap, counter, selector, text.c_str());
 }
 
 void Cpu::follow_pmu() {

@@ -36,7 +36,7 @@ struct CpuConfig {
   std::function<std::unique_ptr<core::Timing>(const CpuModel&)> make_timing;
 };
 
-class Cpu final : public sc_core::sc_module, public PhysicalCpu {
+class Cpu final : public sc_core::sc_module, public PhysicalCpu, private pmu::PmuClient {
  public:
   tlm_utils::simple_initiator_socket<Cpu> ports;
   tlm_utils::simple_initiator_socket<Cpu> memory;
@@ -97,7 +97,7 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   void set_bound(u64 cycle) { bound_ = cycle; }
   u64 bound() const { return bound_; }
   // What was programmed since power-on and is not counted by this simulator: by counter and selector (see
-  // Pmu::on_unavailable), how often.
+  // PmuClient::on_unavailable), how often.
   const std::map<std::pair<unsigned, u64>, u64>& uncounted() const { return uncounted_; }
   void resume() { go_.notify(); }                             // from another CPU's thread
   void resume_later() { go_.notify(sc_core::SC_ZERO_TIME); }  // from outside the kernel
@@ -140,6 +140,10 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu {
   void end_wait();  // of MWAIT
   void stop_monitoring();
   void follow_pmu();  // cycle observer on demand
+  // PmuClient
+  void on_overflow(unsigned counter) override;
+  void on_pmi() override;
+  void on_unavailable(unsigned counter, u64 selector) override;
   void count_interrupt();
 
   // cpu_msr.cpp
