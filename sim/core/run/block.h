@@ -51,11 +51,11 @@ struct alignas(64) Block {
   u8 page_shift[2] = {12, 12};
   bool global[2] = {};
   std::vector<Handler> precise;  // the handlers with exact flags, for runs of a prefix
-  std::vector<Operation> what;   // the instructions
   std::vector<TimingOp> timing;  // for detailed timing only
   u64 second_page = kNever;      // host-physical page of the rest of an instruction that straddles pages
   u64 loads = 0, stores = 0, locked = 0;
   std::unique_ptr<Loop> loop;
+  std::vector<Operation> what;      // the instructions
   std::unique_ptr<BlockCode> code;  // generated for it
 };
 
