@@ -100,8 +100,8 @@ void Core::Impl::retire_after(Block& block, unsigned executed) {
 }
 
 void Core::Impl::report_block(const Block& block, unsigned executed) {
+  if (!levels_) return;
   if (levels_ & Observer::kTaken) report_taken(block.ops[executed - 1]);
-  if (!(levels_ & Observer::kBlock)) return;
   for (Observer* o : observers_)
     if (o->levels() & Observer::kBlock) o->on_block(block.key.rip, executed);
 }
