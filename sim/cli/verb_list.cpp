@@ -11,6 +11,7 @@
 #include "cli/run_config.h"
 #include "cli/verbs.h"
 #include "hypervisor/vpmu/kernel_release.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "model/cpu_model.h"
 #include "models/models.h"
 #include "session/catalog.h"
@@ -37,19 +38,21 @@ json list_models() {
   return rows;
 }
 
-// "refused": the models that cannot run the policy on the newest modelled kernel, and why.
+// "extends": the policy that it changes, or null. "refused": the models that cannot run the policy on the
+// newest modelled kernel, and why.
 json list_policies(const std::vector<std::string>& model_ids) {
   std::vector<CpuModel> hosts;
   for (const std::string& id : model_ids) hosts.push_back(models::load_model(id));
   json rows = json::array();
-  for (const std::string& id : session::policy_ids()) {
+  for (const std::string& id : hv::policy_ids()) {
     const hv::Policy policy = *session::policy_by_id(id, {});
     json refused = json::array();
     for (const CpuModel& host : hosts)
       if (const std::string reason = hv::unmet(policy, host, hv::release_by_name(RunConfig{}.kernel));
           !reason.empty())
         refused.push_back({{"model", host.id}, {"reason", reason}});
-    rows.push_back({{"id", id}, {"title", policy.title}, {"refused", refused}});
+    const json base = policy.extends.empty() ? json() : json(policy.extends);
+    rows.push_back({{"id", id}, {"title", policy.title}, {"extends", base}, {"refused", refused}});
   }
   return rows;
 }
@@ -137,6 +140,8 @@ int list(const std::string& what, const std::vector<std::string>& model_lists, b
   for (const json& row : rows) width = std::max(width, row["id"].get<std::string>().size());
   for (const json& row : rows) {
     fmt::print("{:<{}}  {}\n", row["id"].get<std::string>(), width, row["title"].get<std::string>());
+    if (row.contains("extends") && row["extends"].is_string())
+      fmt::print("{:<{}}  extends {}\n", "", width, row["extends"].get<std::string>());
     std::map<std::string, std::string> refusing;  // models by reason
     for (const json& r : row.value("refused", json::array())) {
       std::string& models = refusing[r["reason"]];

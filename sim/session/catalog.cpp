@@ -6,6 +6,7 @@
 
 #include "base/data.h"
 #include "base/json.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "models/models.h"
 
 namespace pmusim::session {
@@ -20,13 +21,6 @@ void add_once(std::vector<std::string>& list, const std::string& name) {
 void check_name(const std::string& name, const std::vector<std::string>& valid, const char* option) {
   if (is_path(name) || std::find(valid.begin(), valid.end(), name) != valid.end()) return;
   throw InputError(option, "", "'" + name + "'", expected_one_of(name, valid));
-}
-
-std::string file_stem(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  std::string stem = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (stem.size() > 5 && stem.compare(stem.size() - 5, 5, ".json") == 0) stem.resize(stem.size() - 5);
-  return stem;
 }
 
 }  // namespace
@@ -52,13 +46,6 @@ Overrides split_overrides(const std::vector<std::string>& set) {
   return split;
 }
 
-std::vector<std::string> policy_ids() {
-  std::vector<std::string> ids;
-  for (const std::string& file : list_files(data_path("policies"), ".json"))
-    if (file != "schema.json") ids.push_back(file_stem(file));
-  return ids;
-}
-
 std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option) {
   std::vector<std::string> list;
   const std::vector<std::string> valid = models::model_ids();
@@ -76,7 +63,7 @@ std::vector<std::string> models_from(const std::vector<std::string>& names, cons
 
 std::vector<std::string> policies_from(const std::vector<std::string>& names, const char* option) {
   std::vector<std::string> list;
-  std::vector<std::string> valid = policy_ids();
+  std::vector<std::string> valid = hv::policy_ids();
   valid.push_back(kBareMetal);
   for (const std::string& name : names) {
     if (name == "all") {
@@ -94,15 +81,11 @@ CpuModel model_by_id(const std::string& id, const Overrides& overrides, bool int
   return models::load_model(id, overrides.model, interval);
 }
 
-JsonDocument policy_document(const std::string& id, const Overrides& overrides) {
-  JsonDocument document = load_json(is_path(id) ? id : data_path("policies/" + id + ".json"));
-  for (const std::string& assignment : overrides.policy) document.override_value(assignment, "policy.");
-  return document;
-}
-
 std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& overrides) {
   if (id == kBareMetal) return std::nullopt;
-  return hv::read_policy(policy_document(id, overrides), file_stem(id));
+  JsonDocument document = load_json(is_path(id) ? id : data_path("policies/" + id + ".json"));
+  for (const std::string& assignment : overrides.policy) document.override_value(assignment, "policy.");
+  return hv::read_policy(document, hv::policy_id(document.name()));
 }
 
 }  // namespace pmusim::session

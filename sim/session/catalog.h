@@ -21,8 +21,6 @@ struct Overrides {
 };
 Overrides split_overrides(const std::vector<std::string>& set);
 
-std::vector<std::string> policy_ids();  // shipped ones, sorted
-
 // Lists as the command line gives them. "all": every shipped model; bare metal and the three presets.
 // Unknown names are InputErrors with the nearest valid one; a name given twice counts once.
 std::vector<std::string> models_from(const std::vector<std::string>& names, const char* option);
@@ -31,6 +29,5 @@ std::vector<std::string> policies_from(const std::vector<std::string>& names, co
 CpuModel model_by_id(const std::string& id, const Overrides& overrides, bool interval = true);
 // Nothing for "bare-metal".
 std::optional<hv::Policy> policy_by_id(const std::string& id, const Overrides& overrides);
-JsonDocument policy_document(const std::string& id, const Overrides& overrides);
 
 }  // namespace pmusim::session

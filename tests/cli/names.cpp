@@ -2,6 +2,7 @@
 // Names and wrong use: what is listed, and how a mistake is answered.
 #include <doctest/doctest.h>
 
+#include <map>
 #include <set>
 
 #include "base/json.h"
@@ -54,6 +55,16 @@ TEST_CASE("list policies names the models that refuse each, and the reason") {
   CHECK(refusing(" --model spr").empty());
   CHECK(has(pmusim_command("list policies --model zen3").out, "not on zen3: "));
   CHECK(pmusim_command("list models --model zen3").status == 2);
+}
+
+TEST_CASE("list policies tells which policy another extends") {
+  std::map<std::string, std::string> extends;  // as JSON
+  const JsonDocument rows = pmusim_command("list policies --json").json();
+  for (const JsonView& row : rows.root().items())
+    extends[row.at("id").as_string()] = row.at("extends").text();
+  CHECK(extends.at("mediated") == "null");
+  CHECK(extends.at("freeze-guest") == "\"mediated\"");
+  CHECK(has(pmusim_command("list policies").out, "  extends mediated\n"));
 }
 
 TEST_CASE("a misspelt name ends with status 2 and the nearest valid name") {

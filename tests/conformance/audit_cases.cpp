@@ -8,6 +8,7 @@
 
 #include "conformance/language/case.h"
 #include "hypervisor/vpmu/kernel_release.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "jobs/pool.h"
 #include "model/cpu_model.h"
 #include "session/catalog.h"
@@ -171,7 +172,7 @@ TEST_CASE("Host perf chooses the hardware counter behind a guest's, hardware bac
 
 TEST_CASE("The profiler's re-armed and free-running counters balance under every policy") {
   const platform::Image image = platform::load_image(pmusim::test::build("guests/profiler.elf"));
-  std::vector<std::string> policies = policy_ids();
+  std::vector<std::string> policies = hv::policy_ids();
   policies.push_back(kBareMetal);
   const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {
     u64 counters = 0;

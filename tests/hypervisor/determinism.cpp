@@ -8,6 +8,7 @@
 
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "tests/support/event_list.h"
 #include "tests/support/machine/machine.h"
 #include "tests/support/paths.h"
@@ -34,7 +35,7 @@ Run run(const char* model, const char* policy, u64 quantum, bool step) {
   config.step = step;
   machine.reset(config);
   HostConfig host;
-  host.policy = load_policy(pmusim::test::source("policies/" + std::string(policy) + ".json"));
+  host.policy = shipped_policy(policy);
   host.events = &recorder;
   Run r;
   {

@@ -67,7 +67,7 @@ TEST_CASE("Shipped policies fit the published schema, which uses only words that
     CAPTURE(entry.path().string());
     CHECK_NOTHROW(validate(load_json(entry.path().string()), schema));
   }
-  CHECK_THROWS_AS(validate(parse_json("{\"title\": \"x\"}", "p.json"), schema), InputError);
+  CHECK_THROWS_AS(validate(parse_json("{\"sources\": []}", "p.json"), schema), InputError);
 }
 
 TEST_CASE("A conditional asset is resolved by the guest's and the host's counts, widths and version") {
@@ -102,11 +102,11 @@ TEST_CASE("Misspelt and unknown names are errors at their place") {
 TEST_CASE("Combinations that cannot work are refused with the reason") {
   CHECK(contains(refusal("dedicated", "\"gp_counters\": \"passthrough\"", "\"gp_counters\": \"filtered\""),
                  "/assets/gp_counters"));
-  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"", "\"host_perf\": \"shared\""),
+  CHECK(contains(refusal("partitioned-passthrough", "\"pmi\"", "\"host_perf\": \"shared\", \"pmi\""),
                  "never switched"));
-  CHECK(contains(refusal("partitioned-passthrough", "\"host_perf\": \"denied\"",
-                         "\"host_perf\": \"exclude-guest-only\""),
-                 "never switched"));
+  CHECK(contains(
+      refusal("partitioned-passthrough", "\"pmi\"", "\"host_perf\": \"exclude-guest-only\", \"pmi\""),
+      "never switched"));
   CHECK(contains(refusal("dedicated", "\"pmi\": \"dedicated-vector\"", "\"pmi\": \"direct\""),
                  "/assets/lvtpc"));
   CHECK(contains(refusal("exitless-pmi", "\"pmi\": \"direct\"", "\"pmi\": \"dedicated-vector\""),
@@ -123,12 +123,14 @@ TEST_CASE("Combinations that cannot work are refused with the reason") {
   CHECK(
       contains(refusal("mediated", "\"event_selectors\": \"filtered\"", "\"event_selectors\": \"emulated\""),
                "/assets/event_selectors"));
-  CHECK(contains(refusal("mediated-rfc-v1", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"leave-running\""),
-                 "/on_exit"));
+  CHECK(contains(
+      refusal("mediated-rfc-v1", "\"elide_writes\"", "\"on_exit\": \"leave-running\", \"elide_writes\""),
+      "/on_exit"));
   CHECK(contains(
       refusal("dedicated", "\"on_exit\": \"stop-all\"", "\"on_exit\": \"stop-instructions-and-branches\""),
       "/on_exit"));
-  CHECK(contains(refusal("mediated", "\"lbr\": \"hidden\"", "\"lbr\": \"passthrough\""), "not model"));
+  CHECK(
+      contains(refusal("mediated", "\"assets\": {", "\"assets\": {\"lbr\": \"passthrough\", "), "not model"));
 }
 
 // kvm-vpmu 3.1: PERF_PMU_CAP_MEDIATED_VPMU, bfee4f07d880, 9ba0bb4ae76a.

@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "hypervisor/drivers/simulated_kvm.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "tests/support/machine/machine.h"
-#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
@@ -51,7 +51,7 @@ TEST_CASE("a run is a request that completes with an exit, in memory of the call
     std::memcpy(memory.get() + kCode + 0x100, second, sizeof second);
 
     HostConfig host;
-    host.policy = load_policy(pmusim::test::source("policies/" + std::string(policy) + ".json"));
+    host.policy = shipped_policy(policy);
     SimulatedKvm kvm(machine, host);
     std::unique_ptr<kvm::Vm> vm;
     REQUIRE(kvm.create_vm(vm) == 0);

@@ -7,10 +7,10 @@
 
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "tests/support/event_list.h"
 #include "tests/support/machine/identity.h"
 #include "tests/support/machine/random_guest.h"
-#include "tests/support/paths.h"
 #include "tests/support/sanitized.h"
 
 using namespace pmusim;
@@ -22,7 +22,7 @@ namespace {
 constexpr u64 kMemory = 16 << 20;
 
 Policy preset(const char* name) {
-  return load_policy(pmusim::test::source("policies/" + std::string(name) + ".json"));
+  return shipped_policy(name);
 }
 
 struct Run {

@@ -8,10 +8,10 @@
 #include "hypervisor/drivers/simulated_kvm.h"
 #include "hypervisor/drivers/vmm.h"
 #include "hypervisor/kvm/vcpu.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "tests/support/event_list.h"
 #include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
-#include "tests/support/paths.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
@@ -50,7 +50,7 @@ Run run(const Assembler& code, const Options& options = {}) {
   config.sink = &recorder;
   machine.reset(config);
   HostConfig host;
-  host.policy = load_policy(pmusim::test::source("policies/" + options.policy + ".json"));
+  host.policy = shipped_policy(options.policy);
   host.events = &recorder;
   host.forced_emulation_prefix = options.forced_emulation;
   Run run;

@@ -4,7 +4,6 @@
 
 #include "hypervisor/vpmu/kvm_rules.h"
 #include "models/models.h"
-#include "tests/support/paths.h"
 
 namespace pmusim::hv::test {
 namespace {
@@ -72,10 +71,6 @@ CpuModel zen3() {
 }
 CpuModel zen4() {
   return amd("zen4", 2);
-}
-
-Policy shipped_policy(const std::string& id) {
-  return load_policy(pmusim::test::source("policies/" + id + ".json"));
 }
 
 Guest::Guest(const CpuModel& host, const std::string& policy_id, KernelRelease release,

@@ -12,6 +12,7 @@
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/perf/host_perf.h"
+#include "hypervisor/vpmu/policy_file.h"
 #include "hypervisor/vpmu/vpmu.h"
 
 namespace pmusim::hv::test {
@@ -163,7 +164,6 @@ CpuModel spr();
 CpuModel skx();
 CpuModel zen3();
 CpuModel zen4();
-Policy shipped_policy(const std::string& id);
 
 // A vPMU on CPU 0 with the CPUID that KVM offers, its vCPU's thread running.
 struct Guest {

@@ -19,8 +19,7 @@ constexpr u32 kLvtMasked = 1u << 16;
 }  // namespace
 
 HardwareBacking::HardwareBacking(VpmuState& state) : VpmuBacking(state) {
-  const int elide = state.policy->elide_writes;
-  elide_ = elide < 0 ? state.release >= KernelRelease::V7_0 : elide;
+  elide_ = state.policy->elides_writes(state.release);
 }
 
 HardwareBacking::~HardwareBacking() = default;

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A virtualization policy as data: for each PMU asset how guest accesses are handled, and the axes (where the
-// state is switched, how PMIs arrive, what the host's perf may do, what an exit stops). Read from
-// policies/*.json; the format is described in docs/policy-format.md and policies/schema.json. No code
-// anywhere asks for a policy's name: behaviour follows from the assets and the axes.
+// state is switched, how PMIs arrive, what the host's perf may do, what an exit stops). Read from files by
+// policy_file.h. No code anywhere asks for a policy's name: behaviour follows from the assets and the axes.
 #pragma once
 
 #include <array>
 #include <string>
-#include <vector>
 
 #include "hypervisor/vpmu/kernel_release.h"
 #include "model/cpu_model.h"
-
-namespace pmusim {
-class JsonDocument;
-}
 
 namespace pmusim::hv {
 
@@ -60,12 +54,15 @@ struct HandlingFacts {
 
 struct Choice {
   bool counts_match = false, widths_match = false, version_above_1 = false;  // all that are set must hold
-  Handling then = Handling::Emulated;
-  Handling otherwise = Handling::Emulated;
+  Handling then = Handling::Hidden;
+  Handling otherwise = Handling::Hidden;
 
   Handling resolve(const HandlingFacts& facts) const;
   bool may_be(Handling handling) const { return then == handling || otherwise == handling; }
 };
+
+// Why no policy can handle the asset in that way, as what is expected instead; nullptr if one can.
+const char* impossible(Asset asset, Handling handling);
 
 enum class SwitchAt : u8 { RunLoop, VmEntryExit, VcpuLoadPut, Never };
 enum class PmiPath : u8 { HostNmi, DedicatedVector, Direct };
@@ -76,6 +73,7 @@ struct Policy {
   std::string id;  // the file's name without .json
   std::string title;
   std::string file;
+  std::string extends;  // the policy that this one changes, as the file names it; "": none
   std::array<Choice, kAssets> assets{};
   SwitchAt switch_at = SwitchAt::RunLoop;
   PmiPath pmi = PmiPath::HostNmi;
@@ -88,15 +86,13 @@ struct Policy {
   // does (7.0+), 0, 1. The put writes zeros only over what is not zero, with or without.
   int elide_writes = -1;
 
+  bool elides_writes(KernelRelease release) const {
+    return elide_writes < 0 ? release >= KernelRelease::V7_0 : elide_writes != 0;
+  }
   const Choice& operator[](Asset asset) const { return assets[static_cast<unsigned>(asset)]; }
   // Guest counters live in hardware registers while the guest runs, rather than in host perf events.
   bool counters_in_hardware() const { return (*this)[Asset::GpCounters].then == Handling::Passthrough; }
 };
-
-// Reads and checks a policy file. InputError for a bad file and for combinations that cannot work.
-Policy load_policy(const std::string& path);
-Policy read_policy(const JsonDocument& document, const std::string& id);
-Policy parse_policy(const std::string& text, const std::string& file, const std::string& id);
 
 // Why this host (and, with a release, this kernel) cannot run the policy, or "" if it can.
 std::string unmet(const Policy& policy, const CpuModel& host);
