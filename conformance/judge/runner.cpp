@@ -54,7 +54,7 @@ std::vector<Case> find_cases(const std::string& pattern, const std::vector<std::
 struct Column {
   RunPoint point;
   const CpuModel* model = nullptr;
-  const hv::Policy* policy = nullptr;
+  const hv::Policy* policy = nullptr;  // nullptr: bare metal
   hv::KernelRelease release = hv::kDefaultRelease;
   std::string unmet;  // why every case skips here
 };
@@ -116,7 +116,7 @@ class Suite {
     } else {
       const Observation seen = target_->run(run);
       if (seen.interrupted) return "";
-      judge(c, column.point, seen, result);
+      judge(c, column.point, column.policy, seen, result);
       explain(c, result);
     }
     return to_line(result);
@@ -124,9 +124,12 @@ class Suite {
 
  private:
   void kvm_column() {
+    const std::string implements = policy_of_this_kernel();
+    const hv::Policy& policy = policies_.emplace(implements, *policy_by_id(implements, {})).first->second;
     for (const std::string& cpuid : cpuids(false)) {
       Column column;
-      column.point = {"this-machine", host_vendor(), "kernel", cpuid, "running", policy_of_this_kernel()};
+      column.point = {"this-machine", host_vendor(), "kernel", cpuid, "running", implements};
+      column.policy = &policy;
       columns_.push_back(column);
     }
   }

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "conformance/judge/documented.h"
+
 namespace pmusim::conformance {
 
 using namespace session;
@@ -67,13 +69,13 @@ struct Documented {
   std::string reason, expected;
 };
 
-Documented documented(const Case& c, const RunPoint& point, const GuestReport& report, std::size_t index) {
+Documented documented(const Case& c, const Setting& setting, const GuestReport& report, std::size_t index) {
   const GuestCheck& check = report.checks[index];
   Documented d;
   for (const GuestAlternative& a : report.alternatives) {
     if (a.condition || a.check != index || a.divergence >= c.divergences.size()) continue;
     const Divergence& divergence = c.divergences[a.divergence];
-    if (!applies(divergence, point) || !holds(c, report, a.divergence, index)) continue;
+    if (why_documented(divergence, setting).empty() || !holds(c, report, a.divergence, index)) continue;
     d.any = true;
     d.reason = divergence.reason;
     d.expected = number(a.value);
@@ -84,8 +86,8 @@ Documented documented(const Case& c, const RunPoint& point, const GuestReport& r
   }
   for (std::size_t i = 0; i < c.divergences.size(); ++i) {
     const Divergence& divergence = c.divergences[i];
-    if (divergence.has_value || divergence.check != check.text || !applies(divergence, point)) continue;
-    if (!holds(c, report, i, index)) continue;
+    if (divergence.has_value || divergence.check != check.text || !holds(c, report, i, index)) continue;
+    if (why_documented(divergence, setting).empty()) continue;
     d.reason = divergence.reason;
     if (check.state == GuestCheck::State::Fail) {
       d.any = d.occurred = true;
@@ -95,7 +97,7 @@ Documented documented(const Case& c, const RunPoint& point, const GuestReport& r
   return d;
 }
 
-void judge_checks(const Case& c, const RunPoint& point, const GuestReport& report, CaseResult& result) {
+void judge_checks(const Case& c, const Setting& setting, const GuestReport& report, CaseResult& result) {
   for (std::size_t i = 0; i < report.checks.size(); ++i) {
     const GuestCheck& check = report.checks[i];
     if (check.state == GuestCheck::State::Skip) {
@@ -103,17 +105,17 @@ void judge_checks(const Case& c, const RunPoint& point, const GuestReport& repor
       continue;
     }
     ++result.checks;
-    const Documented d = documented(c, point, report, i);
+    const Documented d = documented(c, setting, report, i);
     Finding f = finding_of(c, check);
     if (d.any) {
       f.source = d.reason;
       if (d.occurred) {
         // Where the documented value is what the architecture wants, there is nothing to tell.
         if (check.state == GuestCheck::State::Fail) result.divergences.push_back(f);
-      } else if (!point.implements.empty() && check.state == GuestCheck::State::Pass) {
+      } else if (!setting.point.implements.empty() && check.state == GuestCheck::State::Pass) {
         continue;
       } else {
-        const std::string or_else = point.implements.empty() ? "" : f.expected + ", or ";
+        const std::string or_else = setting.point.implements.empty() ? "" : f.expected + ", or ";
         f.expected = or_else + "the documented divergence: " + d.expected;
         result.findings.push_back(f);
       }
@@ -124,11 +126,11 @@ void judge_checks(const Case& c, const RunPoint& point, const GuestReport& repor
 }
 
 // A divergence that is documented for this point and was nowhere seen although its check was made.
-void judge_absent(const Case& c, const RunPoint& point, const GuestReport& report, CaseResult& result) {
-  if (!point.implements.empty()) return;
-  for (std::size_t d = 0; d < c.divergences.size(); ++d) {
+void judge_absent(const Case& c, const Setting& setting, const GuestReport& report, CaseResult& result) {
+  if (!setting.point.implements.empty()) return;
+  for (const Applying& applying : applying_divergences(c, setting)) {
+    const std::size_t d = applying.divergence;
     const Divergence& divergence = c.divergences[d];
-    if (!applies(divergence, point)) continue;
     bool made = false, failed = false;
     for (std::size_t i = 0; i < report.checks.size(); ++i) {
       const GuestCheck& check = report.checks[i];
@@ -144,13 +146,14 @@ void judge_absent(const Case& c, const RunPoint& point, const GuestReport& repor
 }
 
 // Host side: {"exits": {"NAME": N or {"min": N, "max": N}}} for the policies it names.
-void judge_host(const Case& c, const RunPoint& point, const Observation& seen, CaseResult& result) {
+void judge_host(const Case& c, const Setting& setting, const Observation& seen, CaseResult& result) {
   if (!c.has_host_expect() || !seen.host_side) return;
   const JsonView expect = c.host_expect();
-  if (expect.has("policies")) {
-    const std::vector<std::string> policies = expect.at("policies").as_strings();
-    if (std::find(policies.begin(), policies.end(), point.policy) == policies.end()) return;
-  }
+  const auto is_about = [&](const PolicyMatch& m) {
+    return !m.why(setting.policy, setting.circumstances).empty();
+  };
+  if (!c.host_policies.empty() && std::none_of(c.host_policies.begin(), c.host_policies.end(), is_about))
+    return;
   if (!expect.has("exits")) return;
   const JsonView exits = expect.at("exits");
   for (const std::string& name : exits.keys()) {
@@ -187,16 +190,8 @@ bool is_error(const Case& c, const Observation& seen, const GuestReport& report,
 
 }  // namespace
 
-bool applies(const Divergence& divergence, const RunPoint& point) {
-  if (!divergence.vendor.empty() && divergence.vendor != point.vendor) return false;
-  if (!point.implements.empty()) return divergence.policy == point.implements || divergence.policy == "*";
-  const std::vector<std::string>& kernels = divergence.kernels;
-  if (!kernels.empty() && std::find(kernels.begin(), kernels.end(), point.kernel) == kernels.end())
-    return false;
-  return divergence.policy == point.policy || (divergence.policy == "*" && point.policy != "bare-metal");
-}
-
-void judge(const Case& c, const RunPoint& point, const Observation& seen, CaseResult& result) {
+void judge(const Case& c, const RunPoint& point, const hv::Policy* policy, const Observation& seen,
+           CaseResult& result) {
   result.instructions = seen.instructions;
   result.cycles = seen.cycles;
   result.assumed = seen.assumed;
@@ -218,9 +213,10 @@ void judge(const Case& c, const RunPoint& point, const Observation& seen, CaseRe
   for (const GuestSkip& skip : report.skips)
     result.skipped_checks.push_back("step " + skip.step + (skip.at.empty() ? "" : " [" + skip.at + "]") +
                                     ": " + skip.reason);
-  judge_checks(c, point, report, result);
-  judge_absent(c, point, report, result);
-  judge_host(c, point, seen, result);
+  const Setting setting = setting_of(point, policy, seen);
+  judge_checks(c, setting, report, result);
+  judge_absent(c, setting, report, result);
+  judge_host(c, setting, seen, result);
   if (!result.findings.empty()) {
     result.verdict = Verdict::Fail;
   } else if (result.checks == 0) {

@@ -10,11 +10,9 @@
 
 namespace pmusim::conformance {
 
-// Which of the case's divergences are documented for that point.
-bool applies(const Divergence& divergence, const session::RunPoint& point);
-
-// Fills verdict, reason, findings, divergences and counts of a result whose names are set.
-void judge(const Case& c, const session::RunPoint& point, const session::Observation& seen,
-           CaseResult& result);
+// Fills verdict, reason, findings, divergences and counts of a result whose names are set. policy: nullptr on
+// bare metal; of a real kernel the one that it implements.
+void judge(const Case& c, const session::RunPoint& point, const hv::Policy* policy,
+           const session::Observation& seen, CaseResult& result);
 
 }  // namespace pmusim::conformance

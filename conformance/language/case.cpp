@@ -38,12 +38,20 @@ void check_title(const JsonView& view) {
   }
 }
 
+std::vector<PolicyMatch> read_host_policies(const JsonView& root) {
+  std::vector<PolicyMatch> out;
+  if (!root.has("host_expect") || !root.at("host_expect").has("policies")) return out;
+  for (const JsonView& view : root.at("host_expect").at("policies").items())
+    out.push_back(read_policy_match(view));
+  return out;
+}
+
 std::vector<Divergence> read_divergences(const JsonView& root) {
   std::vector<Divergence> out;
   if (!root.has("divergences")) return out;
   for (const JsonView& view : root.at("divergences").items()) {
     Divergence d;
-    d.policy = view.at("policy").as_string();
+    d.policies = read_policy_match(view.at("policy"));
     d.vendor = view.get_string("vendor", "");
     if (view.has("kernels")) d.kernels = view.at("kernels").as_strings();
     d.check = view.at("check").as_string();
@@ -82,6 +90,7 @@ Case from_document(JsonDocument document, const std::string& path, const std::st
   attempt([&] { c.area = root.at("area").one_of(case_areas()); });
   c.sources = root.at("sources").as_strings();
   attempt([&] { c.divergences = read_divergences(root); });
+  attempt([&] { c.host_policies = read_host_policies(root); });
   attempt([&] {
     if (!root.has("setup")) return;
     for (const JsonView& view : root.at("setup").items()) {
@@ -151,8 +160,6 @@ std::vector<Case> load_cases(const std::string& folder) {
   if (!mistakes.empty()) throw InputError::all_of(mistakes);
   return out;
 }
-
-namespace {}  // namespace
 
 bool Case::has_host_expect() const {
   return document().root().has("host_expect");

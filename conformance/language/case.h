@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/types.h"
+#include "conformance/language/policy_match.h"
 #include "session/step_script.h"
 
 namespace pmusim::conformance {
@@ -18,7 +19,7 @@ namespace pmusim::conformance {
 // A difference that a policy is known to have. It is asserted: where the policy runs, the check gives `value`
 // (if one is stated) or fails (if not), and a divergence that does not occur is a failure of the case.
 struct Divergence {
-  std::string policy;                // a policy id, "bare-metal", or "*"
+  PolicyMatch policies;
   std::string vendor;                // "intel", "amd" or "" (both)
   std::vector<std::string> kernels;  // releases of the host; empty: all
   std::string check;                 // title of the check
@@ -43,6 +44,7 @@ struct Case {
   std::string path, id, title, area;
   std::vector<std::string> sources;
   std::vector<Divergence> divergences;
+  std::vector<PolicyMatch> host_policies;  // those that "host_expect" is about; empty: every one
   session::StepScript script;              // what the host does; holds the document
   std::vector<std::string> step_pointers;  // by the step number of the line protocol
   std::vector<std::string> check_titles;   // of all checks, in order of the file

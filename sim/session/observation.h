@@ -3,10 +3,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/types.h"
+#include "hypervisor/vpmu/policy.h"
 
 namespace pmusim::session {
 
@@ -46,6 +48,8 @@ struct Observation {
   std::string report;        // several lines about the CPUs at that moment; "" if there is nothing to say
   bool host_side = false;    // `exits` is known
   std::map<std::string, u64> exits;  // VM-exits by reason name
+  std::optional<hv::HandlingFacts>
+      facts;                         // of a simulated vPMU: what its policy's conditions asked. Not sent.
   u64 instructions = 0, cycles = 0;  // of the guest; of CPU 0
   std::vector<Stat> stats;
   std::vector<CounterAudit> audit;

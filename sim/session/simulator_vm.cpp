@@ -112,6 +112,8 @@ Observation Simulator::run_vm(const TargetRun& run) {
   session::describe(run_vmm(run, session_.vmm, *session_.kvm, session_.kvm.get(), attach), seen);
   if (!seen.exited) report_stop(seen);
   seen.host_side = true;
+  if (session_.vmm->vcpus())
+    seen.facts = hv::SimulatedKvm::simulated(session_.vmm->vcpu(0)).vpmu().handling_facts();
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
     add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), id, seen);
   for (unsigned id = 0; run.audit && id < session_.vmm->vcpus(); ++id) {

@@ -134,6 +134,40 @@ TEST_CASE("a policy that cannot work and a misspelt word in one are refused at t
   check_refused({run + "emulatde", {"'emulatde'", "did you mean 'emulated'?"}});
 }
 
+TEST_CASE("a policy whose base is none, or does not go with what it says, is refused at its place") {
+  const std::string folder = fresh_folder("bad_bases");
+  const auto refuse = [&](const std::string& keys, const std::vector<std::string>& parts) {
+    const std::string file = write(folder + "/mine.json", "{\"title\": \"Mine\",\n" + keys + "}");
+    check_refused({"run " + kHello + " --model spr --policy " + file, parts});
+    check_refused({"conform 'absent*' --model spr --policy " + file, parts});
+  };
+  write(folder + "/other.json", R"({"title": "Other", "extends": "mine.json"})");
+  refuse(R"("extends": "mediatd")", {"mine.json: line 2, /extends", "did you mean 'mediated'?"});
+  refuse(R"("extends": "none.json")", {"mine.json: line 2, /extends", "'none.json', which is no file"});
+  refuse(R"("extends": "mine.json")", {"mine.json: line 2, /extends", "which is this file"});
+  refuse(R"("extends": "other.json")", {"other.json: line 1, /extends", "itself extends this file"});
+  refuse(R"("extends": "dedicated", "pmi": "direct")", {"mine.json: line 2, /extends", "'lvtpc'"});
+  refuse(R"("extends": "dedicated", "pmis": "direct")", {"mine.json: line 2, /pmis", "'pmi'"});
+  refuse(R"("sources": [])", {"mine.json: line 1", "no 'assets'", "'extends'"});
+}
+
+TEST_CASE("a divergence of a property that policies do not have is refused at its place") {
+  const std::string folder = fresh_folder("bad_divergences");
+  const auto refuse = [&](const std::string& policy, const std::vector<std::string>& parts) {
+    const std::string more =
+        R"("divergences": [{"check": "no PMU", "reason": "of the test", "policy": )" + policy + "}],\n";
+    const std::string file = case_with(folder, "mine", R"([{"check": "!has_pmu", "title": "no PMU"}])", more);
+    check_refused({"conform " + file + " --model spr --policy bare-metal", parts});
+  };
+  const std::string place = "mine.json: line 1, /divergences/0/policy";
+  refuse(R"("mediatd")", {place, "'mediatd'", "did you mean 'mediated'?"});
+  refuse(R"({"rdpcm": "emulated"})", {place + "/rdpcm", "did you mean 'rdpmc'?"});
+  refuse(R"({"rdpmc": "filtered"})", {place + "/rdpmc", "which no policy has", "emulated, passthrough"});
+  refuse(R"({"rdpmc": []})", {place + "/rdpmc", "at least 1"});
+  refuse("{}", {place, "at least 1"});
+  refuse("1", {place});
+}
+
 TEST_CASE("options with values that cannot be are refused by name") {
   const std::string run = "run " + kHello + " --model spr --policy emulated ";
   const Refusal wrong[] = {

@@ -2,7 +2,10 @@
 // From records to verdicts: what passes, what a documented divergence excuses, and what it does not.
 #include <doctest/doctest.h>
 
+#include "conformance/judge/documented.h"
 #include "conformance/judge/verdict_judge.h"
+#include "hypervisor/vpmu/policy_file.h"
+#include "session/catalog.h"
 
 using namespace pmusim;
 using namespace pmusim::conformance;
@@ -20,9 +23,29 @@ Case case_with(std::vector<Divergence> divergences) {
   return c;
 }
 
+PolicyMatch policies(const std::string& json) {
+  return read_policy_match(parse_json(json, "sample.json").root());
+}
+
+// Nothing for "bare-metal".
+std::optional<hv::Policy> policy(const std::string& id) {
+  if (id == kBareMetal) return std::nullopt;
+  return hv::shipped_policy(id);
+}
+
+const hv::Policy& emulated() {
+  static const hv::Policy p = hv::shipped_policy("emulated");
+  return p;
+}
+
+bool applies(const Divergence& d, const RunPoint& point) {
+  const std::optional<hv::Policy> p = policy(point.policy);
+  return !why_documented(d, setting_of(point, p ? &*p : nullptr, {})).empty();
+}
+
 Divergence divergence(const char* policy, bool has_value = true, const char* vendor = "") {
   Divergence d;
-  d.policy = policy;
+  d.policies = policies(json_string(policy));
   d.vendor = vendor;
   d.check = "exact";
   d.has_value = has_value;
@@ -36,7 +59,9 @@ CaseResult run(const Case& c, const std::string& records, const char* policy = "
   seen.serial = "@case counters.sample\n" + records + "@end x\n";
   seen.exited = true;
   CaseResult result;
-  judge(c, {"spr", "intel", policy, "kvm", "7.2", implements}, seen, result);
+  const std::optional<hv::Policy> p = ::policy(*implements ? implements : policy);
+  judge(c, {"spr", "intel", policy, "kvm", *implements ? "running" : "7.2", implements}, p ? &*p : nullptr,
+        seen, result);
   return result;
 }
 
@@ -64,9 +89,8 @@ TEST_CASE("a divergence of some kernel releases holds on those, and not on bare 
   CHECK(applies(d, {"spr", "intel", "emulated", "kvm", "7.0"}));
   CHECK_FALSE(applies(d, {"spr", "intel", "emulated", "kvm", "7.2"}));
   CHECK_FALSE(applies(d, {"spr", "intel", "mediated", "kvm", "7.0"}));
-  d.policy = "*";
+  d.policies = policies(R"("*")");
   CHECK_FALSE(applies(d, {"spr", "intel", "bare-metal", "host", "-"}));
-  CHECK_FALSE(applies(d, {"this-machine", "intel", "kernel", "kvm", "running"}));
   // Where it holds it is asserted, elsewhere the check is judged as if it were not there.
   const Case c = case_with({d});
   CHECK(run(c, kFail).verdict == Verdict::Fail);
@@ -154,10 +178,10 @@ TEST_CASE("a guest that does not finish, gives up or loses records is an error")
   Observation seen;
   seen.serial = "@case counters.sample\n" + kPass;
   CaseResult result;
-  judge(c, {"spr", "intel", "emulated", "kvm", "7.2"}, seen, result);
+  judge(c, {"spr", "intel", "emulated", "kvm", "7.2"}, &emulated(), seen, result);
   CHECK(result.verdict == Verdict::Error);
   seen.serial += "@end pass\n";
   seen.stopped = "limit of 10 cycles reached";
-  judge(c, {"spr", "intel", "emulated", "kvm", "7.2"}, seen, result);
+  judge(c, {"spr", "intel", "emulated", "kvm", "7.2"}, &emulated(), seen, result);
   CHECK(result.reason == "limit of 10 cycles reached");
 }

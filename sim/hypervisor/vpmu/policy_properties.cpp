@@ -28,7 +28,7 @@ const Axis kAxes[] = {
     {"elide_writes", &kNoYes,
      [](const Policy& p, const Circumstances& at) {
        if (p.elide_writes < 0 && !at.release) return -1;
-       return int(p.elides_writes(at.release.value_or(KernelRelease::V7_2)));
+       return int(p.elides_writes(at.release.value_or(kDefaultRelease)));
      }},
 };
 

@@ -124,6 +124,9 @@ void Vpmu::disable() {
 const pmu::Caps& Vpmu::caps() const {
   return impl_->s.caps;
 }
+const HandlingFacts& Vpmu::handling_facts() const {
+  return impl_->s.facts;
+}
 bool Vpmu::enabled() const {
   return impl_->s.caps.version != 0;
 }

@@ -31,6 +31,7 @@ class Vpmu {
   void disable();                                 // VM without PMU (KVM_PMU_CAP_DISABLE)
   const pmu::Caps& caps() const;
   bool enabled() const;
+  const HandlingFacts& handling_facts() const;  // what the policy's conditions asked of this vCPU
   // PMU registers of the vCPU's vendor, and the legacy ones of both vendors, which never fault.
   bool owns_msr(u32 msr) const;
   pmu::Outcome get_msr(u32 msr, u64& value, bool host_initiated);
