@@ -2,34 +2,43 @@
 // Assets by name, what each can be, and what a policy needs of a host.
 #include "hypervisor/vpmu/policy.h"
 
+#include "base/enum_table.h"
+
 namespace pmusim::hv {
 namespace {
 
-constexpr const char* kAssetNames[kAssets] = {"gp_counters",
-                                              "full_width_aliases",
-                                              "fixed_counters",
-                                              "event_selectors",
-                                              "fixed_ctr_ctrl",
-                                              "global_ctrl",
-                                              "global_status",
-                                              "global_status_reset",
-                                              "global_status_set",
-                                              "global_inuse",
-                                              "perf_capabilities",
-                                              "perf_metrics",
-                                              "rdpmc",
-                                              "debugctl_freeze",
-                                              "lvtpc",
-                                              "ds_area",
-                                              "pebs",
-                                              "lbr",
-                                              "ibs",
-                                              "offcore_rsp"};
+struct AssetName {
+  Asset asset;
+  const char* name;
+};
+constexpr AssetName kAssetNames[] = {
+    {Asset::GpCounters, "gp_counters"},
+    {Asset::FullWidthAliases, "full_width_aliases"},
+    {Asset::FixedCounters, "fixed_counters"},
+    {Asset::EventSelectors, "event_selectors"},
+    {Asset::FixedCtrCtrl, "fixed_ctr_ctrl"},
+    {Asset::GlobalCtrl, "global_ctrl"},
+    {Asset::GlobalStatus, "global_status"},
+    {Asset::GlobalStatusReset, "global_status_reset"},
+    {Asset::GlobalStatusSet, "global_status_set"},
+    {Asset::GlobalInuse, "global_inuse"},
+    {Asset::PerfCapabilities, "perf_capabilities"},
+    {Asset::PerfMetrics, "perf_metrics"},
+    {Asset::Rdpmc, "rdpmc"},
+    {Asset::DebugctlFreeze, "debugctl_freeze"},
+    {Asset::Lvtpc, "lvtpc"},
+    {Asset::DsArea, "ds_area"},
+    {Asset::Pebs, "pebs"},
+    {Asset::Lbr, "lbr"},
+    {Asset::Ibs, "ibs"},
+    {Asset::OffcoreRsp, "offcore_rsp"},
+};
+static_assert(is_enum_table(kAssetNames, &AssetName::asset));
 
 }  // namespace
 
 const char* asset_name(Asset asset) {
-  return kAssetNames[static_cast<unsigned>(asset)];
+  return kAssetNames[static_cast<unsigned>(asset)].name;
 }
 
 Handling Choice::resolve(const HandlingFacts& facts) const {

@@ -7,19 +7,62 @@
 #include <string>
 #include <vector>
 
+#include "base/enum_table.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"
 
 namespace pmusim::hv {
 
-// Words of policy files, in the order of the enumerations.
-inline const std::vector<std::string> kHandlingNames = {"emulated", "filtered", "passthrough", "hidden"};
-inline const std::vector<std::string> kSwitchAtNames = {"run-loop", "vm-entry-exit", "vcpu-load-put",
-                                                        "never"};
-inline const std::vector<std::string> kPmiNames = {"host-nmi", "dedicated-vector", "direct"};
-inline const std::vector<std::string> kHostPerfNames = {"shared", "exclude-guest-only", "denied"};
-inline const std::vector<std::string> kOnExitNames = {"stop-all", "stop-instructions-and-branches",
-                                                      "leave-running"};
+// Words of policy files for the values of an enumeration, in its order.
+template <class Enum>
+struct Word {
+  Enum value;
+  const char* word;
+};
+inline constexpr Word<Handling> kHandlingWords[] = {
+    {Handling::Emulated, "emulated"},
+    {Handling::Filtered, "filtered"},
+    {Handling::Passthrough, "passthrough"},
+    {Handling::Hidden, "hidden"},
+};
+static_assert(is_enum_table(kHandlingWords, &Word<Handling>::value, std::size_t(Handling::Hidden) + 1));
+inline constexpr Word<SwitchAt> kSwitchAtWords[] = {
+    {SwitchAt::RunLoop, "run-loop"},
+    {SwitchAt::VmEntryExit, "vm-entry-exit"},
+    {SwitchAt::VcpuLoadPut, "vcpu-load-put"},
+    {SwitchAt::Never, "never"},
+};
+static_assert(is_enum_table(kSwitchAtWords, &Word<SwitchAt>::value, std::size_t(SwitchAt::Never) + 1));
+inline constexpr Word<PmiPath> kPmiWords[] = {
+    {PmiPath::HostNmi, "host-nmi"},
+    {PmiPath::DedicatedVector, "dedicated-vector"},
+    {PmiPath::Direct, "direct"},
+};
+static_assert(is_enum_table(kPmiWords, &Word<PmiPath>::value, std::size_t(PmiPath::Direct) + 1));
+inline constexpr Word<HostPerfUse> kHostPerfWords[] = {
+    {HostPerfUse::Shared, "shared"},
+    {HostPerfUse::ExcludeGuestOnly, "exclude-guest-only"},
+    {HostPerfUse::Denied, "denied"},
+};
+static_assert(is_enum_table(kHostPerfWords, &Word<HostPerfUse>::value, std::size_t(HostPerfUse::Denied) + 1));
+inline constexpr Word<OnExit> kOnExitWords[] = {
+    {OnExit::StopAll, "stop-all"},
+    {OnExit::StopInstructionsAndBranches, "stop-instructions-and-branches"},
+    {OnExit::LeaveRunning, "leave-running"},
+};
+static_assert(is_enum_table(kOnExitWords, &Word<OnExit>::value, std::size_t(OnExit::LeaveRunning) + 1));
+
+template <class Enum, std::size_t N>
+std::vector<std::string> words(const Word<Enum> (&table)[N]) {
+  std::vector<std::string> list;
+  for (const Word<Enum>& w : table) list.emplace_back(w.word);
+  return list;
+}
+inline const std::vector<std::string> kHandlingNames = words(kHandlingWords);
+inline const std::vector<std::string> kSwitchAtNames = words(kSwitchAtWords);
+inline const std::vector<std::string> kPmiNames = words(kPmiWords);
+inline const std::vector<std::string> kHostPerfNames = words(kHostPerfWords);
+inline const std::vector<std::string> kOnExitNames = words(kOnExitWords);
 inline const std::vector<std::string> kEmulatedInstructionsNames = {"lose", "count"};  // as count_emulated
 
 // What some properties depend on besides the policy. What is not known leaves every possibility open.
