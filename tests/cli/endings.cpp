@@ -150,20 +150,17 @@ TEST_CASE("a stall says what every processor waits for") {
   CHECK(count(vm.err, "rax=") == 3);  // each once
 }
 
-// For a shell: waits until process P, or its children, have computed for a second, or P has ended. On a busy
+// For a shell: waits until process P and its children have computed for a second, or P has ended. On a busy
 // machine a second of wall time may pass before they have begun.
-static std::string until_at_work(bool children) {
-  const std::string files = children ? "for C in $(cat /proc/$P/task/$P/children); do cat /proc/$C/stat; done"
-                                     : "cat /proc/$P/stat";
-  return "for i in $(seq 3000); do { " + files +
-         "; } 2>/dev/null | awk '{ ticks += $14 + $15 } END { exit ticks < 100 }' && break; "
-         "grep -q ') Z' /proc/$P/stat && break; sleep 0.1; done; ";
-}
+static const std::string kUntilAtWork =
+    "for i in $(seq 3000); do for C in $P $(cat /proc/$P/task/$P/children); do cat /proc/$C/stat; done "
+    "2>/dev/null | awk '{ ticks += $14 + $15 } END { exit ticks < 100 }' && break; "
+    "grep -q ') Z' /proc/$P/stat && break; sleep 0.1; done; ";
 
 // Starts the command, sends the signal once it is at work, and waits for it.
 static Output interrupted(const std::string& arguments, const char* signal) {
-  return shell("exec 3>&1; (" + program() + " " + arguments + " >&3 & P=$!; " +
-               until_at_work(arguments.rfind("conform", 0) == 0) + "kill -" + signal + " $P; wait $P)");
+  return shell("exec 3>&1; (" + program() + " " + arguments + " >&3 & P=$!; " + kUntilAtWork + "kill -" +
+               signal + " $P; wait $P)");
 }
 
 TEST_CASE(
@@ -220,8 +217,8 @@ TEST_CASE("a worker of the suite that dies costs its one case an error, and the 
   long_case(folder, "a-long", "2000000000");
   long_case(folder, "b-short", "10");
   const Output o = shell(program() + " conform " + folder +
-                         " --model spr --policy bare-metal --jobs 1 --format json & P=$!; " +
-                         until_at_work(true) + "kill -SEGV $(cat /proc/$P/task/$P/children); wait $P");
+                         " --model spr --policy bare-metal --jobs 1 --format json & P=$!; " + kUntilAtWork +
+                         "kill -SEGV $(cat /proc/$P/task/$P/children); wait $P");
   CAPTURE(o.err);
   CHECK(o.status == 1);
   const JsonDocument report = o.json();

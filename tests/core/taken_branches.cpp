@@ -80,7 +80,8 @@ const std::vector<u8> kMany = {
 }  // namespace
 
 TEST_CASE(
-    "an observer of taken branches is told of each, with its kind, and of events; not of those not taken") {
+    "an observer of taken branches is told of each, with its kind, and of events, and of none that is not "
+    "taken") {
   Watched w(false, false,
             {0xe8, 0, 0, 0, 0,        // call $+5: a branch to the next instruction is one
              0x31, 0xc0,              // xor eax, eax

@@ -50,7 +50,7 @@ TEST_CASE(
   CHECK(heard == "yu xu yc xc ");
 }
 
-TEST_CASE("a client that is removed hears no more, the others do; removing it again does nothing") {
+TEST_CASE("a client that is removed hears no more while the others do, and removing it again does nothing") {
   Bench b("spr");
   std::string heard;
   Client x('x', heard), y('y', heard);
