@@ -3,7 +3,8 @@
 #   pmusim_library(NAME deps... [HOT] [ROOMS folders...])
 #                                 a static library of all *.cpp in the current folder and its rooms; HOT: it runs for each
 #                                 simulated instruction, so that sanitizer builds optimize it
-#   pmusim_test(NAME deps...)     a doctest executable of all *.cpp in the current folder
+#   pmusim_test(NAME deps... [ROOMS folders...])
+#                                 a doctest executable of all *.cpp in the current folder and its rooms
 set(CMAKE_CXX_STANDARD 17)  # Debian's SystemC 2.3.4 links only as C++17.
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
@@ -48,8 +49,7 @@ target_include_directories(pmusim_options INTERFACE ${CMAKE_SOURCE_DIR}/sim ${CM
 
 function(pmusim_library name)
   cmake_parse_arguments(library "HOT" "" "ROOMS" ${ARGN})
-  list(TRANSFORM library_ROOMS APPEND "/*.cpp" OUTPUT_VARIABLE patterns)
-  list(TRANSFORM patterns PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
+  list(TRANSFORM library_ROOMS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/\\1/*.cpp" OUTPUT_VARIABLE patterns)
   # A new file is built without a word in CMake: the folder says where it belongs.
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${patterns})
   if(sources)
@@ -74,10 +74,12 @@ function(pmusim_test_options target)
   endif()
 endfunction()
 function(pmusim_test name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  cmake_parse_arguments(test "" "" "ROOMS" ${ARGN})
+  list(TRANSFORM test_ROOMS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/\\1/*.cpp" OUTPUT_VARIABLE patterns)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${patterns})
   if(sources)
     add_executable(test_${name} ${sources})
-    target_link_libraries(test_${name} PRIVATE ${ARGN} test_support)
+    target_link_libraries(test_${name} PRIVATE ${test_UNPARSED_ARGUMENTS} test_support)
     pmusim_test_options(test_${name})
     doctest_discover_tests(test_${name} TEST_PREFIX "${name}: " PROPERTIES ${PMUSIM_TEST_PROPERTIES})
   endif()

@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 #include "core/timing/interval.h"
-#include "program.h"
+#include "tests/core/program.h"
 
 namespace pmusim::core::test {
 namespace {
