@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "arch/evtsel.h"
 #include "base/error.h"
 #include "guests/case/eval.h"
 
@@ -369,20 +370,20 @@ std::vector<Expression::Term> Expression::or_terms() const {
 
 const std::vector<std::pair<std::string, u64>>& named_constants() {
   static const std::vector<std::pair<std::string, u64>> constants = {
-      {"USR", 1u << 16},
-      {"OS", 1u << 17},
-      {"EDGE", 1u << 18},
-      {"PC", 1u << 19},
-      {"INT", 1u << 20},
-      {"ANY", 1u << 21},
-      {"EN", 1u << 22},
-      {"INV", 1u << 23},
+      {"USR", evtsel::kUsr},
+      {"OS", evtsel::kOs},
+      {"EDGE", evtsel::kEdge},
+      {"PC", evtsel::kPinControl},
+      {"INT", evtsel::kInt},
+      {"ANY", evtsel::kAny},
+      {"EN", evtsel::kEn},
+      {"INV", evtsel::kInv},
       {"FIXED_OS", 1},
       {"FIXED_USR", 2},
       {"FIXED_ANY", 4},
       {"FIXED_PMI", 8},
-      {"GUEST_ONLY", u64{1} << 40},
-      {"HOST_ONLY", u64{1} << 41},
+      {"GUEST_ONLY", evtsel::kGuestOnly},
+      {"HOST_ONLY", evtsel::kHostOnly},
       {"LVT_MASKED", 0x10000},
       {"LVT_NMI", 0x400},
       {"FREEZE_ON_PMI", 1u << 12},

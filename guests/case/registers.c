@@ -19,7 +19,7 @@
 int case_resolve(u32 reg, u64 index, u32* msr, const char** why) {
   const int amd = rt_pmu.vendor == RT_VENDOR_AMD;
   const u32 i = (u32)index;
-  *why = amd ? "AMD has no such register" : "only AMD has this register";
+  *why = "AMD has no such register";
   switch ((enum case_register)reg) {
     case CASE_REG_gp_selector:
       *msr = rt_gp_selector(i);

@@ -3,6 +3,7 @@
 #include "pmu/registers.h"
 
 #include <stdexcept>
+
 namespace pmusim::pmu {
 namespace {
 
@@ -10,7 +11,7 @@ namespace {
 struct Storage : Registers {
   static constexpr int none = 0;
 };
-constexpr RegStorage at(u64 (Registers::*array)[16]) {
+constexpr RegStorage at(u64 (Registers::*array)[kMaxGp]) {
   return {array, nullptr};
 }
 constexpr RegStorage at(u64 Registers::*single) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PMU registers as the table of arch/pmu_registers.h describes them, and their values. What an access does is
 // a rule in a layer (rules.h); both the hardware PMU and a hypervisor's vPMU use these descriptions and this
-// storage. Not modelled: PEBS, LBR, IBS, uncore, v6 aliases.
+// storage. What is not modelled is said in the table.
 #pragma once
 
 #include <cstring>
@@ -19,6 +19,7 @@ enum class Vendor : u8 { Intel, Amd };
 
 inline constexpr unsigned kMaxGp = 16;
 inline constexpr unsigned kMaxFixed = 16;
+static_assert(kMaxGp == kMaxFixed, "RegStorage has one type for both");
 inline constexpr unsigned kFixedBase = 32;  // counter index of fixed counter 0, also its bit in GLOBAL_*
 inline constexpr unsigned kPebsBit = 62;    // "counter index" of PEBS, the bit of its buffer in GLOBAL_STATUS
 inline constexpr unsigned kMetricsBit = 48;  // "counter index" of IA32_PERF_METRICS, its bit in GLOBAL_*
@@ -45,7 +46,7 @@ struct Registers;
 
 // The member of Registers that a register's value is in; none for those that are computed.
 struct RegStorage {
-  u64 (Registers::*array)[16] = nullptr;  // one value per index
+  u64 (Registers::*array)[kMaxGp] = nullptr;  // one value per index
   u64 Registers::*single = nullptr;
 
   constexpr bool none() const { return !array && !single; }
@@ -73,8 +74,8 @@ struct RegRef {
 
 // Every description of a vendor, in the order of Reg.
 std::vector<RegDescription> register_descriptions(Vendor vendor);
-const RegDescription& describe(Vendor vendor,
-                               Reg reg);  // std::logic_error if the vendor has no such register
+// std::logic_error if the vendor has no such register.
+const RegDescription& describe(Vendor vendor, Reg reg);
 
 // The register at an MSR address for that vendor, whether or not a model has it.
 std::optional<RegRef> find_register(Vendor vendor, u32 msr);

@@ -46,9 +46,15 @@ struct Ran {
   Observation seen;
 };
 
-Ran run(Target& target, const Point& point, const platform::Image& image, const Case* steps) {
-  const CpuModel model = model_by_id(point.model, {}, point.interval);
-  const std::optional<hv::Policy> policy = policy_by_id(point.policy, {});
+// A point with what it names, loaded once for all of its runs.
+struct Loaded {
+  const Point& point;
+  CpuModel model = model_by_id(point.model, {}, point.interval);
+  std::optional<hv::Policy> policy = policy_by_id(point.policy, {});
+};
+
+Ran run(Target& target, const Loaded& loaded, const platform::Image& image, const Case* steps) {
+  const auto& [point, model, policy] = loaded;
   TargetRun run;
   run.point = {point.model, vendor_name(model.vendor), point.policy, policy ? "kvm" : "host",
                hv::release_name(hv::kDefaultRelease)};
@@ -109,9 +115,10 @@ TEST_CASE("In every case and under every preset the visible count is the true co
   const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {
     std::string text;
     u64 counters = 0;
+    const Loaded loaded{point};
     for (const Case& c : cases) {
       const platform::Image image = platform::load_image(compile_case(c), c.path);
-      const Ran ran = run(target, point, image, &c);
+      const Ran ran = run(target, loaded, image, &c);
       if (!ran.unmet) text += unbalanced(point, c.id, ran.seen, counters);
     }
     return nlohmann::json({{"unbalanced", text}, {"counters", counters}});
@@ -135,7 +142,7 @@ TEST_CASE(
   const auto results =
       in_workers({{"zen4", "emulated"}, {"zen4", "mediated"}, {"spr", "dedicated"}},
                  [&](Target& target, const Point& point) {
-                   const Ran ran = run(target, point, image, &steps);
+                   const Ran ran = run(target, Loaded{point}, image, &steps);
                    return nlohmann::json({{"exited", ran.seen.exited}, {"stopped", ran.seen.stopped}});
                  });
   CHECK(results[0].at("exited") == true);
@@ -155,7 +162,8 @@ TEST_CASE("Host perf chooses the hardware counter behind a guest's, hardware bac
       {"spr", "emulated"}, {"zen4", "emulated"}, {"spr", "mediated"}, {"zen4", "dedicated"}};
   const auto results = in_workers(where, [&](Target& target, const Point& point) {
     nlohmann::json behind = nlohmann::json::object();
-    for (const CounterAudit& a : run(target, point, image, &steps).seen.audit) behind[a.counter] = a.hardware;
+    for (const CounterAudit& a : run(target, Loaded{point}, image, &steps).seen.audit)
+      behind[a.counter] = a.hardware;
     return behind;
   });
   const u64 fixed0 = u64{1} << 32;
@@ -177,7 +185,7 @@ TEST_CASE("The profiler's re-armed and free-running counters balance under every
   const auto results = in_workers(points(policies), [&](Target& target, const Point& point) {
     u64 counters = 0;
     std::string text;
-    const Ran ran = run(target, point, image, nullptr);
+    const Ran ran = run(target, Loaded{point}, image, nullptr);
     if (!ran.unmet) {
       text = unbalanced(point, "the profiler", ran.seen, counters);
       if (counters < 4) text += point.model + " under " + point.policy + ": fewer than four counters\n";

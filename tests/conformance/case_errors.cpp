@@ -53,6 +53,17 @@ TEST_CASE("a value of the wrong type is reported with line and pointer") {
   CHECK(contains(m.place, "/steps/0/value"));
 }
 
+TEST_CASE("what is expected of the host has its keys, policies and numbers checked") {
+  const auto expecting = [](const std::string& text) {
+    return mistake(with_steps(kCheck, "\"host_expect\": " + text + ",\n"));
+  };
+  CHECK(expecting(R"({"policies": ["emulated"], "exits": {"RDPMC": 1, "WRMSR": {"min": 2}}})").place.empty());
+  CHECK(contains(expecting(R"({"polices": ["emulated"]})").place, "/host_expect"));
+  CHECK(contains(expecting(R"({"policies": []})").place, "/host_expect/policies"));
+  CHECK(contains(expecting(R"({"exits": {"RDPMC": "one"}})").place, "/host_expect/exits/RDPMC"));
+  CHECK(contains(expecting(R"({"exits": {"RDPMC": {"most": 1}}})").place, "/host_expect/exits/RDPMC"));
+}
+
 TEST_CASE("a misspelt register suggests the nearest one") {
   const Mistake m = mistake(with_steps(R"({"rdmsr": "global_ctl", "as": "t"}, {"check": "t != 0"})"));
   CHECK(contains(m.place, "/steps/0/rdmsr"));

@@ -19,9 +19,12 @@ const std::vector<std::string> kModels =
     pmusim::test::kSanitized ? std::vector<std::string>{"spr"} : std::vector<std::string>{"spr", "zen4"};
 
 TEST_CASE("no shipped case asks for a policy's name") {
-  for (const Case& c : load_cases(data_path("conformance/cases")))
-    for (const Divergence& d : c.divergences)
-      CHECK_MESSAGE((d.policies.name.empty() || d.policies.name == "*"), c.id << ": " << d.policies.name);
+  for (const Case& c : load_cases(data_path("conformance/cases"))) {
+    std::vector<PolicyMatch> asked = c.host_policies;
+    for (const Divergence& d : c.divergences) asked.push_back(d.policies);
+    for (const PolicyMatch& m : asked)
+      CHECK_MESSAGE((m.name.empty() || m.name == "*"), c.id << ": " << m.name);
+  }
 }
 
 TEST_CASE("a freeze mode fails only by what it loses and counts on purpose") {

@@ -106,6 +106,7 @@ TEST_CASE("a fault of an instruction that is tried is kept, and can be raised la
   CHECK(t.s.gpr[RAX] == 7);
   try {
     raise_kept(t.ex, Outcome::Fault);
+    FAIL("nothing was raised");
   } catch (const Fault& fault) {
     CHECK(fault.vector == kPF);
     CHECK(fault.cr2 == Machine::kSize);
@@ -120,6 +121,7 @@ TEST_CASE("a VM-exit of an instruction that is tried is kept, and can be raised 
   CHECK(t.ex.kept.exit.kind == ExitKind::Cpuid);
   try {
     raise_kept(t.ex, Outcome::Exit);
+    FAIL("nothing was raised");
   } catch (const ExitRequest& request) {
     CHECK(request.exit.kind == ExitKind::Cpuid);
   }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/schema.h"
+#include "hypervisor/vpmu/policy_properties.h"
 #include "tests/support/paths.h"
 #include "vpmu_fixture.h"
 
@@ -57,6 +58,31 @@ TEST_CASE("The policies' schema names the kernel releases that are modelled, the
   CHECK(schema.root().at("properties").at("first_kernel").at("enum").as_strings() == release_names());
   for (const std::string& name : release_names()) CHECK(release_name(release_by_name(name)) == name);
   CHECK(release_name(kDefaultRelease) == release_names().back());
+}
+
+TEST_CASE("The policies' schema has every property and its words") {
+  const JsonDocument schema = load_json(pmusim::test::source("policies/schema.json"));
+  const JsonView properties = schema.root().at("properties");
+  std::vector<std::string> assets = properties.at("assets").at("properties").keys();
+  for (const std::string& name : property_names()) {
+    CAPTURE(name);
+    const auto asset = std::find(assets.begin(), assets.end(), name);
+    if (asset != assets.end()) {
+      assets.erase(asset);
+      continue;
+    }
+    const JsonView axis = properties.at(name);
+    if (axis.has("enum")) {
+      std::vector<std::string> words = axis.at("enum").as_strings(), known = property_values(name);
+      std::sort(words.begin(), words.end());
+      std::sort(known.begin(), known.end());
+      CHECK(words == known);
+    } else {
+      CHECK(axis.at("type").as_string() == "boolean");
+    }
+  }
+  CHECK(assets.empty());
+  CHECK(schema.root().at("definitions").at("handling").at("enum").as_strings() == kHandlingNames);
 }
 
 TEST_CASE("Shipped policies fit the published schema, which uses only words that the validator knows") {

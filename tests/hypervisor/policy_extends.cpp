@@ -69,6 +69,13 @@ TEST_CASE(
   CHECK_FALSE(behave_alike(shipped_policy("mediated"), shipped_policy("dedicated")));
 }
 
+TEST_CASE("A base's name that no file can have is refused as one that has none") {
+  const Folder folder("policy_long_base");
+  const std::string name = std::string(5000, 'x') + ".json";
+  CHECK(contains(folder.refused(text(name)),
+                 "mine.json: line 2, /extends: found '" + name + "', which is no file"));
+}
+
 TEST_CASE("What a policy says itself replaces its base's, asset by asset") {
   const Policy base = shipped_policy("mediated"),
                p = extension("mediated", R"(, "assets": {"rdpmc": "emulated"}, "elide_writes": false)");

@@ -18,8 +18,8 @@ class BlockCode {
 
   const void* entry = nullptr;
   // Where it goes on by itself, behind a last branch not taken (or none) and taken; null: to the run loop,
-  // which every exit must reach within the limits that it was entered with. The blocks are valid until
-  // unlink().
+  // which every exit must reach within the limits that it was entered with. A block that is unlinked
+  // may not stay here: whoever fills these remembers who leads where, and its unlink() clears them.
   Block* exits[2] = {nullptr, nullptr};
 };
 

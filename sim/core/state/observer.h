@@ -14,7 +14,9 @@ namespace pmusim::core {
 enum class BranchKind : u8 { Conditional, DirectJump, IndirectJump, DirectCall, IndirectCall, Return, Far };
 
 // A branch that was taken or, with `event`, an exception or interrupt that was delivered: Far, from where it
-// returns to. VM-entries and VM-exits are not branches. Not known here: mispredictions.
+// returns to. VM-entries and VM-exits are not branches. Not known here: mispredictions. Not
+// told: a task switch whose new task faults at once (the event is). Of software events that a VM-entry
+// injects `from` is the instruction itself.
 struct TakenBranch {
   u64 from, to;
   BranchKind kind;

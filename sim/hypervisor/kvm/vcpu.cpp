@@ -28,7 +28,7 @@ std::unique_ptr<GuestControl> make_control(Host& host, core::CpuState& state,
   if (!host.intel()) return std::make_unique<Vmcb>(state, memory, host.next_tag());
   const CpuModel& model = host.model();
   // Reserved: what is neither a counter nor the PERF_METRICS enable (bit 48, PERF_CAPABILITIES bit 15).
-  const u64 valid = model.caps.counter_bits() | (test_bit(model.perf_capabilities, 15) ? bit(48) : 0);
+  const u64 valid = model.caps.counter_bits() | (model.caps.metrics() ? bit(pmu::kMetricsBit) : 0);
   return std::make_unique<Vmcs>(state, memory, host.next_tag(), ~valid, model.caps.version >= 2,
                                 model.save_global_ctrl_on_exit);
 }
@@ -84,7 +84,7 @@ int Vcpu::set_cpuid(const std::vector<kvm::CpuidEntry2>& entries) {
                              e.index,
                              (e.flags & kvm::kCpuidFlagSignificantIndex) != 0,
                              {e.eax, e.ebx, e.ecx, e.edx}});
-  if (ever_ran_) {  // only the same model again
+  if (vpmu_->has_run()) {  // only the same model again
     if (table.entries.size() != cpuid_.entries.size()) return -EINVAL;
     for (std::size_t i = 0; i < table.entries.size(); ++i) {
       const CpuidEntry &a = table.entries[i], &b = cpuid_.entries[i];

@@ -171,7 +171,6 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   CpuidTable cpuid_;
   std::map<u32, u64> msrs_;  // plain storage registers
   u64 misc_enable_ = 0, debugctl_ = 0;
-  bool ever_ran_ = false;
 
   platform::PhysicalCpu* cpu_ = nullptr;
   u32 requests_ = 0;

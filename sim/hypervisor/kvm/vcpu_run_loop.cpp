@@ -32,7 +32,6 @@ Vcpu::Status Vcpu::run(HostKernel& kernel) {
     kernel.work(Path::VcpuLoad);
     returned_to_user_ = false;
   }
-  ever_ran_ = true;
   kernel.set_running(this);
   if (completion_) {
     const Completion completion = std::move(completion_);

@@ -24,8 +24,8 @@ constexpr u64 kModifiers =
 HostPerf::HostPerf(const CpuModel& model, unsigned cpus) : model_(&model) {
   const pmu::Caps& caps = model.caps;
   all_counters_ = caps.counter_bits();
-  if (caps.vendor == Vendor::Intel && caps.fixed_mask >> 3 & 1 && test_bit(caps.perf_capabilities, 15))
-    all_counters_ |= bit(48);  // PERF_METRICS
+  if (caps.vendor == Vendor::Intel && caps.fixed_mask >> 3 & 1 && caps.metrics())
+    all_counters_ |= bit(pmu::kMetricsBit);
   max_period_ =
       caps.vendor == Vendor::Intel && !caps.full_width_writes() ? mask(31) : mask(caps.gp_width - 1u);
   mux_interval_ = model.core_khz * 4;  // HZ 250: 1000 / HZ ms

@@ -2,6 +2,7 @@
 // KVM's rules for Intel PMU registers (vmx/pmu_intel.c, pmu.c). Reserved and read-only writes fault.
 // Registers without a rule here (GLOBAL_STATUS_SET, GLOBAL_INUSE, PERF_METRICS, PEBS) do not exist for
 // guests.
+#include "arch/evtsel.h"
 #include "arch/linear_address.h"
 #include "base/bits.h"
 #include "hypervisor/vpmu/kvm_rules_vendor.h"
@@ -17,12 +18,12 @@ using pmu::Registers;
 namespace {
 
 // Bits 63:32 and AnyThread. Pin control (bit 19) is accepted.
-constexpr u64 kSelectorReserved = 0xffffffff00200000;
+constexpr u64 kSelectorReserved = ~mask(32) | evtsel::kAny;
 
 u64 selector_reserved(const Access& a) {
   u64 reserved = kSelectorReserved;
-  if (a.caps.rtm) reserved &= ~bit(32);                  // IN_TX
-  if (a.caps.rtm && a.index == 2) reserved &= ~bit(33);  // IN_TXCP, on counter 2 only
+  if (a.caps.rtm) reserved &= ~evtsel::kInTx;
+  if (a.caps.rtm && a.index == 2) reserved &= ~evtsel::kInTxCp;
   return reserved;
 }
 

@@ -43,6 +43,7 @@ enum class Handling : u8 {
   Filtered,     // every access exits; the value, less what the event filter denies, goes to hardware
   Passthrough,  // no access exits
   Hidden,       // the guest finds no such register
+  Number
 };
 
 // What a conditional handling asks of guest and host ("match" compares with the host's raw counts).
@@ -64,10 +65,10 @@ struct Choice {
 // Why no policy can handle the asset in that way, as what is expected instead; nullptr if one can.
 const char* impossible(Asset asset, Handling handling);
 
-enum class SwitchAt : u8 { RunLoop, VmEntryExit, VcpuLoadPut, Never };
-enum class PmiPath : u8 { HostNmi, DedicatedVector, Direct };
-enum class HostPerfUse : u8 { Shared, ExcludeGuestOnly, Denied };
-enum class OnExit : u8 { StopAll, StopInstructionsAndBranches, LeaveRunning };
+enum class SwitchAt : u8 { RunLoop, VmEntryExit, VcpuLoadPut, Never, Number };
+enum class PmiPath : u8 { HostNmi, DedicatedVector, Direct, Number };
+enum class HostPerfUse : u8 { Shared, ExcludeGuestOnly, Denied, Number };
+enum class OnExit : u8 { StopAll, StopInstructionsAndBranches, LeaveRunning, Number };
 
 struct Policy {
   std::string id;  // the file's name without .json

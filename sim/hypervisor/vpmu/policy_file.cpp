@@ -60,12 +60,16 @@ std::string base_file(const JsonView& extends) {
     return shipped_path(name);
   }
   const fs::path file = fs::path(extends.document().name()).parent_path() / name;
-  if (!fs::is_regular_file(file)) extends.fail("'" + name + "', which is no file", "the file of a policy");
+  std::error_code error;
+  if (!fs::is_regular_file(file, error))
+    extends.fail("'" + name + "', which is no file" + (error ? " (" + error.message() + ")" : ""),
+                 "the file of a policy");
   return file.string();
 }
 
 bool same_file(const std::string& a, const std::string& b) {
-  return fs::weakly_canonical(a) == fs::weakly_canonical(b);
+  std::error_code no_a, no_b;
+  return fs::weakly_canonical(a, no_a) == fs::weakly_canonical(b, no_b) && !no_a && !no_b;
 }
 
 Policy read(const JsonDocument& document, const std::string& id, std::vector<std::string> extending);

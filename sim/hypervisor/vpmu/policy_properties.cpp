@@ -3,6 +3,7 @@
 #include "hypervisor/vpmu/policy_properties.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace pmusim::hv {
@@ -50,11 +51,6 @@ auto behaviour(const Choice& c) {
                          conditional && c.version_above_1);
 }
 
-auto axes(const Policy& p) {
-  return std::make_tuple(p.switch_at, p.pmi, p.host_perf, p.on_exit, p.count_emulated, p.lockdown_on_erratum,
-                         p.elide_writes);
-}
-
 }  // namespace
 
 std::vector<std::string> property_names() {
@@ -89,7 +85,8 @@ std::vector<std::string> property_of(const Policy& policy, const std::string& na
 }
 
 bool behave_alike(const Policy& a, const Policy& b) {
-  return axes(a) == axes(b) &&
+  return std::all_of(std::begin(kAxes), std::end(kAxes),
+                     [&](const Axis& axis) { return axis.of(a, {}) == axis.of(b, {}); }) &&
          std::equal(a.assets.begin(), a.assets.end(), b.assets.begin(),
                     [](const Choice& x, const Choice& y) { return behaviour(x) == behaviour(y); });
 }

@@ -25,32 +25,32 @@ inline constexpr Word<Handling> kHandlingWords[] = {
     {Handling::Passthrough, "passthrough"},
     {Handling::Hidden, "hidden"},
 };
-static_assert(is_enum_table(kHandlingWords, &Word<Handling>::value, std::size_t(Handling::Hidden) + 1));
+static_assert(is_enum_table(kHandlingWords, &Word<Handling>::value));
 inline constexpr Word<SwitchAt> kSwitchAtWords[] = {
     {SwitchAt::RunLoop, "run-loop"},
     {SwitchAt::VmEntryExit, "vm-entry-exit"},
     {SwitchAt::VcpuLoadPut, "vcpu-load-put"},
     {SwitchAt::Never, "never"},
 };
-static_assert(is_enum_table(kSwitchAtWords, &Word<SwitchAt>::value, std::size_t(SwitchAt::Never) + 1));
+static_assert(is_enum_table(kSwitchAtWords, &Word<SwitchAt>::value));
 inline constexpr Word<PmiPath> kPmiWords[] = {
     {PmiPath::HostNmi, "host-nmi"},
     {PmiPath::DedicatedVector, "dedicated-vector"},
     {PmiPath::Direct, "direct"},
 };
-static_assert(is_enum_table(kPmiWords, &Word<PmiPath>::value, std::size_t(PmiPath::Direct) + 1));
+static_assert(is_enum_table(kPmiWords, &Word<PmiPath>::value));
 inline constexpr Word<HostPerfUse> kHostPerfWords[] = {
     {HostPerfUse::Shared, "shared"},
     {HostPerfUse::ExcludeGuestOnly, "exclude-guest-only"},
     {HostPerfUse::Denied, "denied"},
 };
-static_assert(is_enum_table(kHostPerfWords, &Word<HostPerfUse>::value, std::size_t(HostPerfUse::Denied) + 1));
+static_assert(is_enum_table(kHostPerfWords, &Word<HostPerfUse>::value));
 inline constexpr Word<OnExit> kOnExitWords[] = {
     {OnExit::StopAll, "stop-all"},
     {OnExit::StopInstructionsAndBranches, "stop-instructions-and-branches"},
     {OnExit::LeaveRunning, "leave-running"},
 };
-static_assert(is_enum_table(kOnExitWords, &Word<OnExit>::value, std::size_t(OnExit::LeaveRunning) + 1));
+static_assert(is_enum_table(kOnExitWords, &Word<OnExit>::value));
 
 template <class Enum, std::size_t N>
 std::vector<std::string> words(const Word<Enum> (&table)[N]) {

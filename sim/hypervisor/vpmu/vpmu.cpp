@@ -255,6 +255,10 @@ void Vpmu::deliver_pmi() {
   if (s.hooks->virtual_lvtpc() != after) s.hooks->set_virtual_lvtpc(after);
 }
 
+bool Vpmu::has_run() const {
+  return impl_->has_run;
+}
+
 void Vpmu::load(platform::PhysicalCpu& cpu) {
   impl_->has_run = true;
   if (enabled()) impl_->backing->load(cpu);

@@ -44,6 +44,7 @@ class Vpmu {
   void handle_requests(platform::PhysicalCpu& cpu);  // KVM_REQ_PMU
   void deliver_pmi();                                // KVM_REQ_PMI
   // The slow path's brackets around the inner run loop, interrupts disabled.
+  bool has_run() const;  // kvm_vcpu_has_run: the guest was or is about to be entered
   void load(platform::PhysicalCpu& cpu);
   void put(platform::PhysicalCpu& cpu);
   // Around each VM-entry, fast or slow.
