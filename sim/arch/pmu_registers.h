@@ -50,9 +50,9 @@
     (PerfCapabilities, "IA32_PERF_CAPABILITIES", 0x345, 1, 1, NotSaved)) /* saved as a feature MSR */ \
   X(PerfMetrics, perf_metrics, Stored, perf_metrics, PerfMetrics, \
     (PerfMetrics, "MSR_PERF_METRICS", 0x329, 1, 1, NotSaved)) \
-  X(PebsEnable, pebs_enable, Stored, pebs_enable, Pebs, (PebsEnable, "IA32_PEBS_ENABLE", 0x3f1, 1, 1, NotSaved)) \
+  X(PebsEnable, pebs_enable, Stored, pebs_enable, Pebs, (PebsEnable, "IA32_PEBS_ENABLE", 0x3f1, 1, 1, Saved)) \
   X(PebsDataCfg, pebs_data_cfg, Stored, pebs_data_cfg, Pebs, \
-    (PebsDataCfg, "MSR_PEBS_DATA_CFG", 0x3f2, 1, 1, NotSaved)) \
+    (PebsDataCfg, "MSR_PEBS_DATA_CFG", 0x3f2, 1, 1, Saved)) \
   X(DsArea, ds_area, Stored, ds_area, DsArea, (DsArea, "IA32_DS_AREA", 0x600, 1, 1, Saved))
 
 // X(reg, id, access, storage, asset, (AMD's))

@@ -158,7 +158,8 @@ TEST_CASE("Userspace may read, and write 0 to, MSRs it was told to save but this
   CHECK(g.vpmu->set_msr(msr::kAmdGlobalCtl, 1, true) == Outcome::Fault);
 }
 
-// Linux x86.c: msrs_to_save_pmu, kvm_probe_msr_to_save.
+// Linux x86.c: msrs_to_save_pmu, kvm_probe_msr_to_save. PEBS registers are named there too: this host has
+// none.
 TEST_CASE("Userspace is told to save what the host has and KVM gives to guests, and nothing else") {
   const auto saved = [](const CpuModel& host) {
     const std::vector<u32> list = kvm_msrs_to_save(host);
