@@ -140,7 +140,8 @@ std::shared_ptr<const pmu::VendorRules> rules_of(pmu::Vendor vendor) {
 }
 
 CpuModel load_model_json(const JsonDocument& document, bool interval) {
-  validate(document, load_json(data_path("models/schema.json")));
+  static const Schema schema(load_json(data_path("models/schema.json")));
+  schema.validate(document);
   const JsonView root = document.root();
   const JsonView pmu = root.at("pmu");
   CpuModel model;

@@ -100,21 +100,26 @@ std::vector<std::string> path_of(const std::vector<std::string>& context) {
 
 }  // namespace
 
-void check_schema(const JsonDocument& schema) {
-  check_words(schema.root());
-}
+struct Schema::Impl {
+  explicit Impl(JsonDocument d) : document(std::move(d)) {
+    check_words(document.root());
+    valijson::SchemaParser().populateSchema(valijson::adapters::NlohmannJsonAdapter(document.value()),
+                                            parsed);
+  }
+  JsonDocument document;
+  valijson::Schema parsed;
+};
 
-void validate(const JsonDocument& document, const JsonDocument& schema) {
-  check_schema(schema);
-  valijson::Schema compiled;
-  valijson::SchemaParser parser;
-  parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema.value()), compiled);
+Schema::Schema(JsonDocument document) : impl_(std::make_unique<Impl>(std::move(document))) {}
+Schema::~Schema() = default;
+
+void Schema::validate(const JsonDocument& document) const {
   valijson::Validator validator;
   valijson::ValidationResults results;
-  if (validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(document.value()), &results))
+  if (validator.validate(impl_->parsed, valijson::adapters::NlohmannJsonAdapter(document.value()), &results))
     return;
 
-  if (const std::vector<InputError> mistakes = schema_mistakes(document, schema); !mistakes.empty())
+  if (const std::vector<InputError> mistakes = schema_mistakes(document, impl_->document); !mistakes.empty())
     throw InputError::all_of(mistakes);
   // What has no words of ours.
   valijson::ValidationResults::Error error, deepest;

@@ -3,14 +3,27 @@
 // schema is checked for those first.
 #pragma once
 
+#include <memory>
+
 #include "base/json.h"
 
 namespace pmusim {
 
-// Throws one InputError with every mistake of the document that can be put into words (schema_mistakes.h).
-void validate(const JsonDocument& document, const JsonDocument& schema);
+// Parsed once, for all documents that it judges: that takes longer than to judge a short one.
+class Schema {
+ public:
+  // Throws InputError at a word that valijson would ignore.
+  explicit Schema(JsonDocument document);
+  ~Schema();
+  Schema(const Schema&) = delete;
+  Schema& operator=(const Schema&) = delete;
 
-// Throws InputError at a word of the schema that valijson would ignore.
-void check_schema(const JsonDocument& schema);
+  // Throws one InputError with every mistake of the document that can be put into words (schema_mistakes.h).
+  void validate(const JsonDocument& document) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace pmusim

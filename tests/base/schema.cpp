@@ -25,7 +25,7 @@ const char* const kSchema = R"({
 
 std::string error_of(const std::string& text, const std::string& schema = kSchema) {
   try {
-    validate(parse_json(text, "f.json"), parse_json(schema, "s.json"));
+    Schema(parse_json(schema, "s.json")).validate(parse_json(text, "f.json"));
   } catch (const InputError& error) {
     return error.what();
   }

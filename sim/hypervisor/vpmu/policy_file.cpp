@@ -86,8 +86,8 @@ Policy read_base(const JsonView& extends, std::vector<std::string> extending) {
 }
 
 Policy read(const JsonDocument& document, const std::string& id, std::vector<std::string> extending) {
-  static const JsonDocument schema = load_json(data_path("policies/schema.json"));
-  validate(document, schema);
+  static const Schema schema(load_json(data_path("policies/schema.json")));
+  schema.validate(document);
   const JsonView root = document.root();
   extending.push_back(document.name());
   Policy p;
