@@ -29,11 +29,11 @@ std::vector<std::string> bug_ids() {
   return shipped_ids("conformance/bugs");
 }
 
-Bug load_bug(const std::string& id) {
+Bug load_bug(const std::string& id, const std::string& named_by) {
   const std::vector<std::string> ids = bug_ids();
   bool known = false;
   for (const std::string& name : ids) known = known || name == id;
-  if (!known) throw InputError("defect", "", "'" + id + "'", expected_one_of(id, ids, "pmusim list bugs"));
+  if (!known) throw InputError(named_by, "", "'" + id + "'", expected_one_of(id, ids, "pmusim list bugs"));
 
   const JsonDocument document = load_json(data_path("conformance/bugs/" + id + ".json"));
   const JsonView root = document.root();

@@ -25,7 +25,8 @@ struct Bug {
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // KVM's with the defect; nullptr: no defect
 };
 
-std::vector<std::string> bug_ids();   // of the shipped library, sorted
-Bug load_bug(const std::string& id);  // InputError for an unknown id or a wrong file
+std::vector<std::string> bug_ids();  // of the shipped library, sorted
+// InputError for an unknown id, with what named it ("--bug"), or a wrong file.
+Bug load_bug(const std::string& id, const std::string& named_by = "bugs check");
 
 }  // namespace pmusim::conformance

@@ -31,7 +31,7 @@ std::vector<CaseResult> run(RunPlan plan, const Where& where, std::vector<std::s
   plan.models = where[0];
   plan.policies = where[1];
   plan.kernels = where[2];
-  plan.cases = std::move(cases);
+  plan.selection.patterns = std::move(cases);
   plan.strategies = inject.empty() ? nullptr : load_bug(inject).strategies;
   return run_conformance(plan, [](std::size_t, std::size_t) {});
 }

@@ -11,7 +11,8 @@ using session::RunPoint;
 Setting setting_of(const RunPoint& point, const hv::Policy* policy, const session::Observation& seen) {
   Setting setting{point, policy, {}};
   setting.circumstances.facts = seen.facts;
-  if (policy && point.implements.empty()) setting.circumstances.release = hv::release_by_name(point.kernel);
+  const std::string& release = point.implements.empty() ? point.kernel : point.as_release;
+  if (policy && !release.empty()) setting.circumstances.release = hv::release_by_name(release);
   return setting;
 }
 
@@ -19,8 +20,9 @@ std::string why_documented(const Divergence& divergence, const Setting& setting)
   const RunPoint& point = setting.point;
   if (!divergence.vendor.empty() && divergence.vendor != point.vendor) return "";
   const std::vector<std::string>& kernels = divergence.kernels;
-  if (point.implements.empty() && !kernels.empty() &&
-      std::find(kernels.begin(), kernels.end(), point.kernel) == kernels.end())
+  const std::string& release = point.implements.empty() ? point.kernel : point.as_release;
+  const bool any_release = !point.implements.empty() && release.empty();
+  if (!any_release && !kernels.empty() && std::find(kernels.begin(), kernels.end(), release) == kernels.end())
     return "";
   return divergence.policies.why(setting.policy, setting.circumstances);
 }

@@ -14,10 +14,25 @@ struct TextStyle {
   bool explain = false;  // print the guest's code around each failure
 };
 
-// A matrix of area x policy for each model, then each failure. Ends with a newline and without the totals.
+// A matrix of area x policy for each model, then divergences, then each failure. Ends with a newline and
+// without the totals.
 std::string report_text(const std::vector<CaseResult>& results, const TextStyle& style);
+// Where each policy departs from the architecture as documented: reason, cases, checks, expected and got,
+// models. What a reason explains stands together. "" without any.
+std::string divergences_text(const std::vector<CaseResult>& results);
+// [{"id", "policy", "model", "cpuid", "kernel", "case", "title", "check", "expected", "got", "reason", "why",
+// "source"}]
+std::string divergences_json(const std::vector<CaseResult>& results);
 std::string report_junit(const std::vector<CaseResult>& results);  // JUnit XML, a suite per model and policy
 std::string report_ktap(const std::vector<CaseResult>& results);   // KTAP version 1
-std::string report_json(const std::vector<CaseResult>& results, const std::string& target);
+// The document of docs/results-format.md.
+inline constexpr unsigned kResultsSchema = 1;
+struct ReportHead {
+  std::string program;  // version and commit
+  std::string target;   // "sim", "kvm"
+  std::string timing;   // "interval", "functional"; "" of a real kernel
+  u64 seed = 1;
+};
+std::string report_json(const std::vector<CaseResult>& results, const ReportHead& head);
 
 }  // namespace pmusim::conformance

@@ -2,6 +2,7 @@
 // Reports for programs: JUnit XML, KTAP and JSON.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "conformance/judge/report_formats.h"
@@ -39,10 +40,35 @@ std::string describe(const CaseResult& r) {
   if (!r.reason.empty()) lines.push_back(r.reason);
   for (const Finding& f : r.findings) {
     const std::string place = f.place.empty() ? "" : " (" + f.place + ")";
-    lines.push_back(fmt::format("{}{}: expected {}, got {}", f.what, place, f.expected, f.got));
+    lines.push_back(fmt::format("{}{}: expected {}, got {}", what_in_rounds(f), place, f.expected, f.got));
+    if (!f.reason.empty()) lines.push_back("reason: " + f.reason);
   }
   for (const std::string& source : sources_of(r.findings)) lines.push_back("source: " + source);
   return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+// "count: expected 83, got 171 (reason)"
+std::string divergence_line(const Finding& f) {
+  return fmt::format("{}: expected {}, got {} ({})", what_in_rounds(f), f.expected, f.got, f.reason);
+}
+
+std::string junit_properties(const CaseResult& r) {
+  std::string text = "<properties>";
+  for (const Finding& f : r.divergences)
+    text += fmt::format("<property name=\"divergence\" value=\"{}\"/>", xml(divergence_line(f)));
+  return text + "</properties>";
+}
+
+// By model and path, the policies whose runs the value can touch: each path stands once.
+nlohmann::json assumed_of(const std::vector<CaseResult>& results) {
+  nlohmann::json models = nlohmann::json::object();
+  for (const CaseResult& r : results)
+    for (const std::string& path : r.assumed) {
+      nlohmann::json& policies = models[r.model][path];
+      if (std::find(policies.begin(), policies.end(), r.policy) == policies.end())
+        policies.push_back(r.policy);
+    }
+  return models;
 }
 
 std::string one_line(std::string text) {
@@ -64,7 +90,7 @@ std::string report_junit(const std::vector<CaseResult>& results) {
       const CaseResult& r = results[end];
       body += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", xml(suite), xml(r.id));
       if (r.verdict == Verdict::Pass) {
-        body += "/>\n";
+        body += r.divergences.empty() ? "/>\n" : ">" + junit_properties(r) + "</testcase>\n";
         continue;
       }
       const char* element = r.verdict == Verdict::Skip   ? "skipped"
@@ -94,6 +120,7 @@ std::string report_ktap(const std::vector<CaseResult>& results) {
       for (std::size_t at = 0; at < lines.size(); at = lines.find('\n', at) + 1)
         text += "# " + lines.substr(at, lines.find('\n', at) - at) + "\n";
     }
+    for (const Finding& f : r.divergences) text += "# divergence: " + one_line(divergence_line(f)) + "\n";
     text += fmt::format("{} {} {}.{}", ok ? "ok" : "not ok", ++number, suite_of(r), r.id);
     if (r.verdict == Verdict::Skip) text += " # SKIP " + one_line(r.reason);
     text += "\n";
@@ -101,15 +128,24 @@ std::string report_ktap(const std::vector<CaseResult>& results) {
   return text;
 }
 
-std::string report_json(const std::vector<CaseResult>& results, const std::string& target) {
+std::string report_json(const std::vector<CaseResult>& results, const ReportHead& head) {
   nlohmann::json report;
   const Totals totals = totals_of(results);
-  report["target"] = target;
+  report["schema"] = kResultsSchema;
+  report["program"] = head.program;
+  report["target"] = head.target;
+  report["timing"] = head.timing;
+  report["seed"] = head.seed;
   report["passed"] = totals.passed;
   report["failed"] = totals.failed;
   report["skipped"] = totals.skipped;
+  report["diverged"] = totals.diverged;
+  report["assumed"] = assumed_of(results);
   report["results"] = nlohmann::json::array();
-  for (const CaseResult& r : results) report["results"].push_back(to_json(r));
+  for (const CaseResult& r : results) {
+    report["results"].push_back(to_json(r));
+    for (const char* key : {"assumed", "wall_us"}) report["results"].back().erase(key);
+  }
   return report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report for people: one table per model, then what failed and why. A cell counts cases: "12" all passed,
-// "11 1F" one failed, "11 2s" two skipped, "-" everything skipped.
+// The report for people: one table per model, then where policies depart from the architecture as documented,
+// then what failed and why. A cell counts cases: "12" all passed, "9 3d" three more passed with a documented
+// divergence, "11 1F" one failed, "11 2s" two were skipped, "-" everything was skipped.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,10 +14,12 @@ namespace {
 
 constexpr const char* kRed = "\033[31m";
 constexpr const char* kGreen = "\033[32m";
+constexpr const char* kYellow = "\033[33m";
 constexpr const char* kDim = "\033[2m";
 constexpr const char* kOff = "\033[0m";
 constexpr const char* kLegend =
-    "cases per cell: 4 passed; 4 6s: 6 more skipped; 5 11F 1s: 11 failed, 1 skipped; -: all skipped\n\n";
+    "cases per cell: 4: passed; 9 3d: 3 more passed with a documented divergence; 4 6s: 6 more skipped;\n"
+    "5 11F: 11 more failed; -: all skipped\n\n";
 
 // In order of first appearance.
 template <typename F>
@@ -29,24 +32,25 @@ std::vector<std::string> distinct(const std::vector<CaseResult>& results, F&& va
 }
 
 struct Cell {
-  u64 passed = 0, failed = 0, skipped = 0;
+  u64 passed = 0, diverged = 0, failed = 0, skipped = 0;
 
-  void add(Verdict verdict) {
-    if (verdict == Verdict::Pass)
-      ++passed;
-    else if (verdict == Verdict::Skip)
+  void add(const CaseResult& r) {
+    if (r.verdict == Verdict::Pass)
+      ++(r.divergences.empty() ? passed : diverged);
+    else if (r.verdict == Verdict::Skip)
       ++skipped;
     else
       ++failed;
   }
   std::string text() const {
-    if (!passed && !failed) return skipped ? "-" : "";
+    if (!passed && !diverged && !failed) return skipped ? "-" : "";
     std::string t = fmt::format("{}", passed);
+    if (diverged) t += fmt::format(" {}d", diverged);
     if (failed) t += fmt::format(" {}F", failed);
     if (skipped) t += fmt::format(" {}s", skipped);
     return t;
   }
-  const char* color() const { return failed ? kRed : passed ? kGreen : kDim; }
+  const char* color() const { return failed ? kRed : diverged ? kYellow : passed ? kGreen : kDim; }
 };
 
 // A column of the matrix: what its head says, line by line.
@@ -118,7 +122,7 @@ std::string matrix(const std::vector<CaseResult>& all, const std::string& model,
     if (r.model != model) continue;
     const auto area = std::lower_bound(areas.begin(), areas.end(), r.area) - areas.begin();
     const auto column = std::find(columns.begin(), columns.end(), column_of(r)) - columns.begin();
-    cells[static_cast<std::size_t>(area)][static_cast<std::size_t>(column)].add(r.verdict);
+    cells[static_cast<std::size_t>(area)][static_cast<std::size_t>(column)].add(r);
   }
   return table(model, areas, columns, cells, style);
 }
@@ -139,8 +143,9 @@ std::string failure(const CaseResult& r, const TextStyle& style) {
   text += "  " + r.title + "\n";
   if (!r.reason.empty()) text += "  " + r.reason + "\n";
   for (const Finding& f : r.findings) {
-    text += "  " + f.what + (f.place.empty() ? "" : " (" + f.place + ")") + "\n";
+    text += "  " + what_in_rounds(f) + (f.place.empty() ? "" : " (" + f.place + ")") + "\n";
     text += fmt::format("    expected {}\n    got      {}\n", f.expected, f.got);
+    if (!f.reason.empty()) text += "    reason   " + f.reason + "\n";
   }
   for (const std::string& source : sources_of(r.findings)) text += "  source " + source + "\n";
   if (style.explain && !r.code.empty()) text += "  guest code\n" + indented(r.code);
@@ -164,6 +169,19 @@ std::string skips(const std::vector<CaseResult>& results) {
   return text.empty() ? text : text + "\n";
 }
 
+// What the cases saved, if it was kept.
+std::string values(const std::vector<CaseResult>& results) {
+  std::string text;
+  for (const CaseResult& r : results) {
+    if (r.values.empty()) continue;
+    text += "values of " + r.id + " on " + r.point() + "\n";
+    for (const auto& [name, value] : r.values)
+      text += fmt::format("    {} = {} (0x{:x})\n", name, value, value);
+    text += "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string report_text(const std::vector<CaseResult>& results, const TextStyle& style) {
@@ -171,6 +189,7 @@ std::string report_text(const std::vector<CaseResult>& results, const TextStyle&
   for (const std::string& model : distinct(results, [](const CaseResult& r) { return r.model; }))
     text += matrix(results, model, style);
   if (!text.empty()) text += kLegend;
+  text += divergences_text(results) + values(results);
   text += skips(results);
   for (const CaseResult& r : results)
     if (r.verdict == Verdict::Fail || r.verdict == Verdict::Error) text += failure(r, style);

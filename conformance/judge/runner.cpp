@@ -3,12 +3,10 @@
 // inherit it by fork and send back one line of JSON for each case.
 #include "conformance/judge/runner.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
-#include <filesystem>
+#include <chrono>
 #include <map>
-#include <stdexcept>
+#include <optional>
 
 #include "arch/host_cpu.h"
 #include "base/data.h"
@@ -18,6 +16,7 @@
 #include "jobs/pool.h"
 #include "model/cpu_model.h"
 #include "session/cpuid_choice.h"
+#include "session/expectation.h"
 #include "session/target.h"
 
 namespace pmusim::conformance {
@@ -28,49 +27,36 @@ namespace {
 
 constexpr const char* kNoKernel = "-";  // bare metal has no hypervisor
 
-std::vector<Case> find_cases(const std::string& pattern, const std::vector<std::string>& named) {
-  std::vector<Case> cases;
-  if (!named.empty()) {
-    for (const std::string& id : named)
-      cases.push_back(load_case(data_path("conformance/cases/" + id + ".json")));
-  } else if (!pattern.empty() && std::filesystem::is_regular_file(pattern)) {
-    cases.push_back(load_case(pattern));
-  } else if (!pattern.empty() && std::filesystem::is_directory(pattern)) {
-    cases = load_cases(pattern);
-  } else {
-    std::vector<std::string> ids;
-    for (Case& c : load_cases(data_path("conformance/cases"))) {
-      ids.push_back(c.id);
-      if (pattern.empty() || ::fnmatch(pattern.c_str(), c.id.c_str(), 0) == 0) cases.push_back(std::move(c));
-    }
-    if (cases.empty() && !pattern.empty()) throw no_case("conform", pattern, ids);
-  }
-  if (cases.empty()) throw InputError(pattern, "", "a folder without cases", "at least one");
-  std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.id < b.id; });
-  return cases;
-}
-
 // A column of the matrix.
 struct Column {
   RunPoint point;
   const CpuModel* model = nullptr;
   const hv::Policy* policy = nullptr;  // nullptr: bare metal
   hv::KernelRelease release = hv::kDefaultRelease;
-  std::string unmet;  // why every case skips here
+  std::string unmet;                       // why every case skips here
+  std::optional<hv::HandlingFacts> facts;  // of a real kernel: what is expected of its guests
 };
 
 class Suite {
  public:
-  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(find_cases(plan.pattern, plan.cases)) {
+  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(select_cases(plan.selection, "conform")) {
     if (plan.target == "kvm")
-      kvm_column();
+      kvm_columns();
     else
       simulator_columns();
+    for (std::size_t column = 0; column < columns_.size(); ++column)
+      for (std::size_t c = 0; c < cases_.size(); ++c) {
+        jobs_.push_back({column, c});
+        if (!plan.only.empty() && !plan.only.count(run_key_of(blank(jobs_.size() - 1)))) jobs_.pop_back();
+      }
+    if (jobs_.empty())
+      throw InputError("--last-failed", "", "no failure at these cases, models, policies, CPUIDs and kernels",
+                       "options that take in at least one");
   }
 
-  std::size_t size() const { return columns_.size() * cases_.size(); }
-  const Case& case_of(std::size_t job) const { return cases_[job % cases_.size()]; }
-  const Column& column_of(std::size_t job) const { return columns_[job / cases_.size()]; }
+  std::size_t size() const { return jobs_.size(); }
+  const Case& case_of(std::size_t job) const { return cases_[jobs_[job].second]; }
+  const Column& column_of(std::size_t job) const { return columns_[jobs_[job].first]; }
 
   CaseResult blank(std::size_t job) const {
     const Case& c = case_of(job);
@@ -88,12 +74,23 @@ class Suite {
 
   // In a worker. "": the user ended it.
   std::string work(std::size_t job) {
+    const auto begin = std::chrono::steady_clock::now();
     CaseResult result = blank(job);
+    if (!judged(job, result)) return "";
+    result.wall_us = static_cast<u64>(
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
+            .count());
+    return to_line(result);
+  }
+
+ private:
+  // False: the user ended it.
+  bool judged(std::size_t job, CaseResult& result) {
     const Column& column = column_of(job);
     if (!column.unmet.empty()) {
       result.verdict = Verdict::Skip;
       result.reason = column.unmet;
-      return to_line(result);
+      return true;
     }
     if (!target_) target_ = plan_.target == "kvm" ? make_kernel_kvm() : make_simulator(1);
     const Case& c = case_of(job);
@@ -103,7 +100,7 @@ class Suite {
     run.policy = column.policy;
     run.release = column.release;
     run.strategies = plan_.strategies;
-    run.image = &image_of(job % cases_.size());
+    run.image = &image_of(jobs_[job].second);
     run.command_line = c.id;
     run.step = plan_.step;
     run.seed = plan_.seed;
@@ -114,21 +111,26 @@ class Suite {
       result.verdict = Verdict::Skip;
       result.reason = reason;
     } else {
-      const Observation seen = target_->run(run);
-      if (seen.interrupted) return "";
+      Observation seen = target_->run(run);
+      if (seen.interrupted) return false;
+      if (column.facts) seen.facts = column.facts;
       judge(c, column.point, column.policy, seen, result);
+      if (!plan_.keep_values) result.values.clear();
       explain(c, result);
     }
-    return to_line(result);
+    return true;
   }
 
- private:
-  void kvm_column() {
-    const std::string implements = policy_of_this_kernel();
-    const hv::Policy& policy = policies_.emplace(implements, *policy_by_id(implements, {})).first->second;
+  // The kernel of this machine, judged as the policy that it implements or, where said, as another of its
+  // kind, on a model and of a release.
+  void kvm_columns() {
+    const Expectation expected = expected_of_this_kernel(plan_.models, plan_.policies, plan_.kernels);
+    const hv::Policy& policy = policies_.emplace(expected.policy.id, expected.policy).first->second;
     for (const std::string& cpuid : cpuids(false)) {
       Column column;
-      column.point = {"this-machine", host_vendor(), "kernel", cpuid, "running", implements};
+      column.point = {"this-machine", host_vendor(), "kernel", cpuid, "running", expected.policy.id};
+      column.point.as_release = expected.release;
+      if (expected.model) column.facts = facts_of(*expected.model, expected, cpuid);
       column.policy = &policy;
       columns_.push_back(column);
     }
@@ -185,8 +187,9 @@ class Suite {
   std::map<std::string, CpuModel> models_;
   std::map<std::string, hv::Policy> policies_;
   std::vector<Column> columns_;
-  std::unique_ptr<Target> target_;                 // of this worker
-  std::map<std::size_t, platform::Image> images_;  // compiled by this worker
+  std::vector<std::pair<std::size_t, std::size_t>> jobs_;  // column and case
+  std::unique_ptr<Target> target_;                         // of this worker
+  std::map<std::size_t, platform::Image> images_;          // compiled by this worker
 };
 
 }  // namespace
@@ -194,8 +197,6 @@ class Suite {
 std::vector<CaseResult> run_conformance(const RunPlan& plan,
                                         const std::function<void(std::size_t, std::size_t)>& progress) {
   Suite suite(plan);
-  PoolSettings settings;
-  settings.workers = plan.jobs;
   const auto died = [&](std::size_t job, const std::string& reason) {
     CaseResult result = suite.blank(job);
     result.verdict = Verdict::Error;
@@ -203,13 +204,20 @@ std::vector<CaseResult> run_conformance(const RunPlan& plan,
     return to_line(result);
   };
   progress(0, suite.size());
-  std::size_t done = 0;
-  const std::vector<std::string> lines = run_jobs(
+  std::map<std::size_t, CaseResult> finished;
+  bool failed = false;
+  PoolSettings settings;
+  settings.workers = plan.jobs;
+  settings.enough = [&] { return failed && plan.stop_at_failure; };
+  run_jobs(
       suite.size(), settings, [&](std::size_t job) { return suite.work(job); }, died,
-      [&](std::size_t, const std::string&) { progress(++done, suite.size()); });
+      [&](std::size_t job, const std::string& line) {
+        const CaseResult& result = finished[job] = result_from_line(line);
+        failed |= result.verdict == Verdict::Fail || result.verdict == Verdict::Error;
+        progress(finished.size(), suite.size());
+      });
   std::vector<CaseResult> results;
-  for (const std::string& line : lines)
-    if (!line.empty()) results.push_back(result_from_line(line));
+  for (auto& [job, result] : finished) results.push_back(std::move(result));
   return results;
 }
 

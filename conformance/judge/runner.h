@@ -6,9 +6,11 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "conformance/judge/selection.h"
 #include "conformance/judge/verdict.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "session/catalog.h"
@@ -21,11 +23,12 @@ struct VpmuStrategies;
 namespace pmusim::conformance {
 
 struct RunPlan {
-  // Of case ids ("counters.*"), or a file or folder of cases; empty: all that are shipped.
-  std::string pattern;
-  std::vector<std::string> cases;  // ids of shipped ones instead of a pattern
+  Selection selection;
+  std::set<RunKey> only;  // of the case runs, these; empty: all
   std::string target = "sim";
-  std::vector<std::string> models, policies;  // ids; empty for target kvm
+  // Ids. For target kvm, what the kernel is expected to be like: at most one of each, and none if that is not
+  // said.
+  std::vector<std::string> models, policies;
   std::vector<std::string> cpuids = {session::kDefaultCpuid};
   std::vector<std::string> kernels = {hv::release_name(hv::kDefaultRelease)};
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
@@ -35,12 +38,14 @@ struct RunPlan {
   u64 seed = 1;
   unsigned jobs = 1;
   bool step = false;
-  bool interval = true;  // timing
+  bool interval = true;          // timing
+  bool keep_values = false;      // what the guests saved stays in the results
+  bool stop_at_failure = false;  // begin no case run after one that failed
 };
 
 // progress: called first and after each case with the numbers done and total. Throws InputError for wrong
-// names and files before anything runs. When the user interrupts (base/cancel.h), only what was finished
-// is returned.
+// names and files before anything runs. When the user interrupts (base/cancel.h), and after a failure with
+// stop_at_failure, only what was finished is returned.
 std::vector<CaseResult> run_conformance(const RunPlan& plan,
                                         const std::function<void(std::size_t, std::size_t)>& progress);
 

@@ -15,21 +15,30 @@ using nlohmann::json;
 
 constexpr const char* kVerdicts[] = {"pass", "fail", "skip", "error"};
 
+json finding_json(const Finding& f) {
+  json value = {
+      {"what", f.what}, {"place", f.place}, {"expected", f.expected}, {"got", f.got}, {"source", f.source}};
+  if (!f.rounds.empty()) value["rounds"] = f.rounds;
+  if (!f.reason.empty()) value["reason"] = f.reason;
+  if (!f.why.empty()) value["why"] = f.why;
+  return value;
+}
+
 json findings_json(const std::vector<Finding>& findings) {
   json list = json::array();
-  for (const Finding& f : findings)
-    list.push_back({{"what", f.what},
-                    {"place", f.place},
-                    {"expected", f.expected},
-                    {"got", f.got},
-                    {"source", f.source}});
+  for (const Finding& f : findings) list.push_back(finding_json(f));
   return list;
 }
 
 std::vector<Finding> findings_from(const json& list) {
   std::vector<Finding> findings;
-  for (const json& f : list)
-    findings.push_back({f.at("what"), f.at("place"), f.at("expected"), f.at("got"), f.at("source")});
+  for (const json& value : list) {
+    Finding f{value.at("what"), value.at("place"), value.at("expected"), value.at("got"), value.at("source")};
+    f.rounds = value.value("rounds", std::vector<std::string>());
+    f.reason = value.value("reason", "");
+    f.why = value.value("why", "");
+    findings.push_back(std::move(f));
+  }
   return findings;
 }
 
@@ -37,6 +46,12 @@ std::vector<Finding> findings_from(const json& list) {
 
 const char* verdict_name(Verdict verdict) {
   return kVerdicts[static_cast<unsigned>(verdict)];
+}
+
+std::string what_in_rounds(const Finding& f) {
+  if (f.rounds.empty()) return f.what;
+  if (f.rounds.size() == 1) return fmt::format("{} [{}]", f.what, f.rounds[0]);
+  return fmt::format("{} [{} to {}, {} rounds]", f.what, f.rounds.front(), f.rounds.back(), f.rounds.size());
 }
 
 std::vector<std::string> sources_of(const std::vector<Finding>& findings) {
@@ -59,6 +74,7 @@ Totals totals_of(const std::vector<CaseResult>& results) {
   Totals totals;
   for (const CaseResult& result : results) {
     totals.passed += result.verdict == Verdict::Pass;
+    totals.diverged += result.verdict == Verdict::Pass && !result.divergences.empty();
     totals.failed += result.verdict == Verdict::Fail || result.verdict == Verdict::Error;
     totals.skipped += result.verdict == Verdict::Skip;
   }
@@ -66,24 +82,27 @@ Totals totals_of(const std::vector<CaseResult>& results) {
 }
 
 json to_json(const CaseResult& r) {
-  return {{"id", r.id},
-          {"title", r.title},
-          {"area", r.area},
-          {"model", r.model},
-          {"policy", r.policy},
-          {"cpuid", r.cpuid},
-          {"kernel", r.kernel},
-          {"verdict", verdict_name(r.verdict)},
-          {"reason", r.reason},
-          {"findings", findings_json(r.findings)},
-          {"code", r.code},
-          {"divergences", findings_json(r.divergences)},
-          {"skipped_checks", r.skipped_checks},
-          {"checks", r.checks},
-          {"instructions", r.instructions},
-          {"cycles", r.cycles},
-          {"assumed", r.assumed},
-          {"gaps", r.gaps}};
+  json value = {{"id", r.id},
+                {"title", r.title},
+                {"area", r.area},
+                {"model", r.model},
+                {"policy", r.policy},
+                {"cpuid", r.cpuid},
+                {"kernel", r.kernel},
+                {"verdict", verdict_name(r.verdict)},
+                {"reason", r.reason},
+                {"findings", findings_json(r.findings)},
+                {"code", r.code},
+                {"divergences", findings_json(r.divergences)},
+                {"skipped_checks", r.skipped_checks},
+                {"checks", r.checks},
+                {"instructions", r.instructions},
+                {"cycles", r.cycles},
+                {"wall_us", r.wall_us},
+                {"assumed", r.assumed},
+                {"gaps", r.gaps}};
+  for (const auto& [name, saved] : r.values) value["values"].push_back({{"name", name}, {"value", saved}});
+  return value;
 }
 
 CaseResult result_from_json(const json& v) {
@@ -106,8 +125,11 @@ CaseResult result_from_json(const json& v) {
   r.checks = v.at("checks");
   r.instructions = v.at("instructions");
   r.cycles = v.at("cycles");
+  r.wall_us = v.at("wall_us");
   r.assumed = v.at("assumed").get<std::vector<std::string>>();
   r.gaps = v.at("gaps").get<std::vector<std::string>>();
+  for (const json& saved : v.value("values", json::array()))
+    r.values.emplace_back(saved.at("name"), saved.at("value"));
   return r;
 }
 

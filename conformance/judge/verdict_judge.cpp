@@ -11,6 +11,8 @@
 #include <algorithm>
 
 #include "conformance/judge/documented.h"
+#include "conformance/judge/value_words.h"
+#include "guests/case/payload.h"
 
 namespace pmusim::conformance {
 
@@ -30,11 +32,19 @@ std::string comparison_sign(const std::string& op) {
 }
 
 std::string number(u64 value) {
-  return value < 10 ? fmt::format("{}", value) : fmt::format("{} (0x{:x})", value, value);
+  return in_words(value, {});
 }
 
-std::string expectation(const GuestCheck& check) {
-  return check.comparison == "true" ? "true" : comparison_sign(check.comparison) + number(check.want);
+CheckValue meaning_of(const Case& c, const GuestCheck& check) {
+  const auto known = c.check_values.find({check.step, check.text});
+  return known == c.check_values.end() ? CheckValue{} : known->second;
+}
+
+std::string expectation(const GuestCheck& check, const CheckValue& meaning) {
+  if (check.comparison == "true") return "true";
+  if (meaning.kind == CheckValue::Kind::Fault && check.comparison == "ne" && check.want == FAULT_NONE)
+    return "a fault";
+  return comparison_sign(check.comparison) + in_words(check.want, meaning);
 }
 
 std::string joined(const std::vector<std::string>& list) {
@@ -44,14 +54,24 @@ std::string joined(const std::vector<std::string>& list) {
 }
 
 Finding finding_of(const Case& c, const GuestCheck& check) {
-  return {check.text + (check.at.empty() ? "" : " [" + check.at + "]"),
-          place_of(c, check.step),
-          expectation(check),
-          number(check.got),
-          joined(c.sources),
-          check.step,
-          check.want,
-          check.got};
+  const CheckValue meaning = meaning_of(c, check);
+  Finding f{check.text, place_of(c, check.step), expectation(check, meaning), in_words(check.got, meaning),
+            joined(c.sources)};
+  if (!check.at.empty()) f.rounds = {check.at};
+  f.step = check.step;
+  f.want_value = check.want;
+  f.got_value = check.got;
+  return f;
+}
+
+void add(std::vector<Finding>& list, Finding f) {
+  for (Finding& known : list)
+    if (known.step == f.step && known.what == f.what && known.expected == f.expected && known.got == f.got &&
+        known.reason == f.reason && !known.rounds.empty() && !f.rounds.empty()) {
+      known.rounds.push_back(f.rounds[0]);
+      return;
+    }
+  list.push_back(std::move(f));
 }
 
 // Does a divergence of the case hold at this check? One with a condition does where the guest found it true.
@@ -66,7 +86,7 @@ bool holds(const Case& c, const GuestReport& report, std::size_t divergence, std
 struct Documented {
   bool any = false;       // some divergence of this point is about this check
   bool occurred = false;  // ... and gives what was got
-  std::string reason, expected;
+  std::string reason, expected, why;
 };
 
 Documented documented(const Case& c, const Setting& setting, const GuestReport& report, std::size_t index) {
@@ -75,10 +95,12 @@ Documented documented(const Case& c, const Setting& setting, const GuestReport& 
   for (const GuestAlternative& a : report.alternatives) {
     if (a.condition || a.check != index || a.divergence >= c.divergences.size()) continue;
     const Divergence& divergence = c.divergences[a.divergence];
-    if (why_documented(divergence, setting).empty() || !holds(c, report, a.divergence, index)) continue;
+    const std::string why = why_documented(divergence, setting);
+    if (why.empty() || !holds(c, report, a.divergence, index)) continue;
     d.any = true;
     d.reason = divergence.reason;
-    d.expected = number(a.value);
+    d.why = why;
+    d.expected = in_words(a.value, meaning_of(c, check));
     if (a.value == check.got) {
       d.occurred = true;
       return d;
@@ -87,8 +109,10 @@ Documented documented(const Case& c, const Setting& setting, const GuestReport& 
   for (std::size_t i = 0; i < c.divergences.size(); ++i) {
     const Divergence& divergence = c.divergences[i];
     if (divergence.has_value || divergence.check != check.text || !holds(c, report, i, index)) continue;
-    if (why_documented(divergence, setting).empty()) continue;
+    const std::string why = why_documented(divergence, setting);
+    if (why.empty()) continue;
     d.reason = divergence.reason;
+    d.why = why;
     if (check.state == GuestCheck::State::Fail) {
       d.any = d.occurred = true;
       return d;
@@ -108,19 +132,20 @@ void judge_checks(const Case& c, const Setting& setting, const GuestReport& repo
     const Documented d = documented(c, setting, report, i);
     Finding f = finding_of(c, check);
     if (d.any) {
-      f.source = d.reason;
+      f.reason = d.reason;
+      f.why = d.why;
       if (d.occurred) {
         // Where the documented value is what the architecture wants, there is nothing to tell.
-        if (check.state == GuestCheck::State::Fail) result.divergences.push_back(f);
+        if (check.state == GuestCheck::State::Fail) add(result.divergences, f);
       } else if (!setting.point.implements.empty() && check.state == GuestCheck::State::Pass) {
         continue;
       } else {
         const std::string or_else = setting.point.implements.empty() ? "" : f.expected + ", or ";
         f.expected = or_else + "the documented divergence: " + d.expected;
-        result.findings.push_back(f);
+        add(result.findings, f);
       }
     } else if (check.state == GuestCheck::State::Fail) {
-      result.findings.push_back(f);
+      add(result.findings, f);
     }
   }
 }
@@ -204,6 +229,7 @@ void judge(const Case& c, const RunPoint& point, const hv::Policy* policy, const
     result.reason = error.what();
     return;
   }
+  for (const GuestObservation& o : report.observations) result.values.emplace_back(o.name, o.value);
   if (is_error(c, seen, report, result)) return;
   if (const GuestSkip* unmet = report.unmet_requirement()) {
     result.verdict = Verdict::Skip;

@@ -16,8 +16,8 @@ namespace pmusim::conformance {
 using namespace session;
 namespace {
 
-const JsonDocument& case_schema() {
-  static const JsonDocument schema = load_json(data_path("conformance/schema/case.schema.json"));
+const Schema& case_schema() {
+  static const Schema schema(load_json(data_path("conformance/schema/case.schema.json")));
   return schema;
 }
 
@@ -67,7 +67,7 @@ std::vector<Divergence> read_divergences(const JsonView& root) {
 
 // stem: what the id has to be, the name of the case's file; "": anything.
 Case from_document(JsonDocument document, const std::string& path, const std::string& stem) {
-  validate(document, case_schema());
+  case_schema().validate(document);
   Case c;
   c.path = path;
   c.script.document = std::make_shared<const JsonDocument>(std::move(document));
@@ -131,6 +131,11 @@ const std::vector<std::string>& case_areas() {
 
 InputError no_case(const std::string& verb, const std::string& name, const std::vector<std::string>& ids) {
   if (is_path(name)) return InputError(name, "", "no such file", "the file of a case");
+  const auto begins =
+      std::count_if(ids.begin(), ids.end(), [&](const std::string& id) { return id.rfind(name, 0) == 0; });
+  if (begins)
+    return InputError(verb, "", "no case '" + name + "'",
+                      "a case's id, or '" + name + "*' for the " + std::to_string(begins) + " that begin so");
   return InputError(verb, "", "no case '" + name + "'", expected_one_of(name, ids, "pmusim list cases"));
 }
 

@@ -29,6 +29,12 @@ struct Divergence {
   std::string reason;
 };
 
+// What the two sides of a check are, so that a report can speak of them in the manuals' words.
+struct CheckValue {
+  enum class Kind : u8 { Number, Fault, Register } kind = Kind::Number;
+  std::string reg;  // of Register: as the case language calls it, without an index
+};
+
 // What the encoder emitted for a measured program; for tests and for explanations of failures.
 struct ProgramInfo {
   std::string name;
@@ -48,6 +54,7 @@ struct Case {
   session::StepScript script;              // what the host does; holds the document
   std::vector<std::string> step_pointers;  // by the step number of the line protocol
   std::vector<std::string> check_titles;   // of all checks, in order of the file
+  std::map<std::pair<u32, std::string>, CheckValue> check_values;  // by step and title; others are numbers
   std::vector<ProgramInfo> programs;
   std::vector<u8> payload;  // compiled, to be loaded at CASE_PAYLOAD_ADDRESS
 

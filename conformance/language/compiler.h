@@ -108,6 +108,8 @@ class CaseCompiler {
   void compile_expect(const JsonView& step);
   void add_check(const JsonView& at, const Expression& e, const std::string& title);
   void add_alternatives(case_op& o, const std::string& title);
+  void note_value(const std::string& title, CheckValue value);
+  CheckValue value_of(const Expression& side) const;
   void fault_title(case_op& o, const JsonView& step, const std::string& what);
   void forget_known();
   void check_divergences(const JsonView& root);
@@ -163,9 +165,10 @@ class CaseCompiler {
   u32 step_ = 0, loop_name_ = 0;
   bool has_host_ = false;
   std::vector<InputError> mistakes_;
-  bool programs_wrong_ = false;    // their counts are not known
-  std::map<u32, u64> exact_;       // slots whose value follows from the program that is measured
-  std::map<u32, unsigned> width_;  // slots narrower than 64 bits
+  bool programs_wrong_ = false;          // their counts are not known
+  std::map<u32, u64> exact_;             // slots whose value follows from the program that is measured
+  std::map<u32, unsigned> width_;        // slots narrower than 64 bits
+  std::map<u32, std::string> register_;  // slots that a step saves a register to
 };
 
 std::string shown(const JsonView& expression);  // as it stands in the file

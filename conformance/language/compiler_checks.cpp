@@ -25,6 +25,24 @@ void CaseCompiler::add_alternatives(case_op& o, const std::string& title) {
 void CaseCompiler::forget_known() {
   exact_.clear();
   width_.clear();
+  register_.clear();
+}
+
+void CaseCompiler::note_value(const std::string& title, CheckValue value) {
+  case_.check_values[{step_, title}] = std::move(value);
+}
+
+// What a side of a comparison is, if it is one name by itself.
+CheckValue CaseCompiler::value_of(const Expression& side) const {
+  using Kind = CheckValue::Kind;
+  const std::vector<Expression::Term> terms = side.or_terms();
+  if (terms.size() != 1 || !terms[0].is_slot) return {};
+  const u32 slot = static_cast<u32>(terms[0].value);
+  if (slot == CASE_NAME_last_fault) return {Kind::Fault, ""};
+  if (slot == CASE_NAME_pmi_status) return {Kind::Register, "global_status"};
+  if (slot == CASE_NAME_perf_capabilities_value) return {Kind::Register, "perf_capabilities"};
+  const auto saved = register_.find(slot);
+  return saved == register_.end() ? CheckValue{} : CheckValue{Kind::Register, saved->second};
 }
 
 void CaseCompiler::add_check(const JsonView& at, const Expression& e, const std::string& title) {
@@ -41,6 +59,11 @@ void CaseCompiler::add_check(const JsonView& at, const Expression& e, const std:
   o.arg[0] = left;
   o.arg[1] = right;
   o.arg[2] = sides ? sides->op : static_cast<u32>(RPN_END);
+  if (sides) {
+    for (const Expression* side : {&sides->left, &sides->right})
+      if (CheckValue value = value_of(*side); value.kind != CheckValue::Kind::Number)
+        note_value(title, std::move(value));
+  }
   add_alternatives(o, title);
 }
 
@@ -73,6 +96,7 @@ void CaseCompiler::fault_title(case_op& o, const JsonView& step, const std::stri
                         : " raises " + step.get_string("fault", ""));
   }
   o.text = text(title);
+  note_value(title, {CheckValue::Kind::Fault, ""});
   if (o.fault != FAULT_RECORD) add_alternatives(o, title);
 }
 

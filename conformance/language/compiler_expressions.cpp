@@ -181,6 +181,7 @@ case_target CaseCompiler::target(const JsonView& object, const char* key) {
   if (!index.empty()) t.index = emit(parse(view, index, name.size() + 1));
   exact_.erase(t.name);
   width_.erase(t.name);
+  register_.erase(t.name);
   return t;
 }
 

@@ -96,6 +96,7 @@ void CaseCompiler::compile_let(const JsonView& step) {
     const u32 slot = names_.declare(step.at("let").at(name), name, false);
     exact_.erase(slot);
     width_.erase(slot);
+    register_.erase(slot);
     case_op& o = op(OP_LET);
     o.target = {slot, 0};
     o.arg[0] = value;

@@ -139,6 +139,7 @@ void CaseCompiler::compile_measure(const JsonView& step) {
   m.counter_count = static_cast<u32>(counters.size());
   counters_.insert(counters_.end(), counters.begin(), counters.end());
   const case_target status = target(step, "status");
+  if (status.name) register_[status.name] = "global_status";
   case_op& o = op(OP_MEASURE);
   o.arg[0] = static_cast<u32>(measures_.size());
   o.target = status;

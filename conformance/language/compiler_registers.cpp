@@ -25,6 +25,7 @@ void CaseCompiler::compile_register_access(const JsonView& step, bool write) {
   }
   const case_target as = target(step, "as");
   if (!write && r.reg == CASE_REG_lvtpc && as.name) width_[as.name] = 32;
+  if (!write && as.name) register_[as.name] = register_names()[r.reg];
   case_op& o = op(write ? OP_WRMSR : OP_RDMSR);
   o.arg[0] = r.reg;
   o.arg[1] = index;
@@ -48,6 +49,7 @@ void CaseCompiler::compile_register_access(const JsonView& step, bool write) {
   c.arg[0] = got;
   c.arg[1] = want;
   c.arg[2] = RPN_EQ;
+  note_value(title, {CheckValue::Kind::Register, register_names()[r.reg]});
   add_alternatives(c, title);
 }
 

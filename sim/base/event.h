@@ -17,7 +17,7 @@ enum class EventKind : u8 {
   Msr,       // guest MSR access as the guest sees it; a = index, b = value, write, fault
   Rdpmc,     // guest RDPMC; a = ECX, b = value, fault
   Cpuid,     // guest CPUID; a = leaf, b = subleaf
-  Pmi,       // a = vector, text = "raise" | "inject" | "eoi" | "drop"
+  Pmi,       // a = vector, text = "raise" (physical) | "queue" | "inject" | "eoi" | "drop"
   Lvt,       // guest LVTPC write; a = value
   Sched,     // a = physical CPU, text = "in" | "out"
   Halt,      // text = "enter" | "leave"

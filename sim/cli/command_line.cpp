@@ -59,10 +59,8 @@ int parse_and_run(int argc, char** argv) {
   }
   CLI::App app("Cycle-level simulator of x86 PMUs under virtualization, and its conformance suite.",
                "pmusim");
-  app.set_version_flag("--version", std::string("pmusim ") + PMUSIM_VERSION);
-  app.require_subcommand(1);
   Action action;
-  const VerbOptions command(app);
+  const VerbOptions command(app, std::string("pmusim ") + PMUSIM_VERSION);
   add_list(command, action);
   add_run(command, action, guest_arguments);
   add_conform(command, action);
@@ -80,7 +78,8 @@ int parse_and_run(int argc, char** argv) {
     }
     const std::string wanted = extra.substr(0, extra.find('='));
     const std::string near = nearest_name(wanted, names_of(verb));
-    const std::string hint = !near.empty() ? "; did you mean '" + near + "'?"
+    const std::string hint = near == wanted  ? ", expected it behind the verb '" + verb.get_name() + "'"
+                             : !near.empty() ? "; did you mean '" + near + "'?"
                              : verb.get_name() == "run" && extra.rfind('-', 0) != 0
                                  ? "; the guest's arguments follow '--'"
                                  : "";

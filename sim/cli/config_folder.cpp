@@ -11,6 +11,13 @@
 namespace pmusim::cli {
 namespace fs = std::filesystem;
 
+void check_verb(const JsonView& config, const std::string& verb) {
+  const JsonView member = config.at("verb");
+  const std::string found = member.as_string();
+  if (found != verb)
+    member.fail("'" + found + "'", "'" + verb + "'; this config.json is for 'pmusim " + found + " --config'");
+}
+
 std::string folder_from(const std::string& out) {
   return fs::relative(fs::current_path(), out).generic_string();
 }

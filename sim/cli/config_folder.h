@@ -15,6 +15,9 @@ class JsonView;
 
 namespace pmusim::cli {
 
+// InputError if the file is the config.json of another verb.
+void check_verb(const JsonView& config, const std::string& verb);
+
 // For a config.json in `out`, which exists: from there to the current folder.
 std::string folder_from(const std::string& out);
 

@@ -21,7 +21,10 @@ RunPlan plan_of(const ConformOptions& o) {
   check_one_of("--target", o.target, {"sim", "kvm"});
   if (!o.timing.empty()) check_one_of("--timing", o.timing, {"functional", "interval"});
   RunPlan plan;
-  plan.pattern = o.pattern;
+  plan.selection = {o.patterns, split_list("--exclude", o.exclude), o.areas, false};
+  plan.only = o.last_failed.empty() ? o.only : failures_of(o.last_failed);
+  plan.keep_values = o.show_values;
+  plan.stop_at_failure = o.fail_fast;
   plan.target = o.target;
   plan.overrides = suite_overrides(o.common);
   plan.seed = o.common.seed;
@@ -43,14 +46,15 @@ RunPlan plan_of(const ConformOptions& o) {
     refuse("--bug", !o.bug.empty());
     refuse("--step", o.step);
     refuse("--set", !o.common.set.empty());
-    refuse("--kernel", !o.kernels.empty());
     refuse("--seed", o.common.seeded);
     refuse("--timing", !o.timing.empty());
-    models_from(split_list("--model", o.models), "--model");
-    policies_from(split_list("--policy", o.policies), "--policy");
+    // What it is expected to be like; the runner refuses what it cannot be.
+    plan.models = models_from(split_list("--model", o.models), "--model");
+    plan.policies = policies_from(split_list("--policy", o.policies), "--policy");
+    if (o.kernels.empty()) plan.kernels.clear();
     return plan;
   }
-  if (!o.bug.empty()) plan.strategies = load_bug(o.bug).strategies;
+  if (!o.bug.empty()) plan.strategies = load_bug(o.bug, "--bug").strategies;
   if (o.models.empty()) throw InputError("--model", "", "no model", "a list of models, or 'all'");
   if (o.policies.empty()) throw InputError("--policy", "", "no policy", "a list of policies, or 'all'");
   plan.models = models_from(split_list("--model", o.models), "--model");
@@ -62,7 +66,10 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
   const nlohmann::ordered_json config = {{"program", std::string("pmusim ") + PMUSIM_VERSION},
                                          {"verb", "conform"},
                                          {"folder", folder_from(o.out)},
-                                         {"cases", plan.pattern},
+                                         {"cases", o.patterns},
+                                         {"exclude", o.exclude},
+                                         {"areas", o.areas},
+                                         {"only", plan.only},
                                          {"target", plan.target},
                                          {"models", plan.models},
                                          {"policies", plan.policies},
@@ -83,16 +90,25 @@ std::string to_json(const ConformOptions& o, const RunPlan& plan) {
 void read_config(const std::string& path, ConformOptions& o) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
-  root.only_keys({"program", "verb", "folder", "cases", "target", "models", "policies", "cpuids", "kernels",
-                  "bug", "set", "seed", "timing", "step", "max_cycles", "max_seconds"});
-  root.at("verb").one_of({"conform"});
+  check_verb(root, "conform");
+  root.only_keys({"program", "verb", "folder", "cases", "exclude", "areas", "only", "target", "models",
+                  "policies", "cpuids", "kernels", "bug", "set", "seed", "timing", "step", "max_cycles",
+                  "max_seconds"});
   o.folder = folder_of(root, path);
-  o.pattern = root.at("cases").as_string();
+  o.patterns = root.at("cases").as_strings();
+  o.exclude = root.at("exclude").as_strings();
+  o.areas = root.at("areas").as_strings();
+  for (const JsonView& run : root.at("only").items()) {
+    const std::vector<std::string> key = run.as_strings();
+    if (key.size() != std::tuple_size_v<RunKey>)
+      run.fail(std::to_string(key.size()) + " names", "case, model, policy, cpuid and kernel");
+    o.only.insert({key[0], key[1], key[2], key[3], key[4]});
+  }
   o.target = root.at("target").one_of({"sim", "kvm"});
   o.models = root.at("models").as_strings();
   o.policies = root.at("policies").as_strings();
   o.cpuids = root.at("cpuids").as_strings();
-  if (o.target == "sim") o.kernels = root.at("kernels").as_strings();
+  o.kernels = root.at("kernels").as_strings();
   o.bug = root.at("bug").as_string();
   o.common.set = root.at("set").as_strings();
   o.common.seed = root.at("seed").as_u64();

@@ -2,6 +2,7 @@
 // What `pmusim conform` was asked for: from the command line, or from the config.json of an earlier run.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,16 @@ namespace pmusim::cli {
 struct ConformOptions {
   Common common;
   std::string folder;  // that the paths of a config.json are relative to; "": the current one
-  std::string pattern, target = "sim", bug, format = "text", out;
-  std::string timing;  // empty: not given
+  std::vector<std::string> patterns, exclude, areas;
+  std::string target = "sim", bug, format = "text", out;
+  std::string last_failed;             // results of an earlier run, of whose failures this one is; "": none
+  std::set<conformance::RunKey> only;  // of a config.json: the case runs that it was
+  std::string timing;                  // empty: not given
   std::vector<std::string> models, policies, cpuids, kernels;
   u64 jobs = jobs::default_workers();
   u64 max_cycles = 0, max_seconds = 0;  // 0: the default
-  bool explain = false, step = false;
+  u64 durations = 0;                    // how many of the slowest case runs to name
+  bool explain = false, step = false, fail_fast = false, allow_skips = false, show_values = false;
 };
 
 // Checked; with target kvm, what would change a simulated machine is refused.

@@ -55,6 +55,8 @@ class Progress {
 // "512M", "2G", "65536": bytes.
 u64 parse_size(const std::string& option, const std::string& text);
 
+// Exit status where everything was skipped, as of Automake's and kvm-unit-tests' tests.
+inline constexpr int kNothingTested = 77;
 // Exit status of what a signal of the user ended: 128 + signal, as a shell shows it.
 int interrupted_status();
 

@@ -37,11 +37,11 @@ std::string to_json(const RunConfig& c) {
 void read_config(const std::string& path, RunConfig& c) {
   const JsonDocument document = load_json(path);
   const JsonView root = document.root();
+  check_verb(root, "run");
   root.only_keys({"program",      "verb",       "folder", "image",    "arguments", "modules",
                   "load_address", "entry_mode", "model",  "policies", "cpuid",     "kernel",
                   "timing",       "cpus",       "memory", "scenario", "step",      "max_cycles",
                   "max_seconds",  "set",        "seed"});
-  root.at("verb").one_of({"run"});
   c.folder = folder_of(root, path);
   c.image = root.at("image").as_string();
   c.arguments = root.at("arguments").as_strings();

@@ -81,7 +81,7 @@ void add_bugs(const VerbOptions& command, Action& action) {
   const VerbOptions verb = bugs.verb("check", "every injected defect must be caught");
   auto o = std::make_shared<BugsOptions>();
   verb.arguments("ID", o->ids, "defects; none: all");
-  verb.number("--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
+  verb.number("-j,--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
   add_common(verb, o->common, "model.KEY=V or policy.KEY=V");
   verb.parsed([o, &action] { action = [o] { return check(*o); }; });
 }

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/wrap.h"
 
 namespace pmusim::cli {
 namespace {
@@ -21,7 +22,25 @@ u64 parse_number(const std::string& option, const std::string& text, u64 min, u6
   return value;
 }
 
+// Help in lines that fit a terminal of 100 columns.
+class WrappedHelp final : public CLI::Formatter {
+ public:
+  std::string make_option_desc(const CLI::Option* option) const override {
+    constexpr std::size_t kColumns = 100;
+    return fmt::format("{}", fmt::join(wrap(option->get_description(), kColumns - get_column_width()), "\n"));
+  }
+};
+
 }  // namespace
+
+VerbOptions::VerbOptions(CLI::App& app, const std::string& version) : app_(&app) {
+  app.set_version_flag("--version", version);
+  app.require_subcommand(1);
+  app.formatter(std::make_shared<WrappedHelp>());
+}
+void VerbOptions::group(const std::string& title) const {
+  app_->option_defaults()->group(title);
+}
 
 const DeclaredOption& DeclaredOption::required() const {
   option_->required();
@@ -62,7 +81,8 @@ DeclaredOption VerbOptions::word(const std::string& name, std::string& value, co
 }
 DeclaredOption VerbOptions::number(const std::string& name, u64& value, u64 min, u64 max,
                                    const std::string& help) const {
-  const auto set = [name, &value, min, max](const std::string& given) {
+  // In messages the long one of its names.
+  const auto set = [name = name.substr(name.rfind(',') + 1), &value, min, max](const std::string& given) {
     value = parse_number(name, given, min, max);
   };
   return DeclaredOption(app_->add_option_function<std::string>(name, set, help)->type_name("N"));

@@ -28,14 +28,17 @@ class DeclaredOption {
   CLI::Option* option_;
 };
 
-// A verb, or the command that has verbs. Names without dashes are arguments by position. What the references
-// refer to has to live until the command line is parsed.
+// A verb, or the command that has verbs. Names without dashes are arguments by position; a short name stands
+// before the long one ("-j,--jobs"). What the references refer to has to live until the command line is
+// parsed.
 class VerbOptions {
  public:
-  explicit VerbOptions(CLI::App& app) : app_(&app) {}
+  VerbOptions(CLI::App& app, const std::string& version);  // of the command as a whole
 
   VerbOptions verb(const std::string& name, const std::string& help) const;  // below this one
   void needs_verb() const;
+
+  void group(const std::string& title) const;  // in the help, of the options that follow
 
   // Applied before all others, wherever it stands.
   void config(std::function<void(const std::string& path)> read) const;
@@ -69,6 +72,8 @@ class VerbOptions {
   void parsed(std::function<void()> then) const;
 
  private:
+  explicit VerbOptions(CLI::App& app) : app_(&app) {}
+
   CLI::App* app_;
 };
 

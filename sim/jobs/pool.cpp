@@ -78,8 +78,9 @@ class Pool {
     ignore.sa_handler = SIG_IGN;
     struct sigaction before {};
     ::sigaction(SIGPIPE, &ignore, &before);
-    while (finished_ < results_.size() && !interrupt_signal()) {
+    while (!interrupt_signal()) {
       for (Worker& worker : workers_) give_job(worker);
+      if (!busy()) break;
       collect();
     }
     if (interrupt_signal()) interrupt();
@@ -90,7 +91,7 @@ class Pool {
 
  private:
   void give_job(Worker& worker) {
-    if (worker.busy || next_ == results_.size()) return;
+    if (worker.busy || next_ == results_.size() || (settings_.enough && settings_.enough())) return;
     if (worker.pid < 0) start(worker);
     worker.job = next_++;
     worker.busy = true;
@@ -119,6 +120,10 @@ class Pool {
     worker = Worker{pid, job[1], answer[0], false, 0, "", {}};
   }
 
+  bool busy() const {
+    return std::any_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.busy; });
+  }
+
   // Ends a worker and says how it ended.
   std::string end(Worker& worker) {
     if (worker.pid < 0) return "";
@@ -137,7 +142,6 @@ class Pool {
   void finish(Worker& worker, std::string result) {
     results_[worker.job] = std::move(result);
     worker.busy = false;
-    ++finished_;
     if (!results_[worker.job].empty()) on_result_(worker.job, results_[worker.job]);
   }
 
@@ -159,9 +163,6 @@ class Pool {
   // Workers end their jobs early and answer; those that do not are killed.
   void interrupt() {
     constexpr std::chrono::seconds kGrace(10);
-    const auto busy = [this] {
-      return std::any_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.busy; });
-    };
     for (Worker& worker : workers_)
       if (worker.busy) ::kill(worker.pid, SIGTERM);
     for (const Clock::time_point since = Clock::now(); busy() && Clock::now() - since < kGrace;) collect();
@@ -197,7 +198,7 @@ class Pool {
   const std::function<void(std::size_t, const std::string&)>& on_result_;
   std::vector<std::string> results_;
   std::vector<Worker> workers_;
-  std::size_t next_ = 0, finished_ = 0;
+  std::size_t next_ = 0;
 };
 
 }  // namespace

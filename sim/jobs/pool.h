@@ -18,6 +18,9 @@ struct PoolSettings {
   // A worker that has not answered after this time is taken for hung: it is killed and its job has died. A
   // guard against our own defects; simulated time has its own limits.
   unsigned hung_after_seconds = 300;
+  // Asked before a job is begun; once true, none is begun any more, and the results of those that are missing
+  // are "".
+  std::function<bool()> enough = {};
 };
 
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is

@@ -5,10 +5,13 @@
 
 #include <fstream>
 
+#include "arch/host_cpu.h"
 #include "base/json.h"
+#include "session/target.h"
 #include "tests/support/program.h"
 
 using namespace pmusim::test;
+using pmusim::host_vendor;
 using pmusim::JsonDocument;
 using pmusim::load_json;
 using pmusim::read_file;
@@ -250,8 +253,7 @@ TEST_CASE("files and folders that are not what a verb reads are refused by name"
   check_refused({"conform " + cases + suite, {cases + ": found a folder without cases"}});
   check_refused({"conform nothing-like-it" + suite, {"no case 'nothing-like-it'", "'pmusim list cases'"}});
   check_refused({"build " + none + " --out " + folder + "/x", {none + ": found no such file"}});
-  check_refused(
-      {"build " + cases + " --out " + folder + "/x", {cases + ": found a folder, expected one case"}});
+  check_refused({"build " + cases + " --out " + folder + "/x", {cases + ": found a folder without cases"}});
   for (const std::string& reader : {run + "--scenario ", run + "--cpuid ", run + "--config ",
                                     "run " + kHello + " --policy emulated --model ", "conform" + suite + " "})
     check_refused({reader + empty, {empty + ": line 1: found an empty file, expected JSON"}});
@@ -275,8 +277,37 @@ TEST_CASE("a name that stands twice in a list is refused, it is not dropped") {
 }
 
 TEST_CASE("what changes a simulated machine is refused beside the kernel of this one") {
-  for (const char* option : {"--bug lvtpc-not-masked-on-pmi", "--step", "--set model.width=4", "--kernel 7.2",
-                             "--timing interval"})
+  for (const char* option :
+       {"--bug lvtpc-not-masked-on-pmi", "--step", "--set model.width=4", "--timing interval"})
     check_refused({std::string("conform absent-pmu-rdpmc-faults --target kvm ") + option, {"--target kvm"}});
   check_refused({"conform --target kvm --model sprr", {"spr"}});
+}
+
+TEST_CASE("what the kernel of this machine cannot be expected to be is refused") {
+  const std::string kvm = "conform absent-pmu-rdpmc-faults --target kvm ";
+  const std::string other = host_vendor() == "intel" ? "zen4" : "spr";
+  const std::string implemented = pmusim::session::policy_of_this_kernel();
+  check_refused({kvm + "--model " + other, {"--model: found '" + other + "'", host_vendor()}});
+  check_refused({kvm + "--model all", {"--model: found 6 names", "one"}});
+  check_refused({kvm + "--policy bare-metal", {"'bare-metal'", "a hypervisor"}});
+  check_refused({kvm + "--policy " + (implemented == "emulated" ? "mediated" : "emulated"),
+                 {"keeps the guest's counters", "'" + implemented + "'"}});
+  check_refused({kvm + "--kernel 6.12,7.2", {"--kernel: found 2 names"}});
+}
+
+TEST_CASE("a selection that selects nothing is refused with what there is") {
+  const std::string suite = " --model spr --policy emulated";
+  check_refused({"conform overflow" + suite, {"no case 'overflow'", "'overflow*' for the"}});
+  check_refused({"conform --area overflwo" + suite, {"--area: found 'overflwo'", "overflow and PMI"}});
+  check_refused({"conform 'lvtpc*' --area rdpmc" + suite, {"no case of that area"}});
+  check_refused({"conform 'lvtpc*' --exclude 'rdpmc*'" + suite, {"'rdpmc*', which is none of the cases"}});
+  check_refused({"conform 'lvtpc*' --exclude '*'" + suite, {"nothing left"}});
+  const std::string folder = fresh_folder("last");
+  REQUIRE(
+      pmusim_command("conform 'lvtpc*' --model spr --policy bare-metal --timing functional --out " + folder)
+          .status == 0);
+  check_refused({"conform --last-failed " + folder + suite, {"results.json", "no failure"}});
+  check_refused({"conform --last-failed " + folder + "/config.json" + suite, {"config.json", "'results'"}});
+  check_refused({"conform --last-failed " + folder + "/nothing" + suite, {"nothing"}});
+  check_refused({"run --config " + folder + "/config.json", {"found 'conform', expected 'run'"}});
 }

@@ -117,6 +117,29 @@ TEST_CASE("a real kernel may have the divergences of the policy that it implemen
   CHECK(on_kernel(kPass, "emulated").verdict == Verdict::Pass);  // nor is its absence a finding
 }
 
+TEST_CASE("a real kernel that is judged as a release may have the divergences of that release only") {
+  Divergence d = divergence("emulated");
+  d.kernels = {"6.12", "7.0"};
+  RunPoint point{"this-machine", "intel", "kernel", "kvm", "running", "emulated"};
+  const auto may = [&](const char* release) {
+    point.as_release = release;
+    return !why_documented(d, setting_of(point, &emulated(), {})).empty();
+  };
+  CHECK(may("6.12"));
+  CHECK(may("7.0"));
+  CHECK_FALSE(may("7.2"));
+  CHECK(may(""));
+}
+
+TEST_CASE("rounds of a loop that saw the same are one finding, others another") {
+  const std::string round = "@check 1 fail got=0x5 op=eq want=0x4 at=i:";
+  const CaseResult r = run(case_with({}), round + "0 exact\n" + round + "1 exact\n" +
+                                              "@check 1 fail got=0x6 op=eq want=0x4 at=i:2 exact\n");
+  REQUIRE(r.findings.size() == 2);
+  CHECK(what_in_rounds(r.findings[0]) == "exact [i:0 to i:1, 2 rounds]");
+  CHECK(what_in_rounds(r.findings[1]) == "exact [i:2]");
+}
+
 TEST_CASE("a documented divergence excuses its value only, and only where it is documented") {
   const Case c = case_with({divergence("emulated")});
   const std::string alternative = "@alt 1 0 0x5 at=-\n", other = "@alt 1 0 0x6 at=-\n";

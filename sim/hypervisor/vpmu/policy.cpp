@@ -41,6 +41,11 @@ const char* asset_name(Asset asset) {
   return kAssetNames[static_cast<unsigned>(asset)].name;
 }
 
+HandlingFacts handling_facts(const pmu::Caps& guest, const pmu::Caps& host) {
+  return {guest.gp_count == host.gp_count && guest.fixed_count() == host.fixed_count(),
+          guest.gp_width == host.gp_width && guest.fixed_width == host.fixed_width, guest.version > 1};
+}
+
 Handling Choice::resolve(const HandlingFacts& facts) const {
   const bool holds = (!counts_match || facts.counts_match) && (!widths_match || facts.widths_match) &&
                      (!version_above_1 || facts.version_above_1);

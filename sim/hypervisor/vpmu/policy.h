@@ -53,6 +53,8 @@ struct HandlingFacts {
   bool version_above_1 = false;  // guest's version
 };
 
+HandlingFacts handling_facts(const pmu::Caps& guest, const pmu::Caps& host);
+
 struct Choice {
   bool counts_match = false, widths_match = false, version_above_1 = false;  // all that are set must hold
   Handling then = Handling::Hidden;

@@ -107,10 +107,7 @@ void Vpmu::refresh() {
   options.guest_svm = guest_has_svm(impl_->guest_cpuid);
   options.guest_ds = guest_has_ds(impl_->guest_cpuid);
   s.rules = s.strategies->rules(options);
-  const pmu::Caps& host = s.host->caps;
-  s.facts.counts_match = s.caps.gp_count == host.gp_count && s.caps.fixed_count() == host.fixed_count();
-  s.facts.widths_match = s.caps.gp_width == host.gp_width && s.caps.fixed_width == host.fixed_width;
-  s.facts.version_above_1 = s.caps.version > 1;
+  s.facts = hv::handling_facts(s.caps, s.host->caps);
   s.regs.global_ctrl = s.strategies->initial_global_ctrl(s.caps, options.counters_in_hardware);
   impl_->audit.restart();
   s.hooks->request_recalc_intercepts();
@@ -250,7 +247,7 @@ void Vpmu::deliver_pmi() {
   if (!s.hooks->has_in_kernel_apic()) return report("drop");
   const u32 lvtpc = s.hooks->virtual_lvtpc();
   if (!s.hooks->deliver_virtual_lvtpc()) return report("drop");  // masked: lost, the status remains
-  report("inject");
+  report("queue");
   const u32 after = s.strategies->masks_lvtpc_on_pmi(*s.host) ? lvtpc | kLvtMasked : lvtpc;
   if (s.hooks->virtual_lvtpc() != after) s.hooks->set_virtual_lvtpc(after);
 }
