@@ -85,7 +85,7 @@ void add_conform(const VerbOptions& command, Action& action) {
             "interval: pipeline, caches, TLBs, predictor; or functional: the width alone")
       .shown_default("interval");
   verb.flag("--step", o->step, "one instruction at a time");
-  add_common(verb, o->common, "model.KEY=V or policy.KEY=V");
+  add_common(verb, o->common, "model.KEY=V, policy.KEY=V or host.COST=CYCLES");
   verb.parsed([verb, o, &action] {
     const ConfigFolder folder(verb, o->folder);
     if (std::filesystem::exists(o->pattern)) folder.path("GLOB", o->pattern);
