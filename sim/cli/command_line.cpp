@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/command_line.h"
 #include "cli/options.h"
+#include "cli/sheet.h"
 #include "cli/verbs.h"
 
 namespace pmusim::cli {
@@ -42,6 +43,14 @@ std::vector<std::string> names_of(const CLI::App& app) {
   return names;
 }
 
+// Help as wide as the terminal.
+class Help final : public CLI::Formatter {
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const unsigned names = static_cast<unsigned>(get_column_width()), width = output_width();
+    return wrapped(CLI::Formatter::make_option_desc(option), width > 2 * names ? width - names : names, 0, 0);
+  }
+};
+
 int wrong_use(const CLI::App& app, const std::string& reason) {
   std::string command;
   for (const CLI::App* at = &app; at; at = at->get_parent())
@@ -59,11 +68,13 @@ int parse_and_run(int argc, char** argv) {
   }
   CLI::App app("Cycle-level simulator of x86 PMUs under virtualization, and its conformance suite.",
                "pmusim");
+  app.formatter(std::make_shared<Help>());
   app.set_version_flag("--version", std::string("pmusim ") + PMUSIM_VERSION);
   app.require_subcommand(1);
   Action action;
   const VerbOptions command(app);
   add_list(command, action);
+  add_show(command, action);
   add_run(command, action, guest_arguments);
   add_conform(command, action);
   add_build(command, action);
