@@ -15,12 +15,11 @@ namespace pmusim::hv {
 
 namespace {
 
-constexpr const char* kBare = "assumed share of the bare exit's 1.2k-1.8k cycles beside VM-entry and VM-exit";
-constexpr const char* kHandler = "assumed; trivial handlers are within the bare exit's band";
-constexpr const char* kUser = "assumed share of a user-space exit's several thousand cycles";
-constexpr const char* kInterrupt =
-    "assumed; 'NMI delivery and IRET several hundred cycles' is the only figure";
-constexpr const char* kThread = "assumed; no published figure";
+constexpr const char* kBare = "a share of the bare exit's 1.2k-1.8k cycles beside VM-entry and VM-exit";
+constexpr const char* kHandler = "trivial handlers are within the bare exit's band";
+constexpr const char* kUser = "a share of a user-space exit's several thousand cycles";
+constexpr const char* kInterrupt = "'NMI delivery and IRET several hundred cycles' is the only figure";
+constexpr const char* kThread = "no published figure";
 
 constexpr PathCost kTable[] = {
     {Path::EnterGuest, "enter_guest", {90, 125, 25, 40, 16}, kBare},
