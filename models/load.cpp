@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a model file to CpuModel.
 #include <sys/stat.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -10,6 +11,8 @@
 #include "models/amd/amd.h"
 #include "models/check.h"
 #include "models/intel/intel.h"
+#include "models/leaf_path.h"
+#include "models/load_counts.h"
 #include "models/load_timing.h"
 #include "models/models.h"
 
@@ -84,6 +87,27 @@ void read_clocks(const JsonView& clocks, CpuModel& model) {
   model.bus_per_cycle = {bus_khz / bus, model.core_khz / bus};
 }
 
+// The values of a group by name: "ways 4, entries 64".
+std::string value_text(const JsonView& value) {
+  if (value.is_string()) return value.as_string();
+  if (!value.is_object()) return value.text();
+  std::string text;
+  for (const std::string& key : value.keys())
+    if (key != "source") text += (text.empty() ? "" : ", ") + key + " " + value_text(value.at(key));
+  return text;
+}
+
+// Without those that the user has given: nobody assumes them any more.
+void read_assumed(const JsonView& root, CpuModel& model) {
+  for (const JsonView& entry : root.at("assumed").items()) {
+    const JsonView name = entry.at("path");
+    const std::string pointer = file_pointer(root, name.as_string(), name.place());
+    if (root.document().overridden(pointer)) continue;
+    model.assumed.push_back(
+        {name.as_string(), entry.at("rule").as_string(), value_text(root.at_pointer(pointer))});
+  }
+}
+
 // Functional timing has no caches, TLBs or predictor: their events are not available, and CPUID says so of
 // the architectural ones.
 void leave_interval_events_out(CpuModel& model) {
@@ -131,7 +155,11 @@ JsonDocument model_document(const std::string& id_or_path, const std::vector<std
     }
   }
   JsonDocument document = load_json(path);
-  for (const std::string& assignment : overrides) document.override_value(assignment, "model.");
+  for (const std::string& assignment : overrides) {
+    const auto [name, text] = split_assignment(assignment, "model.");
+    const std::string shown = "model." + name;
+    document.set_value(file_path(document.root(), name, "--set " + shown), text, shown);
+  }
   return document;
 }
 
@@ -156,11 +184,16 @@ CpuModel load_model_json(const JsonDocument& document, bool interval) {
     model.perf_capabilities = capabilities.at("value").as_u64() & ~capabilities.at("hidden").as_u64();
   }
   model.caps = model.rules->caps_from(model.cpuid, model.perf_capabilities);
-  check_cpuid(root, model.caps);
-
   for (const JsonView& event : root.at("events").items())
     model.events.push_back(read_event(event, model.vendor == pmu::Vendor::Amd));
-  check_events(root, model.caps, model.events);
+  if (counts_overridden(root)) {
+    check_events(root, model.caps, model.events);
+    change_counts(root, model);
+    check_cpuid(root, model.caps);
+  } else {
+    check_cpuid(root, model.caps);
+    check_events(root, model.caps, model.events);
+  }
   for (const JsonView& row : root.at("constraints").items())
     model.constraints.push_back(read_constraint(row));
 
@@ -176,8 +209,7 @@ CpuModel load_model_json(const JsonDocument& document, bool interval) {
   model.save_global_ctrl_on_exit = virtualization.get_bool("save_global_ctrl_on_exit", false);
   model.pmc_virtualization = virtualization.get_bool("pmc_virtualization", false);
   check_assumed(root);
-  for (const JsonView& value : root.at("assumed").items())
-    model.assumed.push_back({value.at("path").as_string(), value.at("rule").as_string()});
+  read_assumed(root, model);
   model.interval = interval;
   if (!interval) leave_interval_events_out(model);
   return model;

@@ -14,7 +14,7 @@ namespace pmusim::models {
 std::vector<std::string> model_ids();
 
 // The JSON of a shipped model (by id) or of a file (a path: contains '/' or ends in ".json"), with overrides
-// "path.to.key=value" applied. Throws InputError for a name that is neither.
+// "path.to.key=value" (leaf_path.h) applied. Throws InputError for a name that is neither.
 JsonDocument model_document(const std::string& id_or_path, const std::vector<std::string>& overrides = {});
 
 // Checks the document by the schema and by meaning (check.h), and builds the model. Throws InputError.

@@ -11,7 +11,7 @@
 namespace pmusim::conformance {
 namespace {
 
-constexpr std::size_t kWidth = 108;
+constexpr unsigned kWidth = 110;
 
 void add_once(std::vector<std::string>& list, const std::string& item) {
   if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
@@ -42,8 +42,7 @@ void add(Reason& reason, const CaseResult& r, const Finding& f) {
 }
 
 std::string text_of(const Reason& reason) {
-  std::string text;
-  for (const std::string& line : wrap(reason.text, kWidth)) text += "  " + line + "\n";
+  std::string text = "  " + wrapped(reason.text, kWidth, 2, 2) + "\n";
   text += fmt::format("  because of: {}\n", fmt::join(reason.why, "; "));
   std::string id;
   for (const Row& row : reason.rows) {

@@ -99,6 +99,7 @@ class Suite {
     run.model = column.model;
     run.policy = column.policy;
     run.release = column.release;
+    run.host_costs = host_costs_;
     run.strategies = plan_.strategies;
     run.image = &image_of(jobs_[job].second);
     run.command_line = c.id;
@@ -165,6 +166,8 @@ class Suite {
         column.release = hv::release_by_name(kernel);
         column.point = {id, vendor_name(model.vendor), policy_id, cpuid, bare ? kNoKernel : kernel};
         column.model = &model;
+        guest_cpuid(cpuid, model, column.release,
+                    !bare && policy->second.counters_in_hardware());  // possible?
         if (!bare) {
           column.policy = &policy->second;
           column.unmet = hv::unmet(*column.policy, model, column.release);
@@ -183,6 +186,7 @@ class Suite {
   }
 
   const RunPlan& plan_;
+  const hv::HostCosts host_costs_ = hv::host_costs(plan_.overrides.host);
   std::vector<Case> cases_;
   std::map<std::string, CpuModel> models_;
   std::map<std::string, hv::Policy> policies_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bit fields of AMD's PMU registers, beyond those of arch/evtsel.h (pmu-hardware B; APM Vol. 2,
-// "Performance Monitoring Counters").
+// Bit fields of AMD's PMU registers, beyond those of arch/evtsel.h (APM Vol. 2, "Performance
+// Monitoring Counters").
 #pragma once
 
 #include "arch/evtsel.h"

@@ -27,16 +27,18 @@ void add_counters(RuleLayer& layer) {
     v &= kSelectorBits;
     return Outcome::Ok;
   };
-  selector.source = "pmu-hardware B PERF_CTL: other bits read as zero (APM Vol. 2 rev 3.44 Figure 13-11)";
+  selector.source = "APM Vol. 2 rev 3.44 Figure 13-11, PERF_CTL: other bits read as zero";
 
   Rule& counter = layer[Reg::GpCounter];
   counter.exists = extended;
   counter.change = [](const Access& a, Registers& r, u64 v) { r.gp[a.index] = v & mask(a.caps.gp_width); };
-  counter.source = "pmu-hardware B: 48 bits wide; that higher bits are dropped is KVM's rule (kvm-vpmu 1.5)";
+  counter.source =
+      "APM Vol. 2 rev 3.44, PERF_CTR: 48 bits wide; that higher bits are dropped is KVM's rule "
+      "(amd_pmu_set_msr)";
 
   layer[Reg::K7Selector] = selector;
   layer[Reg::K7Selector].exists = legacy;
-  layer[Reg::K7Selector].source = "pmu-hardware B: the first four alias the legacy ones";
+  layer[Reg::K7Selector].source = "APM Vol. 2 rev 3.44 13.2.1: the first four alias the legacy ones";
   layer[Reg::K7Counter] = counter;
   layer[Reg::K7Counter].exists = legacy;
   layer[Reg::K7Counter].source = layer[Reg::K7Selector].source;
@@ -51,25 +53,25 @@ void add_global(RuleLayer& layer) {
     v &= a.caps.gp_bits();
     return Outcome::Ok;
   };
-  control.source = "pmu-hardware B: writes to reserved bits of the global registers are ignored";
+  control.source = "KVM, amd_pmu_set_msr: writes to reserved bits of the global registers are ignored";
 
   Rule& status = layer[Reg::GlobalStatus];
   status.exists = v2;
   status.check = [](const Access&, const Registers&, u64&) { return Outcome::Ignored; };
-  status.source = "pmu-hardware B: read-only, a write is ignored";
+  status.source =
+      "APM Vol. 2 rev 3.44 13.2.1: read-only; that a write is ignored is KVM's rule (kvm_pmu_set_msr)";
 
   Rule& clear = layer[Reg::GlobalStatusReset];
   clear.exists = v2;
   clear.change = [](const Access& a, Registers& r, u64 v) { r.global_status &= ~(v & status_bits(a.caps)); };
-  clear.source = "APM Vol. 2 rev 3.44 13.2.1, Figure 13-15; reads 0 (kvm-vpmu 1.5)";
+  clear.source = "APM Vol. 2 rev 3.44 13.2.1, Figure 13-15; reads 0 (kvm_pmu_get_msr)";
 
   Rule& set = layer[Reg::GlobalStatusSet];
   set.exists = v2;
   set.change = [](const Access& a, Registers& r, u64 v) { r.global_status |= v & status_bits(a.caps); };
   set.source =
-      "APM Vol. 2 rev 3.44 13.2.1, Figure 13-14 (pmu-hardware A5.6): overflow bits have no side effect, 58 "
-      "and "
-      "59 freeze at once; reads 0 (kvm-vpmu 1.5)";
+      "APM Vol. 2 rev 3.44 13.2.1, Figure 13-14: overflow bits have no side effect, 58 and 59 freeze at "
+      "once; reads 0 (kvm_pmu_get_msr)";
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ using pmu::EventInfo;
 using pmu::OverflowEffect;
 using pmu::Registers;
 
-// pmu-hardware B "Guest/host filter": both clear, always; SVME = 0 and either set, never; SVME = 1 and one
-// set, only there; both set, always. A nested guest is guest mode too.
+// APM Vol. 2 rev 3.44, PERF_CTL HostOnly and GuestOnly: both clear, always; SVME = 0 and either set, never;
+// SVME = 1 and one set, only there; both set, always. A nested guest is guest mode too.
 bool counts_in(World world, bool guest_only, bool host_only, bool svme) {
   if (!guest_only && !host_only) return true;
   if (!svme) return false;
@@ -42,8 +42,8 @@ class AmdRules final : public pmu::VendorRules {
   pmu::Vendor vendor() const override { return pmu::Vendor::Amd; }
   const pmu::RuleLayer& hardware() const override { return layer_; }
 
-  // pmu-hardware B: 80000022H EAX[0] PerfMonV2 with the count in EBX[3:0]; 80000001H ECX[23] six counters;
-  // else the four legacy ones.
+  // APM Vol. 3, appendix E: 80000022H EAX[0] PerfMonV2 with the count in EBX[3:0]; 80000001H ECX[23] six
+  // counters; else the four legacy ones.
   Caps caps_from(const CpuidTable& cpuid, u64) const override {
     Caps caps;
     caps.vendor = pmu::Vendor::Amd;
@@ -80,7 +80,7 @@ class AmdRules final : public pmu::VendorRules {
   }
 
   // Before PerfMonV2 there is no status register. PMCF is set on the overflow of an interrupting counter when
-  // DEBUGCTL[12] = 1 (pmu-hardware B).
+  // DEBUGCTL[12] = 1 (APM Vol. 2 rev 3.44, 13.2.1).
   OverflowEffect overflow(const Caps& caps, const Registers& regs, unsigned counter) const override {
     OverflowEffect effect;
     effect.pmi = regs.selector[counter] & kInt;
@@ -99,13 +99,14 @@ class AmdRules final : public pmu::VendorRules {
     return ecx < caps.gp_count ? static_cast<int>(ecx) : -1;
   }
 
-  // GlobalCtl is 3FH after reset, selects 0; counters are undefined (pmu-hardware B) and 0 here.
+  // GlobalCtl is 3FH after reset, selects 0; counters are undefined (APM Vol. 2, 13.2.1; GlobalCtl: an AMD
+  // engineer on the kvm list) and 0 here.
   void reset(const Caps& caps, Registers& regs) const override {
     regs = {};
     if (caps.version >= 2) regs.global_ctrl = caps.gp_bits();
   }
 
-  bool masks_lvtpc_on_pmi() const override { return false; }  // pmu-hardware A5.2
+  bool masks_lvtpc_on_pmi() const override { return false; }  // a16eb25b09c0 exempts AMD
 
  private:
   const pmu::RuleLayer layer_ = amd_hardware_layer();

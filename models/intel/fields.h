@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bit fields of Intel's PMU registers, beyond those of arch/evtsel.h (pmu-hardware A3; SDM Vol. 3,
+// Bit fields of Intel's PMU registers, beyond those of arch/evtsel.h (SDM Vol. 3,
 // "Architectural Performance Monitoring"), and which of them a version has.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What RDMSR and WRMSR of PMU registers do on Intel hardware, versions 1 to 5. Reserved bits and read-only
-// registers give #GP. Numbers in `source` are sections of pmu-hardware and rows of the SDM named there.
+// registers give #GP. Sections in `source` are those of the SDM of June 2016 (325384-059).
 // Not modelled: PEBS, PERF_METRICS and BTS: their registers keep what is written where the CPU enumerates
 // them. Version 6 (UMASK2, EQ, the 1900H block) is not modelled.
 #include "base/bits.h"
@@ -93,19 +93,19 @@ void add_counters(RuleLayer& layer) {
   selector.exists = has_gp;
   selector.check = within(selector_bits);
   selector.source =
-      "pmu-hardware A3 PERFEVTSELx: unsupported bits are reserved, WRMSR with them set gives #GP";
+      "SDM Vol. 3, 18.2.1.1, IA32_PERFEVTSELx: unsupported bits are reserved, WRMSR with them set gives #GP";
 
   Rule& counter = layer[Reg::GpCounter];
   counter.exists = has_gp;
   counter.change = [](const Access& a, Registers& r, u64 v) {
     r.gp[a.index] = sign_extend(v, 32) & mask(a.caps.gp_width);
   };
-  counter.source = "pmu-hardware A6: WRMSR 0xC1+x takes bits 31:0 and sign-extends to the counter width";
+  counter.source = "SDM Vol. 3, 18.2.1.1: WRMSR 0xC1+x takes bits 31:0 and sign-extends to the counter width";
 
   Rule& full = layer[Reg::GpCounterFull];
   full.exists = [has_gp](const Access& a) { return has_gp(a) && a.caps.full_width_writes(); };
   full.check = within([](const Access& a) { return mask(a.caps.gp_width); });
-  full.source = "pmu-hardware A6: 0x4C1+x takes the full width and gives #GP if higher bits are set";
+  full.source = "SDM Vol. 3, \"Full-Width Writes\": 0x4C1+x takes the full width; #GP if higher bits are set";
 
   Rule& fixed = layer[Reg::FixedCounter];
   fixed.exists = [](const Access& a) { return a.caps.version >= 2 && (a.caps.fixed_mask >> a.index & 1); };
@@ -113,7 +113,8 @@ void add_counters(RuleLayer& layer) {
     r.fixed[a.index] = v & mask(a.caps.fixed_width);
   };
   fixed.source =
-      "pmu-hardware A3; that bits above the width are dropped is assumed (no source states it for hardware)";
+      "SDM Vol. 3, 18.2.2; that bits above the width are dropped is assumed (no source states it for "
+      "hardware)";
 }
 
 void add_control(RuleLayer& layer) {
@@ -124,12 +125,12 @@ void add_control(RuleLayer& layer) {
   Rule& fixed_ctrl = layer[Reg::FixedCtrl];
   fixed_ctrl.exists = [](const Access& a) { return a.caps.version >= 2 && a.caps.fixed_mask; };
   fixed_ctrl.check = within(fixed_ctrl_bits);
-  fixed_ctrl.source = "pmu-hardware A3 FIXED_CTR_CTRL";
+  fixed_ctrl.source = "SDM Vol. 3, 18.2.2, IA32_FIXED_CTR_CTRL";
 
   Rule& global = layer[Reg::GlobalCtrl];
   global.exists = since(2);
   global.check = within(global_bits);
-  global.source = "pmu-hardware A3 GLOBAL_CTRL: an enable bit of a missing counter gives #GP";
+  global.source = "SDM Vol. 3, 18.2.2, IA32_PERF_GLOBAL_CTRL: an enable bit of a missing counter gives #GP";
 
   Rule& capabilities = layer[Reg::PerfCapabilities];
   capabilities.exists = [](const Access& a) { return a.caps.pdcm; };
@@ -138,7 +139,8 @@ void add_control(RuleLayer& layer) {
     v = a.caps.perf_capabilities;
     return Outcome::Ok;
   };
-  capabilities.source = "pmu-hardware A3 PERF_CAPABILITIES: read-only, exists with CPUID.1:ECX.PDCM";
+  capabilities.source =
+      "SDM Vol. 3, Table 35-2, IA32_PERF_CAPABILITIES: read-only, exists with CPUID.1:ECX.PDCM";
 }
 
 void add_status(RuleLayer& layer) {
@@ -149,20 +151,21 @@ void add_status(RuleLayer& layer) {
   Rule& status = layer[Reg::GlobalStatus];
   status.exists = since(2);
   status.check = read_only;
-  status.source = "pmu-hardware A3 GLOBAL_STATUS: read-only, WRMSR gives #GP";
+  status.source = "SDM Vol. 3, 18.2.2, IA32_PERF_GLOBAL_STATUS: read-only, WRMSR gives #GP";
 
   Rule& reset = layer[Reg::GlobalStatusReset];
   reset.exists = since(2);
   reset.check = within(status_reset_bits);
   reset.source =
-      "manual-sections rows 19, 31, 108: 390H clears by writing ones; 60:56 reserved before version 4, 61 "
+      "SDM Vol. 3, 18.2.2, 18.2.4.2 and Table 35-2: 390H clears by writing ones; 60:56 reserved before "
+      "version 4, 61 "
       "reserved before version 3; reads 0 (write-only style)";
 
   Rule& set = layer[Reg::GlobalStatusSet];
   set.exists = since(4);
   set.check = within(status_set_bits);
   set.source =
-      "pmu-hardware A3, A5.6: 391H sets by writing ones; bit 63 reserved; no PMI (not stated by Intel)";
+      "SDM Vol. 3, 18.2.4.2: 391H sets by writing ones; bit 63 reserved; no PMI (not stated by Intel)";
 
   Rule& use = layer[Reg::GlobalInuse];
   use.exists = since(4);
@@ -171,23 +174,23 @@ void add_status(RuleLayer& layer) {
     v = inuse(a.caps, r);
     return Outcome::Ok;
   };
-  use.source = "pmu-hardware A3 GLOBAL_INUSE";
+  use.source = "SDM Vol. 3, 18.2.4.3, IA32_PERF_GLOBAL_INUSE";
 }
 
 void add_unmodelled(RuleLayer& layer) {
   Rule& metrics = layer[Reg::PerfMetrics];
   metrics.exists = [](const Access& a) { return a.caps.metrics(); };
   metrics.source =
-      "pmu-hardware A3 PERF_METRICS: exists with PERF_CAPABILITIES[15]; its fields are not computed here";
+      "Linux 7.2 perf, MSR_PERF_METRICS: exists with PERF_CAPABILITIES[15]; its fields are not computed here";
 
   Rule& pebs = layer[Reg::PebsEnable];
   pebs.exists = [](const Access& a) { return a.caps.ds && a.caps.pebs_format(); };
   pebs.check = within(pebs_enable_bits);
-  pebs.source = "pmu-hardware A7 Enable";
+  pebs.source = "Linux 7.2 perf (intel/ds.c), IA32_PEBS_ENABLE";
 
   Rule& data = layer[Reg::PebsDataCfg];
   data.exists = [](const Access& a) { return a.caps.ds && a.caps.pebs_baseline(); };
-  data.source = "pmu-hardware A7: PEBS_DATA_CFG selects groups (PEBS baseline)";
+  data.source = "Linux 7.2 perf (intel/ds.c): PEBS_DATA_CFG selects groups (PEBS baseline)";
 
   Rule& area = layer[Reg::DsArea];
   area.exists = [](const Access& a) { return a.caps.ds; };

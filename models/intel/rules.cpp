@@ -34,7 +34,7 @@ class IntelRules final : public pmu::VendorRules {
   pmu::Vendor vendor() const override { return pmu::Vendor::Intel; }
   const pmu::RuleLayer& hardware() const override { return layer_; }
 
-  // SDM Vol. 1, "CPUID leaf 0AH" (pmu-hardware A2): fixed counter x exists if ECX[x] = 1 or EDX[4:0] > x; an
+  // SDM Vol. 1, "CPUID leaf 0AH": fixed counter x exists if ECX[x] = 1 or EDX[4:0] > x; an
   // architectural event is available if its EBX bit is 0 and below the vector's length.
   Caps caps_from(const CpuidTable& cpuid, u64 perf_capabilities) const override {
     Caps caps;
@@ -70,7 +70,8 @@ class IntelRules final : public pmu::VendorRules {
     return counter < kFixedBase ? general(regs, events, counter) : fixed(regs, events, counter - kFixedBase);
   }
 
-  // Freeze happens only on the overflow of a counter whose PMI enable is set (pmu-hardware A5.4): up to
+  // Freeze happens only on the overflow of a counter whose PMI enable is set (SDM Vol. 3, "Freezing LBR and
+  // Performance Counters on PMI"): up to
   // version 3 it clears GLOBAL_CTRL, from version 4 it sets the frozen bits in GLOBAL_STATUS.
   OverflowEffect overflow(const Caps& caps, const Registers& regs, unsigned counter) const override {
     OverflowEffect effect;
@@ -90,7 +91,7 @@ class IntelRules final : public pmu::VendorRules {
   }
 
   // ECX[31:16] is the type (0 GP, 4000H fixed, 2000H PERF_METRICS), ECX[15:0] the index; anything else is #GP
-  // (pmu-hardware A6).
+  // (SDM Vol. 2, RDPMC).
   int rdpmc_counter(const Caps& caps, u32 ecx) const override {
     const u32 type = ecx >> 16, index = ecx & 0xffff;
     if (caps.version == 0) return -1;
@@ -102,13 +103,13 @@ class IntelRules final : public pmu::VendorRules {
   }
 
   // After reset all GP enables of GLOBAL_CTRL are 1 and the fixed ones 0, so that version 1 software works
-  // (pmu-hardware A3); counters and selectors are 0.
+  // (KVM, kvm_pmu_refresh, quoting the SDM); counters and selectors are 0.
   void reset(const Caps& caps, Registers& regs) const override {
     regs = {};
     if (caps.version >= 2) regs.global_ctrl = caps.gp_bits();
   }
 
-  bool masks_lvtpc_on_pmi() const override { return true; }  // pmu-hardware A5.2
+  bool masks_lvtpc_on_pmi() const override { return true; }  // SDM Vol. 3, 10.5.1, "Local Vector Table"
 
  private:
   static CounterSetup general(const Registers& regs, const std::vector<EventInfo>& events, unsigned n) {

@@ -40,6 +40,13 @@ std::string data_path(const std::string& relative) {
   return (root / relative).string();
 }
 
+std::string guests_folder() {
+  const std::string installed = data_path("guests");
+  if (!list_files(installed, ".elf").empty()) return installed;
+  std::error_code error;
+  return (fs::read_symlink("/proc/self/exe", error).parent_path() / "guests").string();
+}
+
 std::vector<std::string> list_files(const std::string& folder, const std::string& suffix) {
   std::vector<std::string> files;
   std::error_code error;

@@ -13,6 +13,10 @@ namespace pmusim {
 // all of them does not.
 std::string data_path(const std::string& relative);
 
+// The folder of the guest images that come with the program: beside the data files, or beside a program that
+// stands in its build folder. It need not exist.
+std::string guests_folder();
+
 // Where a name or a path may stand: is it a path (it has a '/', or ends in ".json")?
 bool is_path(const std::string& name);
 

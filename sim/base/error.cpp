@@ -7,6 +7,8 @@
 namespace pmusim {
 namespace {
 
+constexpr std::size_t kMostListed = 12;  // names that a message can bear
+
 std::string sentence(const std::string& file, const std::string& place, const std::string& found,
                      const std::string& expected) {
   std::string text = file;
@@ -69,12 +71,14 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
 
 std::string expected_one_of(const std::string& name, const std::vector<std::string>& valid,
                             const std::string& listing) {
+  if (valid.empty()) return "nothing here";
   const std::string near = nearest_name(name, valid);
-  if (!near.empty()) return "a valid name; did you mean '" + near + "'?";
-  if (!listing.empty()) return "one that '" + listing + "' shows";
+  const std::string hint = near.empty() ? "" : "; did you mean '" + near + "'?";
+  if (valid.size() > kMostListed && !listing.empty()) return "one that '" + listing + "' shows" + hint;
+  if (valid.size() > kMostListed && !near.empty()) return "a valid name" + hint;
   std::string text = "one of";
   for (std::size_t i = 0; i < valid.size(); ++i) text += (i ? ", " : " ") + valid[i];
-  return valid.empty() ? "nothing here" : text;
+  return text + hint;
 }
 
 }  // namespace pmusim

@@ -33,8 +33,8 @@ class InputError : public std::runtime_error {
 // The valid name nearest to a misspelt one, by edit distance, or "" if none is near.
 std::string nearest_name(const std::string& name, const std::vector<std::string>& valid);
 
-// "did you mean 'x'?" or the whole list, for use in InputError::expected. listing: the command that shows a
-// list which is too long for a message.
+// The valid names, and the near one if there is one, for use in InputError::expected: "one of a, b; did you
+// mean 'a'?". listing: the command that shows a list which is too long for a message.
 std::string expected_one_of(const std::string& name, const std::vector<std::string>& valid,
                             const std::string& listing = "");
 

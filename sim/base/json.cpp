@@ -66,12 +66,26 @@ std::string JsonDocument::place(const std::string& pointer) const {
   }
 }
 
-void JsonDocument::override_value(const std::string& assignment, const std::string& prefix) {
+std::pair<std::string, std::string> split_assignment(const std::string& assignment,
+                                                     const std::string& prefix) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0)
     throw InputError("--set", "", "'" + prefix + assignment + "'", prefix + "KEY=VALUE");
-  const std::string path = assignment.substr(0, equals), text = assignment.substr(equals + 1);
-  const std::string shown = prefix + path;
+  return {assignment.substr(0, equals), assignment.substr(equals + 1)};
+}
+
+void JsonDocument::override_value(const std::string& assignment, const std::string& prefix) {
+  const auto [path, text] = split_assignment(assignment, prefix);
+  set_value(path, text, prefix + path);
+}
+
+bool JsonDocument::overridden(const std::string& pointer) const {
+  for (std::string p = pointer; !p.empty(); p.resize(p.rfind('/')))
+    if (overridden_.count(p)) return true;
+  return false;
+}
+
+void JsonDocument::set_value(const std::string& path, const std::string& text, const std::string& shown) {
   const auto wrong = [&](const std::string& found, const std::string& expected) {
     return InputError(name_, "--set " + shown, found, expected);
   };

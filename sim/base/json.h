@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -36,6 +37,11 @@ class JsonDocument {
   // Array elements are named by their index. Missing objects are created: the schema judges the result.
   // prefix: what the user wrote before the path ("model."), for messages.
   void override_value(const std::string& assignment, const std::string& prefix = "");
+  // The same in two parts, for a reader that gives values other names: `path` says where the value is,
+  // `shown` what the user wrote for it, for messages.
+  void set_value(const std::string& path, const std::string& text, const std::string& shown);
+  // The value at that pointer, or one that contains it, was set by an override.
+  bool overridden(const std::string& pointer) const;
 
  private:
   std::string name_;
@@ -99,6 +105,10 @@ class JsonView {
   const nlohmann::json* value_;
   std::string pointer_;
 };
+
+// "path.to.key=value" in its two parts; prefix as for override_value.
+std::pair<std::string, std::string> split_assignment(const std::string& assignment,
+                                                     const std::string& prefix = "");
 
 // A string as JSON, quoted. Beyond ASCII: as it is, or escaped.
 std::string json_string(const std::string& text, bool ascii = false);

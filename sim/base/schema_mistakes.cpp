@@ -36,8 +36,8 @@ std::string word_of(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-// The patterns of schemas are written in what JSON Schema's regular expressions and POSIX's extended ones share;
-// <regex> takes eleven seconds to compile.
+// The patterns of schemas are written in what JSON Schema's regular expressions and POSIX's extended ones
+// share; <regex> takes eleven seconds to compile.
 bool matches(const std::string& text, const std::string& pattern) {
   regex_t compiled;
   if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
@@ -154,8 +154,7 @@ class Walk {
       wrong(value, described(value), fmt::format("at least {} characters", schema["minLength"].dump()));
     if (schema.contains("pattern")) {
       const std::string pattern = schema["pattern"];
-      if (!matches(text, pattern))
-        wrong(value, described(value), "text that matches " + pattern);
+      if (!matches(text, pattern)) wrong(value, described(value), "text that matches " + pattern);
     }
   }
 

@@ -6,16 +6,34 @@
 
 namespace pmusim {
 
-std::vector<std::string> wrap(const std::string& text, std::size_t width) {
-  std::vector<std::string> lines(1);
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, end - at);
-    at = end + 1;
-    if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width) lines.emplace_back();
-    lines.back() += (lines.back().empty() ? "" : " ") + word;
+unsigned text_columns(const std::string& text) {
+  return static_cast<unsigned>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string wrapped(const std::string& text, unsigned width, unsigned at, unsigned indent) {
+  std::string out;
+  unsigned column = at;
+  bool fresh = true;  // nothing on this line yet
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \n", begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    if (!fresh && column + 1 + text_columns(word) > width) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+      fresh = true;
+    }
+    out += (fresh ? "" : " ") + word;
+    column += text_columns(word) + (fresh ? 0 : 1);
+    fresh = false;
+    if (end < text.size() && text[end] == '\n') {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+      fresh = true;
+    }
+    begin = end + 1;
   }
-  return lines;
+  return out;
 }
 
 }  // namespace pmusim

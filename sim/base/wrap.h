@@ -3,12 +3,14 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 namespace pmusim {
 
-// Breaks at blanks, so that no line has more than `width` columns; a longer word has a line of its own. Bytes
-// are counted as columns: our texts are ASCII.
-std::vector<std::string> wrap(const std::string& text, std::size_t width);
+// Terminal columns of UTF-8 text without wide characters.
+unsigned text_columns(const std::string& text);
+
+// The words of a text in lines of at most `width`, the first of which begins at column `at` and the others at
+// `indent`. Words that are longer stay whole. No newline at the end.
+std::string wrapped(const std::string& text, unsigned width, unsigned at, unsigned indent);
 
 }  // namespace pmusim

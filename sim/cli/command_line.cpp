@@ -62,6 +62,7 @@ int parse_and_run(int argc, char** argv) {
   Action action;
   const VerbOptions command(app, std::string("pmusim ") + PMUSIM_VERSION);
   add_list(command, action);
+  add_show(command, action);
   add_run(command, action, guest_arguments);
   add_conform(command, action);
   add_build(command, action);

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "base/cancel.h"
+#include "base/data.h"
 #include "base/error.h"
 
 namespace pmusim::cli {
@@ -40,8 +41,9 @@ void check_common(const Common& common) {
 session::Overrides suite_overrides(const Common& common) {
   session::Overrides overrides = session::split_overrides(common.set);
   if (!overrides.scenario.empty())
-    throw InputError("--set", "", "'scenario." + overrides.scenario[0] + "'",
-                     "model.KEY=VALUE or policy.KEY=VALUE; a case says itself what its host does");
+    throw InputError(
+        "--set", "", "'scenario." + overrides.scenario[0] + "'",
+        "model.KEY=VALUE, policy.KEY=VALUE or host.COST=CYCLES; a case says itself what its host does");
   return overrides;
 }
 
@@ -58,7 +60,8 @@ std::vector<std::string> split_list(const std::string& option, const std::vector
       const std::string item = list.substr(begin, end - begin);
       begin = end + 1;
       if (item.empty()) continue;
-      if (item[0] == '-' && !items.empty()) {
+      const bool change = item[0] == '-' || (item.find('=') != std::string::npos && !is_path(item));
+      if (change && !items.empty()) {
         items.back() += "," + item;
         continue;
       }

@@ -31,7 +31,8 @@ inline constexpr u64 kMostCycles = ~u64{0} >> 1, kMostSeconds = 1000000000;
 bool use_color(const Common& common);  // of standard output
 
 // Each item of a comma-separated list, of several such lists, without empty ones. What begins with
-// '-' belongs to the item before it ("kvm,-x2apic"). InputError for an item that stands there twice.
+// '-' or has a '=' belongs to the item before it ("kvm,-x2apic,gp=4"). InputError for an item that stands
+// there twice.
 std::vector<std::string> split_list(const std::string& option, const std::vector<std::string>& lists);
 
 // One of these, or InputError with the nearest.

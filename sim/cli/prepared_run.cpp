@@ -74,9 +74,16 @@ PreparedRun prepare(RunConfig& c) {
   if (bare && !overrides.policy.empty())
     throw InputError("--set", "", "'policy." + overrides.policy[0] + "' with bare metal alone",
                      "a policy that it changes");
+  if (bare && !overrides.host.empty())
+    throw InputError("--set", "", "'host." + overrides.host[0] + "' with bare metal alone",
+                     "a policy, which has a host");
+  p.host_costs = hv::host_costs(overrides.host);
   p.model = model_by_id(c.models[0], overrides, c.timing == "interval");
   for (const std::string& id : p.policies) p.loaded.push_back(policy_by_id(id, overrides));
   p.release = hv::release_by_name(c.kernel);
+  for (const std::optional<hv::Policy>& policy : p.loaded)  // refuses what the model's CPUID cannot be
+    guest_cpuid(resolved_cpuid(c.cpuid, !policy), p.model, p.release,
+                policy && policy->counters_in_hardware());
   p.memory = parse_size("--memory", c.memory);
   if (p.memory == 0 || p.memory % 4096 || p.memory > u64{1} << 40)
     throw InputError("--memory", "", "'" + c.memory + "'", "a multiple of 4096 bytes, from 4096 to 1024G");

@@ -8,6 +8,7 @@
 
 #include "cli/run_config.h"
 #include "cli/scenario.h"
+#include "hypervisor/kvm/costs.h"
 #include "hypervisor/vpmu/policy.h"
 #include "model/cpu_model.h"
 #include "platform/boot/boot.h"
@@ -21,6 +22,7 @@ struct PreparedRun {
   std::vector<std::string> policies;
   std::vector<std::optional<hv::Policy>> loaded;  // beside policies; nothing: bare metal
   hv::KernelRelease release;
+  hv::HostCosts host_costs;
   u64 memory;
   Scenario scenario;
 };

@@ -26,6 +26,7 @@ TargetRun run_of(const RunConfig& c, const PreparedRun& p, std::size_t index) {
   run.model = &p.model;
   run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;
   run.release = p.release;
+  run.host_costs = p.host_costs;
   run.image = &p.image;
   run.modules = p.modules;
   run.command_line = c.image;  // then the arguments: what QEMU makes of -kernel and -append

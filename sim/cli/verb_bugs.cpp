@@ -82,7 +82,7 @@ void add_bugs(const VerbOptions& command, Action& action) {
   auto o = std::make_shared<BugsOptions>();
   verb.arguments("ID", o->ids, "defects; none: all");
   verb.number("-j,--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
-  add_common(verb, o->common, "model.KEY=V or policy.KEY=V");
+  add_common(verb, o->common, "model.KEY=V, policy.KEY=V or host.COST=CYCLES");
   verb.parsed([o, &action] { action = [o] { return check(*o); }; });
 }
 

@@ -142,7 +142,7 @@ void add_conform(const VerbOptions& command, Action& action) {
   verb.number("--durations", o->durations, 1, 1000000, "name the N slowest case runs, on standard error");
   verb.flag("--allow-skips", o->allow_skips, "status 0 although every case run was skipped");
   verb.group("Options");
-  add_common(verb, o->common, "model.KEY=V or policy.KEY=V");
+  add_common(verb, o->common, "model.KEY=V, policy.KEY=V or host.COST=CYCLES");
   verb.footer(kFooter);
   verb.parsed([verb, o, &action] {
     const ConfigFolder folder(verb, o->folder);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/wrap.h"
+#include "cli/sheet.h"
 
 namespace pmusim::cli {
 namespace {
@@ -22,12 +23,11 @@ u64 parse_number(const std::string& option, const std::string& text, u64 min, u6
   return value;
 }
 
-// Help in lines that fit a terminal of 100 columns.
+// Help as wide as the terminal.
 class WrappedHelp final : public CLI::Formatter {
- public:
   std::string make_option_desc(const CLI::Option* option) const override {
-    constexpr std::size_t kColumns = 100;
-    return fmt::format("{}", fmt::join(wrap(option->get_description(), kColumns - get_column_width()), "\n"));
+    const unsigned names = static_cast<unsigned>(get_column_width()), width = output_width();
+    return wrapped(CLI::Formatter::make_option_desc(option), width > 2 * names ? width - names : names, 0, 0);
   }
 };
 

@@ -116,7 +116,7 @@ void add_run(const VerbOptions& command, Action& action,
   verb.number("--max-cycles", c->max_cycles, 1, kMostCycles, "end after so many cycles");
   verb.number("--max-seconds", c->max_seconds, 1, kMostSeconds, "end after so much wall time");
   verb.text("--out", c->out, "a path", "folder for config.json and stats.json");
-  add_common(verb, c->common, "model.KEY=V, policy.KEY=V or scenario.KEY=V");
+  add_common(verb, c->common, "model.KEY=V, policy.KEY=V, scenario.KEY=V or host.COST=CYCLES");
   verb.footer(kFooter);
   verb.parsed([verb, c, &action, &guest_arguments] {
     if (guest_arguments) c->arguments = *guest_arguments;

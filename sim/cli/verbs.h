@@ -16,6 +16,7 @@ namespace pmusim::cli {
 using Action = std::function<int()>;
 
 void add_list(const VerbOptions& command, Action& action);
+void add_show(const VerbOptions& command, Action& action);
 // guest_arguments: what stood after "--"; nothing if there was no "--".
 void add_run(const VerbOptions& command, Action& action,
              const std::optional<std::vector<std::string>>& guest_arguments);

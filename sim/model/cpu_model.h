@@ -21,8 +21,9 @@ struct ScheduleConstraint {
 };
 
 struct AssumedValue {
-  std::string path;  // JSON pointer in the model file
-  std::string rule;  // why this value
+  std::string path;   // JSON pointer in the model file; a CPUID leaf by its number: "/cpuid/0xa/eax"
+  std::string rule;   // why this value
+  std::string value;  // as the file has it; of a group "ways 4, entries 64"
 };
 
 struct CpuModel : pmu::PmuDescription {

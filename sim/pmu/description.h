@@ -54,7 +54,8 @@ struct CounterSetup {
 };
 
 // The CMASK, INV and EDGE part of a setup, the same for both vendors: INV alone has no effect, EDGE alone
-// acts as CMASK 1 with EDGE (pmu-hardware A4). An event without a per-cycle value cannot be thresholded here.
+// acts as CMASK 1 with EDGE (SDM Vol. 3, 18.2.1.1; perfmon). An event without a per-cycle value cannot be
+// thresholded here.
 void apply_threshold(CounterSetup& setup, u8 cmask, bool inv, bool edge, bool per_cycle);
 
 struct OverflowEffect {

@@ -33,15 +33,18 @@ Overrides split_overrides(const std::vector<std::string>& set) {
     const std::string rest = dot == std::string::npos ? "" : text.substr(dot + 1);
     if (rest.empty() || rest[0] == '=' || rest.find('=') == std::string::npos)
       throw InputError("--set", "", "'" + text + "'",
-                       "model.KEY=VALUE, policy.KEY=VALUE or scenario.KEY=VALUE");
+                       "model.KEY=VALUE, policy.KEY=VALUE, scenario.KEY=VALUE or host.COST=CYCLES");
     if (part == "model")
       split.model.push_back(rest);
     else if (part == "policy")
       split.policy.push_back(rest);
     else if (part == "scenario")
       split.scenario.push_back(rest);
+    else if (part == "host")
+      split.host.push_back(rest);
     else
-      throw InputError("--set", "", "'" + part + "'", expected_one_of(part, {"model", "policy", "scenario"}));
+      throw InputError("--set", "", "'" + part + "'",
+                       expected_one_of(part, {"model", "policy", "scenario", "host"}));
   }
   return split;
 }

@@ -15,9 +15,10 @@ namespace pmusim::session {
 
 inline constexpr const char* kBareMetal = "bare-metal";
 
-// Overrides of --set, by the document that they go to: "model.costs.x=1" -> model, "costs.x=1".
+// Overrides of --set, by what they change (docs/set-paths.md): "model.costs.x.cycles=1" -> model,
+// "costs.x.cycles=1". host: costs of paths (hypervisor/kvm/costs.h).
 struct Overrides {
-  std::vector<std::string> model, policy, scenario;
+  std::vector<std::string> model, policy, scenario, host;
 };
 Overrides split_overrides(const std::vector<std::string>& set);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUID choices.
+// CPUID choices: what they start from.
 #include "session/cpuid_choice.h"
 
 #include <fmt/format.h>
@@ -15,86 +15,22 @@
 namespace pmusim::session {
 namespace {
 
-// Names as QEMU's -cpu has them.
-struct FeatureBit {
-  const char* name;
-  CpuidBit bit;
-};
-constexpr FeatureBit kFeatureBits[] = {
-    {"monitor", cpuid::kMonitor},
-    {"pdcm", cpuid::kPdcm},
-    {"pcid", cpuid::kPcid},
-    {"x2apic", cpuid::kX2Apic},
-    {"tsc-deadline", cpuid::kTscDeadline},
-    {"xsave", cpuid::kXsave},
-    {"rdrand", cpuid::kRdrand},
-    {"fsgsbase", cpuid::kFsgsbase},
-    {"tsc-adjust", cpuid::kTscAdjust},
-    {"smep", cpuid::kSmep},
-    {"invpcid", cpuid::kInvpcid},
-    {"rtm", cpuid::kRtm},
-    {"smap", cpuid::kSmap},
-    {"umip", cpuid::kUmip},
-    {"spec-ctrl", cpuid::kIbrsIbpb},
-    {"xsaveopt", cpuid::kXsaveopt},
-    {"perfctr-core", cpuid::kPerfCtrExtCore},
-    {"nx", cpuid::kNx},
-    {"pdpe1gb", cpuid::kPage1Gb},
-    {"rdtscp", cpuid::kRdtscp},
-    {"ibpb", cpuid::kAmdIbpb},
-    {"perfmon-v2", cpuid::kPerfMonV2},
-};
-
-// "kvm,-x2apic,-pdcm": what it starts from, and the features it leaves out.
-struct Choice {
-  std::string base;
-  std::vector<const FeatureBit*> without;
-};
-
-Choice split(const std::string& text) {
-  Choice choice;
-  std::size_t at = text.find(",-");
-  choice.base = text.substr(0, at);
-  while (at != std::string::npos) {
-    const std::size_t next = text.find(",-", at + 2);
-    const std::string name = text.substr(at + 2, next == std::string::npos ? next : next - at - 2);
-    const auto* found = std::find_if(std::begin(kFeatureBits), std::end(kFeatureBits),
-                                     [&](const FeatureBit& f) { return name == f.name; });
-    if (found == std::end(kFeatureBits)) {
-      std::vector<std::string> names;
-      for (const FeatureBit& f : kFeatureBits) names.push_back(f.name);
-      throw InputError("--cpuid", "", "'" + name + "' as a feature to leave out",
-                       expected_one_of(name, names) + " ('pmusim list features' shows all)");
-    }
-    choice.without.push_back(found);
-    at = next;
+// Without these a 64-bit guest does not come up: it asks for the highest leaves, and for long mode before it
+// sets EFER.LME, which is #GP without.
+void need_leaves(const CpuidTable& table, const JsonView& leaves) {
+  std::string missing;
+  for (const u32 leaf : {0u, 1u, 0x80000000u, 0x80000001u}) {
+    const bool there = std::any_of(table.entries.begin(), table.entries.end(),
+                                   [&](const CpuidEntry& entry) { return entry.leaf == leaf; });
+    if (!there) missing += fmt::format("{}{:#x}", missing.empty() ? "" : ", ", leaf);
   }
-  return choice;
+  if (!missing.empty())
+    leaves.fail("no leaf " + missing,
+                "the whole CPUID of a guest, with leaves 0x0, 0x1, 0x80000000 and 0x80000001 for a 64-bit "
+                "one; 'pmusim list cpuid --model MODEL --json' prints one to start from");
 }
 
 }  // namespace
-
-std::vector<CpuidFeature> cpuid_features() {
-  std::vector<CpuidFeature> features;
-  for (const FeatureBit& f : kFeatureBits) {
-    const CpuidBit& bit = f.bit;
-    const char* reg = bit.reg == &CpuidRegs::eax   ? "EAX"
-                      : bit.reg == &CpuidRegs::ebx ? "EBX"
-                      : bit.reg == &CpuidRegs::ecx ? "ECX"
-                                                   : "EDX";
-    features.push_back(
-        {f.name, fmt::format("CPUID.{:02X}H.{}:{}[{}]", bit.leaf, bit.subleaf, reg, bit.number)});
-  }
-  return features;
-}
-
-std::string cpuid_base(const std::string& choice) {
-  return split(choice).base;
-}
-
-void leave_out_features(const std::string& choice, CpuidTable& table) {
-  for (const FeatureBit* f : split(choice).without) table.set(f->bit, false);
-}
 
 GuestCpuid read_cpuid_file(const std::string& path) {
   const JsonDocument document = load_json(path);
@@ -111,7 +47,7 @@ GuestCpuid read_cpuid_file(const std::string& path) {
     entry.regs = {reg("eax"), reg("ebx"), reg("ecx"), reg("edx")};
     cpuid.table.entries.push_back(entry);
   }
-  if (cpuid.table.entries.empty()) root.at("leaves").fail("no leaf", "at least one");
+  need_leaves(cpuid.table, root.at("leaves"));
   cpuid.perf_capabilities = root.get_u64("perf_capabilities", 0);
   return cpuid;
 }
@@ -125,10 +61,20 @@ std::string resolved_cpuid(const std::string& choice, bool bare_metal) {
 void check_cpuid_choice(const std::string& text) {
   const std::string base = cpuid_base(text);
   if (base == kDefaultCpuid || base == "kvm" || base == "host") return;
-  if (!is_path(base))
-    throw InputError("--cpuid", "", "'" + base + "'",
-                     "'default', 'kvm', 'host' or the path of a .json file, each with ,-FEATURE or without");
-  read_cpuid_file(base);
+  if (is_path(base)) {
+    read_cpuid_file(base);
+    return;
+  }
+  const std::size_t comma = base.find(',');
+  if (comma != std::string::npos) {
+    const std::string change = base.substr(comma + 1);
+    throw InputError("--cpuid", "", "'" + change + "'",
+                     "-FEATURE, or one of gp, fixed, version and width with =NUMBER behind '" +
+                         base.substr(0, comma) + "'");
+  }
+  throw InputError("--cpuid", "", "'" + base + "'",
+                   "'default', 'kvm', 'host' or the path of a .json file, each with ,-FEATURE or "
+                   ",gp=N,fixed=N,version=N,width=N or without");
 }
 
 GuestCpuid guest_cpuid(const std::string& text, const CpuModel& model, hv::KernelRelease release,
@@ -142,7 +88,7 @@ GuestCpuid guest_cpuid(const std::string& text, const CpuModel& model, hv::Kerne
              hv::kvm_supported_perf_capabilities(model)};
   else
     cpuid = read_cpuid_file(base);
-  leave_out_features(text, cpuid.table);
+  change_cpuid(text, cpuid.table);
   return cpuid;
 }
 

@@ -2,7 +2,7 @@
 // The CPUID that a guest gets: "kvm" as KVM offers it, "host" as the CPU reports it, or a file. "default" is
 // "host" on bare metal, which is the machine itself, and "kvm" in a VM. A vCPU's CPUID given to bare metal
 // makes the oracle: this hardware, without a hypervisor, with those features. Any of them may be followed by
-// features to leave out, as with QEMU's -cpu: "kvm,-x2apic".
+// features to leave out, as with QEMU's -cpu, and by what its PMU has: "kvm,-x2apic,gp=4,fixed=3,version=2".
 #pragma once
 
 #include <string>
@@ -18,17 +18,17 @@ inline constexpr const char* kDefaultCpuid = "default";
 // What "default" stands for; other choices as they are.
 std::string resolved_cpuid(const std::string& choice, bool bare_metal);
 
-// The two parts of a choice: "kvm", "host" or a file, and the features that the table then loses.
+// The two parts of a choice: "kvm", "host" or a file, and what the table then loses: features, and counters
+// (models/counts.h), of which it may have fewer than before. InputError for more.
 std::string cpuid_base(const std::string& choice);
-void leave_out_features(const std::string& choice, CpuidTable& table);
+void change_cpuid(const std::string& choice, CpuidTable& table);
 
 struct GuestCpuid {
   CpuidTable table;
   u64 perf_capabilities = 0;
 };
 
-// counters_in_hardware: of the policy. A file is {"leaves": [{"leaf", "subleaf", "eax", "ebx", "ecx",
-// "edx"}], "perf_capabilities"} in the form of a model file's leaves. Throws InputError.
+// counters_in_hardware: of the policy. The form of a file: docs/cpuid-format.md. Throws InputError.
 GuestCpuid guest_cpuid(const std::string& choice, const CpuModel& model, hv::KernelRelease release,
                        bool counters_in_hardware);
 

@@ -97,6 +97,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   hv::HostConfig config;
   config.policy = *run.policy;
   config.release = run.release;
+  config.costs = run.host_costs;
   config.strategies = run.strategies;
   config.forced_emulation_prefix = run.machine_setup().forced_emulation;
   config.events = run.sink;

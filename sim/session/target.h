@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/event.h"
+#include "hypervisor/kvm/costs.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"
 #include "model/cpu_model.h"
@@ -28,6 +29,7 @@ struct TargetRun {
   const CpuModel* model = nullptr;     // simulator only
   const hv::Policy* policy = nullptr;  // nullptr: bare metal
   hv::KernelRelease release = hv::kDefaultRelease;
+  hv::HostCosts host_costs;
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // an injected defect; nullptr: none
   const platform::Image* image = nullptr;
   std::string command_line;

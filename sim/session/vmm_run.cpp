@@ -50,7 +50,7 @@ hv::VmmConfig vmm_config(const TargetRun& run) {
     config.edit_cpuid = [edits = setup.cpuid,
                          choice = run.point.cpuid](std::vector<kvm::CpuidEntry2>& entries) {
       CpuidTable table = table_of(entries);
-      leave_out_features(choice, table);
+      change_cpuid(choice, table);
       edit_cpuid(edits, table);
       entries = kvm_entries(table);
     };

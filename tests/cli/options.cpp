@@ -144,13 +144,6 @@ TEST_CASE("the suite's config.json repeats its run, and options beside it win") 
   check_refused("conform --config " + a + "/results.json", {"results.json", "expected "});
 }
 
-TEST_CASE("experiments are listed, though none need exist") {
-  const Output o = pmusim_command("list experiments --json");
-  CHECK(o.status == 0);
-  CHECK(o.json().root().is_array());
-  CHECK(pmusim_command("list experiments").status == 0);
-}
-
 TEST_CASE("the help of a verb shows what the verb takes: forms of --set, one model or several") {
   const std::string run = pmusim_command("run --help").out, conform = pmusim_command("conform --help").out;
   CHECK(run.find("scenario.KEY=V") != std::string::npos);

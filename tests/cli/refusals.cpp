@@ -205,7 +205,7 @@ TEST_CASE("options with values that cannot be are refused by name") {
       {run + "--cpuid kvm,-x2apci",
        {"--cpuid: found 'x2apci' as a feature to leave out, expected", "did you mean 'x2apic'?",
         "list features"}},
-      {run + "--cpuid kvm,-qqqqqqqq", {"--cpuid", "one of monitor, pdcm", "list features"}},
+      {run + "--cpuid kvm,-qqqqqqqq", {"--cpuid", "'qqqqqqqq'", "list features"}},
       {"conform 'absent*' --model spr --policy all --cpuid host,kvm,-x2apci", {"--cpuid", "'x2apic'"}},
       {run + "--module ''", {"--module: found an empty text"}},
       {run + "--scenario /nonexistent.json", {"/nonexistent.json"}},
@@ -258,8 +258,14 @@ TEST_CASE("files and folders that are not what a verb reads are refused by name"
                                     "run " + kHello + " --policy emulated --model ", "conform" + suite + " "})
     check_refused({reader + empty, {empty + ": line 1: found an empty file, expected JSON"}});
   check_refused({run + "--module " + cases, {cases + ": found Is a directory, expected a readable file"}});
-  check_refused({run + "--cpuid " + write(folder + "/leaves.json", R"({"leaves": []})"),
-                 {"leaves.json: line 1, /leaves: found no leaf"}});
+  check_refused(
+      {run + "--cpuid " + write(folder + "/leaves.json", R"({"leaves": []})"),
+       {"leaves.json: line 1, /leaves: found no leaf 0x0, 0x1, 0x80000000, 0x80000001", "list cpuid"}});
+  check_refused({run + "--cpuid kvm,gp=9", {"--cpuid", "gp 8, fixed 3"}});
+  check_refused({"conform 'absent*' --model spr --policy emulated --cpuid kvm,gp=9", {"--cpuid", "gp 8"}});
+  check_refused({run + "--set host.vmmm=5", {"--set", "'host.vmmm'", "'vmm'", "list costs"}});
+  check_refused(
+      {"run " + kHello + " --model spr --policy bare-metal --set host.vmm=5", {"'host.vmm=5'", "a policy"}});
   check_refused(
       {run + "--cpus 2 --set scenario.sync_window=99999", {"sync_window", "found 99999", "IPI latency"}});
   check_refused({"bugs check rdpmc-type-as-flag rdpmc-type-as-flag", {"'rdpmc-type-as-flag' twice"}});

@@ -153,9 +153,9 @@ TEST_CASE(
   }
 }
 
-// host-perf.md, scheduling: an event that a fixed counter can count takes the lowest free fixed one, any
-// other the lowest free general one; perf does not know which counter the guest named. In hardware a counter
-// stands for itself.
+// Linux 7.2, x86_schedule_events: an event that a fixed counter can count takes the lowest free fixed one,
+// any other the lowest free general one; perf does not know which counter the guest named. In hardware a
+// counter stands for itself.
 TEST_CASE("Host perf chooses the hardware counter behind a guest's, hardware backing takes the same one") {
   const Case steps = load_case(pmusim::test::source("conformance/cases/instructions-exact.json"));
   const platform::Image image = platform::load_image(compile_case(steps), steps.path);

@@ -32,7 +32,7 @@ struct Audited {
 
 }  // namespace
 
-// pmu-hardware B, "Guest/host filter": HostOnly counts nothing while EFER.SVME is clear.
+// APM Vol. 2 rev 3.44, PERF_CTL: HostOnly counts nothing while EFER.SVME is clear.
 TEST_CASE("bare metal's audit follows EFER.SVME, which HostOnly depends on") {
   Audited a;
   a.pmu.wrmsr(msr::kAmdPerfCtl0, kInstructionsInKernel | kHostOnly);

@@ -277,7 +277,8 @@ TEST_CASE("Row 11: four constrained and five unconstrained singles: the last one
   CHECK(e[8]->state() == PerfState::Error);
 }
 
-// host-perf 5.1: ALL = 0001_000F_0000_00FF; watchdog FX1, host event on GP0, guest events on GP1 and FX0.
+// Linux 7.2, intel_guest_get_msrs: ALL = 0001_000F_0000_00FF; watchdog FX1, host event on GP0, guest events
+// on GP1 and FX0.
 TEST_CASE(
     "Row 12: GLOBAL_CTRL hides guest-only counters from the host and host-only counters from the guest") {
   Host h(spr());

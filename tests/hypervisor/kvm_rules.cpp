@@ -24,8 +24,7 @@ TEST_CASE("After definition GLOBAL_CTRL enables all GP counters and no fixed one
   CHECK(amd.read(msr::kAmdGlobalCtl) == 0x3f);
 }
 
-TEST_CASE(
-    "PERFCTRn sign-extends 32 bits for guests, A_PMCn takes the width and faults above it (kvm-vpmu 8 #2)") {
+TEST_CASE("PERFCTRn sign-extends 32 bits for guests, A_PMCn takes the width and faults above it") {
   for (const char* policy : {"emulated", "mediated"}) {
     Guest g(spr(), policy);
     CHECK(g.write(msr::kPerfCtr0, 0xffffffff) == Outcome::Ok);
@@ -330,9 +329,8 @@ TEST_CASE("On AMD a bad RDPMC index faults before the intercept, and there are n
   CHECK_FALSE(Guest(spr(), "emulated").vpmu->rdpmc_early_fault(64));
 }
 
-TEST_CASE(
-    "What is passed through follows the vCPU model: three fixed counters of four never match (kvm-vpmu "
-    "3.3)") {
+// vmx_recalc_pmu_msr_intercepts.
+TEST_CASE("What is passed through follows the vCPU model: three fixed counters of four never match") {
   Guest s(spr(), "mediated"), k(skx(), "mediated"), z(zen4(), "mediated");
   for (Guest* g : {&s, &k}) {
     CHECK_FALSE(g->vpmu->msr_intercepted(msr::kPerfCtr0));

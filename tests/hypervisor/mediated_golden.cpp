@@ -107,7 +107,7 @@ TEST_CASE("A dedicated vCPU on a CPU without GLOBAL_CTL is stopped and started t
   compare(g.cpu.log, "dedicated-zen3");
 }
 
-// kvm-vpmu 3.5: idle guest PMU, all host counters already zero.
+// Linux 7.2, kvm_mediated_pmu_load and _put: idle guest PMU, all host counters already zero.
 TEST_CASE(
     "An idle guest PMU costs GLOBAL_CTRL, the selectors and fixed control at load, and no write at put") {
   Guest g(spr(), "mediated");

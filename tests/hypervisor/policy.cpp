@@ -158,7 +158,7 @@ TEST_CASE("Combinations that cannot work are refused with the reason") {
       contains(refusal("mediated", "\"assets\": {", "\"assets\": {\"lbr\": \"passthrough\", "), "not model"));
 }
 
-// kvm-vpmu 3.1: PERF_PMU_CAP_MEDIATED_VPMU, bfee4f07d880, 9ba0bb4ae76a.
+// PERF_PMU_CAP_MEDIATED_VPMU, bfee4f07d880, 9ba0bb4ae76a.
 TEST_CASE("The mediated policy is refused on hosts that KVM refuses, with KVM's requirement") {
   const Policy mediated = shipped_policy("mediated"), emulated = shipped_policy("emulated");
   CHECK(unmet(mediated, spr()) == "");
@@ -177,7 +177,7 @@ TEST_CASE("The mediated policy is refused on hosts that KVM refuses, with KVM's 
   CHECK(unmet(emulated, spr(), KernelRelease::V6_12) == "");
 }
 
-// kvm-vpmu 3.1: PerfMonV2 is perf's condition for its mediated support; a policy that denies host perf the
+// Linux 7.0: PerfMonV2 is perf's condition for its mediated support; a policy that denies host perf the
 // PMU does without that support.
 TEST_CASE("PerfMonV2 is asked of an AMD host only by policies that need perf's mediated support") {
   CHECK(unmet(shipped_policy("dedicated"), zen3()) == "");

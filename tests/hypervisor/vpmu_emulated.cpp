@@ -82,7 +82,8 @@ TEST_CASE("Disabling globally freezes the counter at the next request, and enabl
   CHECK(g.read(msr::kPerfCtr0) == 15);
 }
 
-TEST_CASE("An overflow sets the status whatever INT says, and asks for a PMI only with INT (kvm-vpmu 8 #8)") {
+TEST_CASE(
+    "An overflow sets the status whatever INT says, and asks for a PMI only with INT (kvm-unit-tests pmu)") {
   for (u64 selector : {kInstructions, kWithInt}) {
     Guest g(spr(), "emulated");
     g.write(msr::kPerfCtr0, 0xffffffff);  // -1

@@ -159,7 +159,7 @@ class FakeFields : public ControlBlockPmuFields {
   bool can_load_, can_save_;
 };
 
-// PMU shapes of pmu-hardware.md, section C; scheduling rows from its constraints.
+// PMU shapes as in InstLatX64 CPUID dumps; scheduling rows from Linux 7.2 perf.
 CpuModel spr();
 CpuModel skx();
 CpuModel zen3();

@@ -100,7 +100,7 @@ TEST_CASE(
   CHECK(g.hooks.pmi_requested);
 }
 
-// kvm-vpmu 7, properties of dedicated, 2: selectors must be read back to know which counters count.
+// kvm list, naming discussion of April 2024: selectors must be read back to know which counters count.
 TEST_CASE(
     "Selectors in hardware are read back once per exit, where enabled, and the hardware counter is "
     "incremented") {

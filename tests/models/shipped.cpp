@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model files that come with the program. Expected values: pmu-hardware C, "Raw leaf values seen on
-// hardware", the event tables of section D.
+// The model files that come with the program. Expected values: InstLatX64 CPUID dumps, and the event
+// lists of intel/perfmon and Linux pmu-events.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -128,7 +128,8 @@ TEST_CASE("retired loads by place, less what was on its way, are all loads") {
 }
 
 TEST_CASE("cache sizes, windows and DRAM latency are those of the parts, in core cycles") {
-  // pmu-hardware C, "Microarchitecture"; DRAM: TMA constant beyond the L2 times the core clock, plus the L2.
+  // InstLatX64, LLVM and uiCA, as each model says; DRAM: TMA constant beyond the L2 times the core clock,
+  // plus the L2.
   const core::TimingConfig spr = models::load_model("spr").timing, skx = models::load_model("skx").timing;
   CHECK(spr.pipeline.rob == 512);
   CHECK(spr.pipeline.width == 6);

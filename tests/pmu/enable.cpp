@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The enable equation: EN, GLOBAL_CTRL, privilege, frozen. Sources: pmu-hardware A4, A6, B.
+// The enable equation: EN, GLOBAL_CTRL, privilege, frozen. Sources: SDM Vol. 3, 18.2; APM Vol. 2, 13.2.1.
 #include "harness.h"
 
 using namespace pmusim;

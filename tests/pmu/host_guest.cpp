@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AMD's HostOnly and GuestOnly. Source: pmu-hardware B "Guest/host filter" (KVM; the APM's table agrees).
+// AMD's HostOnly and GuestOnly. Source: KVM (amd_pmc_is_disabled_in_current_mode); the APM's table agrees.
 #include "harness.h"
 
 using namespace pmusim;

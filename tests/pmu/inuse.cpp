@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// IA32_PERF_GLOBAL_INUSE. Source: pmu-hardware A3 (SDM 18.2.4.3, Figure 18-13).
+// IA32_PERF_GLOBAL_INUSE. Source: SDM Vol. 3, 18.2.4.3, Figure 18-13.
 #include "harness.h"
 
 using namespace pmusim;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Overflow, status, PMI and the two ways of freezing. Sources: pmu-hardware A5, A6, B.
+// Overflow, status, PMI and the two ways of freezing. Sources: SDM Vol. 3, 17.4.7 and 18.2.4; APM Vol.
+// 2, 13.2.1.
 #include "harness.h"
 
 using namespace pmusim;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RDPMC indices. Sources: pmu-hardware A6 (Intel), B (AMD).
+// RDPMC indices. Sources: SDM Vol. 2, RDPMC; APM Vol. 3, RDPMC.
 #include "harness.h"
 
 using namespace pmusim;

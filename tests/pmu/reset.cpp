@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Power-on values. Sources: pmu-hardware A3 (GLOBAL_CTRL; SDM "Processor State After Reset"), B (GlobalCtl
+// Power-on values. Sources: SDM Vol. 3, "Processor State After Reset" (GLOBAL_CTRL), APM Vol. 2 (GlobalCtl
 // 3FH, selects 0).
 #include "harness.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CMASK, INV and EDGE. Source: pmu-hardware A4 (increment rule), B ("as on Intel").
+// CMASK, INV and EDGE. Source: SDM Vol. 3, 18.2.1.1 (CMASK, INV, E); APM Vol. 2, 13.2.1, the same.
 #include "harness.h"
 
 #include "base/rng.h"

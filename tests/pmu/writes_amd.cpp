@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which writes AMD hardware takes and as what value. Source: pmu-hardware B (APM Vol. 2 rev 3.44, Figures
+// Which writes AMD hardware takes and as what value. Source: APM Vol. 2 rev 3.44 (Figures
 // 13-11 to 13-15).
 #include "harness.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which writes Intel hardware takes and as what value. Sources: pmu-hardware A3, A6; manual-sections rows 19,
-// 31, 108; vpmu-bugs (OVF_CTRL bit 61 by version).
+// Which writes Intel hardware takes and as what value. Sources: SDM Vol. 3 (325384-059), 18.2.1 to
+// 18.2.4 and Table 35-2 (OVF_CTRL bit 61 by version).
 #include "harness.h"
 
 using namespace pmusim;

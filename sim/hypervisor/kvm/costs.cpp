@@ -6,18 +6,20 @@
 // branches), are assumed.
 #include "hypervisor/kvm/costs.h"
 
+#include <charconv>
+
 #include "base/enum_table.h"
+#include "base/error.h"
 
 namespace pmusim::hv {
 
 namespace {
 
-constexpr const char* kBare = "assumed share of the bare exit's 1.2k-1.8k cycles beside VM-entry and VM-exit";
-constexpr const char* kHandler = "assumed; trivial handlers are within the bare exit's band";
-constexpr const char* kUser = "assumed share of a user-space exit's several thousand cycles";
-constexpr const char* kInterrupt =
-    "assumed; 'NMI delivery and IRET several hundred cycles' is the only figure";
-constexpr const char* kThread = "assumed; no published figure";
+constexpr const char* kBare = "a share of the bare exit's 1.2k-1.8k cycles beside VM-entry and VM-exit";
+constexpr const char* kHandler = "trivial handlers are within the bare exit's band";
+constexpr const char* kUser = "a share of a user-space exit's several thousand cycles";
+constexpr const char* kInterrupt = "'NMI delivery and IRET several hundred cycles' is the only figure";
+constexpr const char* kThread = "no published figure";
 
 constexpr PathCost kTable[] = {
     {Path::EnterGuest, "enter_guest", {90, 125, 25, 40, 16}, kBare},
@@ -51,10 +53,50 @@ constexpr PathCost kTable[] = {
 };
 static_assert(is_enum_table(kTable, &PathCost::path));
 
+constexpr u64 kMostCycles = 10'000'000;
+
+const PathCost& cost_by_name(const std::string& name) {
+  std::vector<std::string> names;
+  for (const PathCost& cost : kTable) {
+    if (name == cost.name) return cost;
+    names.push_back(cost.name);
+  }
+  throw InputError("--set", "", "'host." + name + "'", expected_one_of(name, names, "pmusim list costs"));
+}
+
 }  // namespace
 
 const PathCost& path_cost(Path path) {
   return kTable[static_cast<unsigned>(path)];
+}
+
+HostCosts::HostCosts() {
+  for (const PathCost& cost : kTable) work_[static_cast<unsigned>(cost.path)] = cost.work;
+}
+
+void HostCosts::set(const std::string& assignment) {
+  const std::size_t equals = assignment.find('=');
+  const PathCost& cost = cost_by_name(assignment.substr(0, equals));
+  const std::string text = equals == std::string::npos ? "" : assignment.substr(equals + 1);
+  u64 cycles = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cycles);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || cycles > kMostCycles)
+    throw InputError("--set", "", "'host." + assignment + "'",
+                     std::string("host.") + cost.name + "=CYCLES, from 0 to " + std::to_string(kMostCycles));
+  const auto scaled = [&](u64 count) { return count * cycles / cost.work.cycles; };
+  work_[static_cast<unsigned>(cost.path)] = {cycles,
+                                             scaled(cost.work.instructions),
+                                             scaled(cost.work.branches),
+                                             scaled(cost.work.loads),
+                                             scaled(cost.work.stores),
+                                             cost.work.user};
+  given_[static_cast<unsigned>(cost.path)] = true;
+}
+
+HostCosts host_costs(const std::vector<std::string>& assignments) {
+  HostCosts costs;
+  for (const std::string& assignment : assignments) costs.set(assignment);
+  return costs;
 }
 
 }  // namespace pmusim::hv

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/event.h"
+#include "hypervisor/kvm/costs.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "hypervisor/vpmu/policy.h"
 #include "platform/cpu/physical_cpu.h"
@@ -22,6 +23,7 @@ struct HostConfig {
   KernelRelease release = kDefaultRelease;
   std::shared_ptr<const VpmuStrategies> strategies;  // nullptr: KVM's own
   EventSink* events = nullptr;
+  HostCosts costs;
   bool forced_emulation_prefix = false;  // kvm.force_emulation_prefix
   u64 time_slice_cycles = 3'000'000;     // host scheduler; assumed: 1 ms at 3 GHz
 };

@@ -16,7 +16,8 @@ namespace pmusim::hv {
 
 namespace apic = platform::apic;
 
-HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu) : host_(host), cpu_(cpu) {
+HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu)
+    : host_(host), costs_(host.config().costs), cpu_(cpu) {
   cpu_.set_handler(this);
 }
 

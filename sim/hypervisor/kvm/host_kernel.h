@@ -27,7 +27,7 @@ class HostKernel final : public platform::HostHandler {
 
   platform::PhysicalCpu& cpu() { return cpu_; }
   Host& host() { return host_; }
-  void work(Path path) { cpu_.work(path_cost(path).work); }
+  void work(Path path) { cpu_.work(costs_[path]); }
 
   // The CPU's program: start-up once, then work until there is none (no job, no runnable or blocked vCPU).
   void run();
@@ -66,6 +66,7 @@ class HostKernel final : public platform::HostHandler {
   u64 timer_count(u64 tsc_ticks);  // of the APIC timer without TSC-deadline mode
 
   Host& host_;
+  const HostCosts& costs_;
   platform::PhysicalCpu& cpu_;
   bool booted_ = false, x2apic_ = false, has_tsc_deadline_ = false, need_resched_ = false;
   std::deque<std::function<void()>> jobs_;

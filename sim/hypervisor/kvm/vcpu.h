@@ -47,6 +47,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   int set_msr(u32 index, u64 value, bool host_initiated);
 
   // --- running
+  void recalculate_intercepts();  // KVM_REQ_RECALC_INTERCEPTS: the MSR map as the vPMU says
   enum class Status : u8 { UserExit, Preempted, Blocked };
   Status run(HostKernel& kernel);           // KVM_RUN until something the host must deal with
   bool runnable();                          // not blocked, or woken
@@ -110,7 +111,6 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   // vcpu_run_loop.cpp
   int enter_guest(HostKernel& kernel);
   void handle_requests(HostKernel& kernel);
-  void recalculate_intercepts();
   bool exit_pending(const HostKernel& kernel);
   Status end_run(HostKernel& kernel, int r);
   void count_exit();

@@ -141,7 +141,7 @@ class HostPerf {
   // Physical counters (bit = GP n, kFixedBase + n) in use by active events.
   u64 counters_in_use(unsigned cpu) const;
 
-  // The counters an event may use (host-perf.md 3.3).
+  // The counters an event may use (Linux 7.2 perf: x86_get_event_constraints).
   u64 allowed_counters(const PerfAttr& attr) const;
 
  private:

@@ -47,9 +47,9 @@ HandlingFacts handling_facts(const pmu::Caps& guest, const pmu::Caps& host) {
 }
 
 Handling Choice::resolve(const HandlingFacts& facts) const {
-  const bool holds = (!counts_match || facts.counts_match) && (!widths_match || facts.widths_match) &&
-                     (!version_above_1 || facts.version_above_1);
-  return holds ? then : otherwise;
+  for (const Condition& c : kConditions)
+    if (this->*c.asked && !(facts.*c.holds)) return otherwise;
+  return then;
 }
 
 const char* impossible(Asset asset, Handling handling) {
@@ -96,7 +96,8 @@ std::string unmet(const Policy& policy, const CpuModel& host) {
   if (caps.version == 0 || caps.gp_count == 0) return "the CPU has no architectural PMU";
   if (caps.vendor == pmu::Vendor::Amd && caps.gp_count < 4) return "KVM needs at least 4 counters";
   if (!policy.counters_in_hardware()) return "";
-  // perf marks AMD's PMUs as capable of a mediated vPMU on this condition (kvm-vpmu 3.1). Without PerfMonV2
+  // perf marks AMD's PMUs as capable of a mediated vPMU on this condition
+  // (PERF_PMU_CAP_MEDIATED_VPMU). Without PerfMonV2
   // there is no overflow status that would have to be restored, so who does without perf's support can switch
   // such a PMU too.
   if (caps.vendor == pmu::Vendor::Amd)

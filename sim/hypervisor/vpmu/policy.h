@@ -64,6 +64,18 @@ struct Choice {
   bool may_be(Handling handling) const { return then == handling || otherwise == handling; }
 };
 
+// What a choice can ask for, by the names of policy files.
+struct Condition {
+  const char* name;
+  bool Choice::*asked;
+  bool HandlingFacts::*holds;
+};
+inline constexpr Condition kConditions[] = {
+    {"counts-match", &Choice::counts_match, &HandlingFacts::counts_match},
+    {"widths-match", &Choice::widths_match, &HandlingFacts::widths_match},
+    {"version>1", &Choice::version_above_1, &HandlingFacts::version_above_1},
+};
+
 // Why no policy can handle the asset in that way, as what is expected instead; nullptr if one can.
 const char* impossible(Asset asset, Handling handling);
 

@@ -30,10 +30,8 @@ Choice read_choice(const JsonView& view) {
     return choice;
   }
   const auto condition = [&](const JsonView& when) {
-    const std::string name = when.as_string();
-    if (name == "counts-match") choice.counts_match = true;
-    if (name == "widths-match") choice.widths_match = true;
-    if (name == "version>1") choice.version_above_1 = true;
+    for (const Condition& c : kConditions)
+      if (when.as_string() == c.name) choice.*c.asked = true;
   };
   const JsonView when = view.at("when");
   if (when.is_array()) {

@@ -52,10 +52,15 @@ struct Vpmu::Impl {
 
   // A register that guests (or userspace) can reach under rules and policy.
   bool present(RegRef ref, bool host_initiated) const {
-    if (s.caps.version == 0) return false;
-    if (s.handling(asset_of(ref.reg)) == Handling::Hidden) return false;
+    return decided_by(ref, host_initiated) == DecidedBy::Policy;
+  }
+  // What makes the register absent, or else the policy, which says how it is handled.
+  DecidedBy decided_by(RegRef ref, bool host_initiated) const {
+    if (s.caps.version == 0) return DecidedBy::NoPmu;
+    if (s.handling(asset_of(ref.reg)) == Handling::Hidden) return DecidedBy::HiddenAsset;
     const pmu::Rule& rule = s.rules[ref.reg];
-    return rule.exists && rule.exists({s.caps, ref.index, host_initiated});
+    return rule.exists && rule.exists({s.caps, ref.index, host_initiated}) ? DecidedBy::Policy
+                                                                           : DecidedBy::KvmRule;
   }
   // Userspace may read, and write 0 to, MSRs that it was told to save although this vCPU lacks them.
   bool saved_by_userspace(u32 msr) const {
@@ -220,15 +225,29 @@ bool Vpmu::rdpmc_early_fault(u32 ecx) {
   return s.host->vendor == pmu::Vendor::Amd && s.strategies->rdpmc_counter(s.caps, ecx) < 0;
 }
 
-bool Vpmu::msr_intercepted(u32 msr) const {
+Interception Vpmu::interception(u32 msr) const {
   const VpmuState& s = impl_->s;
+  Interception result;
   const auto ref = pmu::find_register(s.host->vendor, msr);
-  if (!ref || !impl_->present(*ref, false)) return true;
-  return s.handling(asset_of(ref->reg)) != Handling::Passthrough;
+  if (!ref) return result;
+  result.decided = impl_->decided_by(*ref, false);
+  result.asset = asset_of(ref->reg);
+  result.handling = s.handling(result.asset);
+  result.intercepted = result.decided != DecidedBy::Policy || result.handling != Handling::Passthrough;
+  return result;
 }
 
-bool Vpmu::rdpmc_intercepted() const {
-  return !enabled() || impl_->s.handling(Asset::Rdpmc) != Handling::Passthrough;
+Interception Vpmu::rdpmc_interception() const {
+  const Handling handling = impl_->s.handling(Asset::Rdpmc);
+  if (!enabled()) return {true, DecidedBy::NoPmu, Asset::Rdpmc, handling};
+  return {handling != Handling::Passthrough, DecidedBy::Policy, Asset::Rdpmc, handling};
+}
+
+std::string Vpmu::interception_reason(u32 msr) const {
+  return interception_text(impl_->s, msr, interception(msr));
+}
+std::string Vpmu::rdpmc_interception_reason() const {
+  return interception_text(impl_->s, 0, rdpmc_interception());
 }
 
 void Vpmu::handle_requests(platform::PhysicalCpu& cpu) {

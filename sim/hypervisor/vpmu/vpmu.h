@@ -5,9 +5,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "arch/cpuid.h"
 #include "hypervisor/hw/pmu_fields.h"
+#include "hypervisor/vpmu/interception.h"
 #include "hypervisor/vpmu/policy.h"
 #include "hypervisor/vpmu/vcpu_hooks.h"
 #include "model/cpu_model.h"
@@ -36,10 +38,15 @@ class Vpmu {
   bool owns_msr(u32 msr) const;
   pmu::Outcome get_msr(u32 msr, u64& value, bool host_initiated);
   pmu::Outcome set_msr(u32 msr, u64 value, bool host_initiated);
-  bool rdpmc(u32 ecx, u64& value);      // false: #GP
-  bool rdpmc_early_fault(u32 ecx);      // AMD: checked before the intercept
-  bool msr_intercepted(u32 msr) const;  // reads and writes alike
-  bool rdpmc_intercepted() const;
+  bool rdpmc(u32 ecx, u64& value);  // false: #GP
+  bool rdpmc_early_fault(u32 ecx);  // AMD: checked before the intercept
+  // Reads and writes alike, with what decided it; the reason is for people.
+  Interception interception(u32 msr) const;
+  Interception rdpmc_interception() const;
+  std::string interception_reason(u32 msr) const;
+  std::string rdpmc_interception_reason() const;
+  bool msr_intercepted(u32 msr) const { return interception(msr).intercepted; }
+  bool rdpmc_intercepted() const { return rdpmc_interception().intercepted; }
 
   void handle_requests(platform::PhysicalCpu& cpu);  // KVM_REQ_PMU
   void deliver_pmi();                                // KVM_REQ_PMI

@@ -277,7 +277,7 @@ TEST_CASE("a walk is never counted without a TLB miss, and misses do not grow to
         4 * (m.of(Count::DtlbLoadWalks) + m.of(Count::DtlbStoreWalks)));
 }
 
-TEST_CASE("a stream of lines from DRAM: few misses of loads, none counted twice (guest-platform 4.5)") {
+TEST_CASE("a stream of lines from DRAM: few misses of loads, none counted twice (kvm-unit-tests pmu)") {
   Memory m{MemoryConfig{}};
   constexpr u64 kLines = 64 * 256;
   u64 cycle = kStart;
