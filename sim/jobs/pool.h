@@ -18,6 +18,8 @@ struct PoolSettings {
   // A worker that has not answered after this time is taken for hung: it is killed and its job has died. A
   // guard against our own defects; simulated time has its own limits.
   unsigned hung_after_seconds = 300;
+  // Called in the parent while it waits for results, several times a second; empty: not.
+  std::function<void()> on_wait;
 };
 
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is

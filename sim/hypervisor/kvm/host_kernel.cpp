@@ -15,6 +15,8 @@
 namespace pmusim::hv {
 
 namespace apic = platform::apic;
+using platform::Charged;
+using platform::HostCause;
 
 HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu) : host_(host), cpu_(cpu) {
   cpu_.set_handler(this);
@@ -22,6 +24,7 @@ HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu) : host_(host), cp
 
 // As Linux leaves a CPU before the first VM: APIC enabled, timer one-shot, PMIs as NMIs, virtualization on.
 void HostKernel::boot() {
+  const Charged charged(cpu_, HostCause::Boot);
   booted_ = true;
   cpu_.set_interrupts(false);
   if (test_bit(cpu_.cpuid(1, 0).ecx, 21)) {
@@ -81,6 +84,7 @@ void HostKernel::run_as(Vcpu& vcpu, const std::function<void()>& action) {
 
 void HostKernel::switch_to(Vcpu* next) {
   if (current_ == next) return;
+  const Charged charged(cpu_, HostCause::Scheduler);
   if (current_) {
     current_->sched_out(*this);
     work(Path::ContextSwitch);
@@ -90,11 +94,13 @@ void HostKernel::switch_to(Vcpu* next) {
 }
 
 void HostKernel::run() {
+  const Charged charged(cpu_, HostCause::Scheduler);
   if (!booted_) boot();
   while (has_work()) {
     if (!jobs_.empty()) {
       const std::function<void()> job = std::move(jobs_.front());
       jobs_.pop_front();
+      const Charged monitors(cpu_, HostCause::Monitor);
       job();
       continue;
     }
@@ -147,6 +153,7 @@ void HostKernel::arm_timer() {
 
 u64 HostKernel::timer_count(u64 tsc_ticks) {
   if (!timer_calibrated_) {  // as Linux: compare both clocks over a while
+    const Charged charged(cpu_, HostCause::Boot);
     cpu_.apic_write(apic::kLvtTimer, kLocalTimerVector | apic::kMasked);
     cpu_.apic_write(apic::kInitialCount, 0xffffffff);
     const u64 t0 = cpu_.rdtsc();
