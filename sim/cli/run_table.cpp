@@ -154,14 +154,19 @@ void add_msr_exits(SideBySide& table, const Results& results) {
 
 void add_host_cycles(SideBySide& table, const Results& results) {
   table.heading("cycles in the host by cause");
-  for (std::size_t c = 0; c < results.size(); ++c) {
-    const u64 all = sum_of(results[c].seen, "cpu", "host.cycles");
-    for (auto [cause, cycles] : sums_below(results[c].seen, "cpu", "host_cycles.")) {
+  std::vector<std::string> causes;  // all, in their own order
+  for (const PolicyResult& r : results)
+    if (r.seen.host_side && causes.empty())
+      for (const auto& sum : sums_below(r.seen, "cpu", "host_cycles.")) causes.push_back(sum.first);
+  for (const std::string& cause : causes)
+    for (std::size_t c = 0; c < results.size(); ++c) {
+      const u64 cycles = sum_of(results[c].seen, "cpu", "host_cycles." + cause),
+                all = sum_of(results[c].seen, "cpu", "host.cycles");
       if (!cycles) continue;
-      std::replace(cause.begin(), cause.end(), '_', ' ');
-      table.set(cause, c, fmt::format("{} {:>3} %", grouped(cycles), (cycles * 200 + all) / (all * 2)));
+      std::string name = cause;
+      std::replace(name.begin(), name.end(), '_', ' ');
+      table.set(name, c, fmt::format("{} {:>3} %", grouped(cycles), (cycles * 200 + all) / (all * 2)));
     }
-  }
 }
 
 }  // namespace
