@@ -2,7 +2,7 @@
 // The only reader of the header that the build makes of the commit (cmake/Commit.cmake).
 #include "cli/version.h"
 
-#include "pmusim_commit.h"
+#include <pmusim_commit.h>
 
 namespace pmusim::cli {
 
