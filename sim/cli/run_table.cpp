@@ -28,7 +28,7 @@ void add_totals(SideBySide& table, const Results& results) {
   for (std::size_t c = 0; c < results.size(); ++c) {
     const PolicyResult& r = results[c];
     table.set("", c, r.policy);
-    if (!r.unmet.empty()) {
+    if (!r.unmet.empty() || refused(r.seen)) {
       table.set("guest instructions", c, "not run");
       continue;
     }
@@ -107,7 +107,7 @@ u64 value_of(const std::vector<std::pair<std::string, u64>>& sums, const std::st
 void add_exits(SideBySide& table, const Results& results) {
   table.heading("VM-exits x cycles from each to the next VM-entry");
   for (std::size_t c = 0; c < results.size(); ++c)
-    if (const Observation& seen = results[c].seen; seen.host_side)
+    if (const Observation& seen = results[c].seen; seen.host_side && !refused(seen))
       table.set("all", c, exits_cell(sum_of(seen, "vcpu", "exits"), sum_of(seen, "vcpu", "host_cycles")));
   for (std::size_t c = 0; c < results.size(); ++c) {
     const auto cycles = sums_below(results[c].seen, "vcpu", "exit_cycles.");
@@ -162,7 +162,7 @@ void add_host_cycles(SideBySide& table, const Results& results) {
     for (std::size_t c = 0; c < results.size(); ++c) {
       const u64 cycles = sum_of(results[c].seen, "cpu", "host_cycles." + cause),
                 all = sum_of(results[c].seen, "cpu", "host.cycles");
-      if (!cycles) continue;
+      if (!cycles || refused(results[c].seen)) continue;
       std::string name = cause;
       std::replace(name.begin(), name.end(), '_', ' ');
       table.set(name, c, fmt::format("{} {:>3} %", grouped(cycles), (cycles * 200 + all) / (all * 2)));
@@ -180,7 +180,8 @@ std::string run_table(const Results& results, bool color) {
   add_host_cycles(table, results);
   std::string text = table.text();
   for (const PolicyResult& r : results)
-    if (!r.unmet.empty()) text += r.policy + " was not run: " + r.unmet + "\n";
+    if (!r.unmet.empty() || refused(r.seen))
+      text += fmt::format("{} was not run: {}\n", r.policy, r.unmet.empty() ? r.seen.stopped : r.unmet);
   return text;
 }
 

@@ -24,6 +24,10 @@ std::optional<std::string> after_number(const std::string& name, const std::stri
 
 }  // namespace
 
+bool refused(const Observation& seen) {
+  return seen.stopped.rfind("refused: ", 0) == 0;
+}
+
 bool ended_by_itself(const Observation& seen) {
   return seen.exited || seen.stopped.rfind("power off", 0) == 0;
 }

@@ -18,6 +18,9 @@ inline u32 exit_value(u32 status) {
   return status >> 1;
 }
 
+// The VM could not be made: nothing was executed. Observation::stopped has the reason.
+bool refused(const session::Observation& seen);
+
 // Through the exit port, or by switching the machine off: its cycles are those of all its work.
 bool ended_by_itself(const session::Observation& seen);
 

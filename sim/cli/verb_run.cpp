@@ -16,6 +16,7 @@
 #include "cli/run_table.h"
 #include "cli/run_values.h"
 #include "cli/verbs.h"
+#include "session/catalog.h"
 
 namespace pmusim::cli {
 namespace {
@@ -61,15 +62,20 @@ bool any_overhead(const std::vector<PolicyResult>& results) {
   return false;
 }
 
+bool asks_for_overhead(const RunConfig& c) {
+  return !c.baseline.empty() ||
+         std::find(c.policies.begin(), c.policies.end(), session::kBareMetal) != c.policies.end();
+}
+
 // What helps to read the results and is none.
 void print_notes(const RunConfig& c, const std::vector<PolicyResult>& results) {
   if (c.common.quiet) return;
   for (const PolicyResult& r : results)
     for (const std::string& gap : r.seen.gaps) fmt::print(stderr, "pmusim: {}: {}\n", r.policy, gap);
   if (c.format != "text") return;
-  if (!any_overhead(results))
+  if (!asks_for_overhead(c))
     fmt::print(stderr, "pmusim: note: for the overhead, add bare-metal to --policy, or give --baseline\n");
-  else if (c.timing == "functional")
+  else if (c.timing == "functional" && any_overhead(results))
     fmt::print(
         stderr,
         "pmusim: note: functional timing has no stalls, so overheads in percent are too large: compare "

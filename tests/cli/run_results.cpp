@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <regex>
 
 #include "base/json.h"
 #include "tests/cli/small_image.h"
@@ -240,6 +241,47 @@ TEST_CASE(
   CHECK(root.at_pointer("/policies/emulated/exit_value").as_u64() == 0);
   const std::string version = pmusim_command("--version").out;
   CHECK(version == root.at("program").as_string() + " (" + root.at("commit").as_string() + ")\n");
+}
+
+// A name is there as it is, or by its last part: `cpuN.guest.COUNT` for cpu0.guest.loads.
+TEST_CASE("every key of stats.json stands in its document") {
+  const std::string text = read_file(source("docs/stats-format.md"));
+  const auto stands = [&text](const std::string& key) {
+    const std::string parent = key.substr(0, key.rfind('.') + 1);
+    return has(text, "`" + key + "`") || (!parent.empty() && has(text, "`" + parent));
+  };
+  const JsonDocument document =
+      pmusim_command("run " + kProfiler + " --model spr --timing functional --format json " +
+                     "--policy bare-metal,emulated --baseline args= --scenario " +
+                     source("scenarios/nmi-watchdog.json"))
+          .json();
+  for (const std::string& key : document.root().keys()) CHECK_MESSAGE(stands(key), key);
+  for (const std::string& key : document.root().at("run").keys()) CHECK_MESSAGE(stands(key), key);
+  unsigned names = 0;
+  for (const char* policy : {"bare-metal", "emulated"}) {
+    for (const std::string& key : document.root().at("policies").at(policy).keys())
+      CHECK_MESSAGE(stands(key), key);
+    const Stats stats(document, policy);
+    for (std::string name : stats.all().keys()) {
+      ++names;
+      const std::string cause = "cpu0.host_cycles.";
+      if (name.rfind(cause, 0) == 0)
+        CHECK_MESSAGE(has(text, "| `" + name.substr(cause.size()) + "` |"), name);
+      name = std::regex_replace(name, std::regex("^(v?cpu)[0-9]+"), "$1N");
+      name = std::regex_replace(name, std::regex("[.](gp|fixed)[0-9]+[.]"), ".COUNTER.");
+      name = std::regex_replace(name, std::regex("^cpuN.COUNTER"), "vcpuN.COUNTER");
+      CHECK_MESSAGE(stands(name), name);
+    }
+  }
+  CHECK(names > 100);
+}
+
+TEST_CASE("a VM that was refused has no values in the table, but the reason") {
+  const Output o = pmusim_command("run " + kHello + " --model spr --policy emulated,mediated --scenario " +
+                                  source("scenarios/nmi-watchdog.json"));
+  CHECK(o.status == 1);
+  CHECK(has(o.out,
+            "mediated was not run: refused: KVM_CREATE_VCPU: Device or resource busy (this VM would own"));
 }
 
 TEST_CASE("a config.json repeats its run with the same image only, unless an image is given beside it") {
