@@ -48,6 +48,7 @@ int main(void) {
   rt_set_handler(RT_VECTOR_IPI, on_ipi);
   const u32 cpus = rt_start_cpus(kCpus, 10000000);
   rt_printf("%u CPUs run\n", cpus);
+  if (cpus != kCpus) rt_printf("FAIL: this program is for exactly %u CPUs\n", kCpus);
   for (u32 i = 1; i < cpus; ++i) rt_run_on(i, work);
   work();
   rt_cli();

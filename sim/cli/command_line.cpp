@@ -13,6 +13,7 @@
 #include "cli/command_line.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "cli/version.h"
 
 namespace pmusim::cli {
 namespace {
@@ -50,6 +51,18 @@ int wrong_use(const CLI::App& app, const std::string& reason) {
   return kWrongUse;
 }
 
+// CLI11's words for a wrong number of values, in ours.
+std::string mismatch(const std::string& text) {
+  std::string name = text.substr(0, text.find_first_of(": "));
+  if (name.front() != '-') name = "--" + name;  // a flag is told without
+  if (text.find("missing") != std::string::npos) return name + ": found nothing after it, expected a value";
+  const std::string received = "received ";
+  const std::size_t at = text.find(received);
+  if (at == std::string::npos) return name + ": found a value, expected the option alone";
+  const std::string times = text.substr(at + received.size());
+  return name + ": found it given " + (times == "2" ? "twice" : times + " times") + ", expected it once";
+}
+
 int parse_and_run(int argc, char** argv) {
   // What follows "--" is the guest's; it may look like options of ours.
   std::optional<std::vector<std::string>> guest_arguments;
@@ -60,7 +73,7 @@ int parse_and_run(int argc, char** argv) {
   CLI::App app("Cycle-level simulator of x86 PMUs under virtualization, and its conformance suite.",
                "pmusim");
   Action action;
-  const VerbOptions command(app, std::string("pmusim ") + PMUSIM_VERSION);
+  const VerbOptions command(app, program_name() + " (" + program_commit() + ")");
   add_list(command, action);
   add_show(command, action);
   add_run(command, action, guest_arguments);
@@ -96,12 +109,7 @@ int parse_and_run(int argc, char** argv) {
     const std::string word = argv[at];
     return wrong_use(verb, "unknown verb '" + word + "', expected " + expected_one_of(word, names_of(verb)));
   } catch (const CLI::ArgumentMismatch& error) {
-    const std::string text = error.what();
-    std::string name = text.substr(0, text.find_first_of(": "));
-    if (name.front() != '-') name = "--" + name;  // a flag is told without
-    const bool missing = text.find("missing") != std::string::npos;
-    return wrong_use(deepest(app), name + (missing ? ": found nothing after it, expected a value"
-                                                   : ": found a value, expected the option alone"));
+    return wrong_use(deepest(app), mismatch(error.what()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     return wrong_use(deepest(app), error.what());

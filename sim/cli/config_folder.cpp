@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/data.h"
+#include "base/error.h"
 #include "base/json.h"
 
 namespace pmusim::cli {
@@ -18,8 +19,28 @@ void check_verb(const JsonView& config, const std::string& verb) {
     member.fail("'" + found + "'", "'" + verb + "'; this config.json is for 'pmusim " + found + " --config'");
 }
 
+namespace {
+
+// The folder that the shell was in may be gone.
+fs::path current_folder() {
+  std::error_code error;
+  const fs::path folder = fs::current_path(error);
+  if (error)
+    throw InputError("the current folder", "", "that it is gone", "a folder, for paths relative to it");
+  return folder;
+}
+
+std::string absolute(const fs::path& path) {
+  return (path.is_absolute() ? path : current_folder() / path).string();
+}
+
+}  // namespace
+
 std::string folder_from(const std::string& out) {
-  return fs::relative(fs::current_path(), out).generic_string();
+  std::error_code error;
+  const fs::path current = fs::current_path(error);
+  // From a folder that is gone, only absolute paths were reached.
+  return error ? "." : fs::relative(current, out).generic_string();
 }
 
 std::string folder_of(const JsonView& config, const std::string& path) {
@@ -28,19 +49,23 @@ std::string folder_of(const JsonView& config, const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(folder, error))
     member.fail("'" + folder.string() + "', which is no folder",
-                "the way to the one that the run was started in");
+                "the way from this file to the folder that the run was started in; was the file moved?");
   return fs::canonical(folder).string();
 }
 
 ConfigFolder::ConfigFolder(const VerbOptions& verb, std::string folder)
-    : verb_(verb), folder_(folder == fs::current_path() ? "" : std::move(folder)) {}
+    : verb_(verb), folder_(std::move(folder)) {
+  std::error_code error;
+  if (!folder_.empty() && folder_ == fs::current_path(error)) folder_.clear();
+}
 
 bool ConfigFolder::given(const std::string& option) const {
   return !folder_.empty() && verb_.given(option);
 }
 
 std::string ConfigFolder::moved(const std::string& path) const {
-  return fs::path(path).is_absolute() ? path : fs::relative(path, folder_).generic_string();
+  return fs::path(path).is_absolute() ? path
+                                      : fs::relative(current_folder() / path, folder_).generic_string();
 }
 
 void ConfigFolder::path(const std::string& option, std::string& path) const {
@@ -67,13 +92,13 @@ void ConfigFolder::names(const std::string& option, std::vector<std::string>& li
 }
 
 void ConfigFolder::output(std::string& path) const {
-  if (!folder_.empty() && !path.empty()) path = fs::absolute(path).string();
+  if (!folder_.empty() && !path.empty()) path = absolute(path);
 }
 
 void ConfigFolder::enter() const {
   if (folder_.empty()) return;
   if (const char* data = std::getenv("PMUSIM_DATA_DIR"); data && *data)
-    ::setenv("PMUSIM_DATA_DIR", fs::absolute(data).c_str(), 1);
+    ::setenv("PMUSIM_DATA_DIR", absolute(data).c_str(), 1);
   fs::current_path(folder_);
 }
 

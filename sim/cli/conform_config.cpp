@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/config_folder.h"
+#include "cli/version.h"
 #include "conformance/defects/bug.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "session/cpuid_choice.h"
@@ -63,7 +64,7 @@ RunPlan plan_of(const ConformOptions& o) {
 }
 
 std::string to_json(const ConformOptions& o, const RunPlan& plan) {
-  const nlohmann::ordered_json config = {{"program", std::string("pmusim ") + PMUSIM_VERSION},
+  const nlohmann::ordered_json config = {{"program", program_name()},
                                          {"verb", "conform"},
                                          {"folder", folder_from(o.out)},
                                          {"cases", o.patterns},

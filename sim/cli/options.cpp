@@ -30,7 +30,7 @@ void add_common(const VerbOptions& verb, Common& common, const std::string& sett
   verb.number("--seed", common.seed, 0, ~u64{0}, "seed of RDRAND and RDSEED")
       .shown_default("1")
       .when_given([&common] { common.seeded = true; });
-  verb.flag("--quiet", common.quiet, "no progress line");
+  verb.flag("--quiet", common.quiet, "no progress line and no notes; results and errors only");
   verb.word("--color", common.color, "auto, never or always");
 }
 

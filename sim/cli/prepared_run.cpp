@@ -5,7 +5,10 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
 
+#include "base/data.h"
+#include "base/sha256.h"
 #include "session/catalog.h"
 #include "session/cpuid_choice.h"
 #include "trace/sinks.h"
@@ -26,15 +29,36 @@ u64 parse_address(const std::string& option, const std::string& text) {
   return value;
 }
 
-platform::Image image_of(const RunConfig& c) {
+// A name that is no file may be that of a guest program.
+std::vector<u8> image_bytes(const std::string& path) {
+  std::error_code error;
+  if (path.find('/') == std::string::npos && !std::filesystem::exists(path, error)) {
+    const std::string name = path.substr(0, path.find('.')) + ".elf";
+    const std::filesystem::path beside = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+    for (const std::string& guest : {(beside / "guests" / name).string(), data_path("guests/" + name)})
+      if (std::filesystem::exists(guest, error))
+        throw InputError("run", "", "no file '" + path + "'",
+                         "the path of an image, such as " + guest + " ('pmusim list guests' shows all)");
+  }
+  return platform::read_image_file(path);
+}
+
+// A config.json is of one image; another one's results would not be those that it repeats.
+void check_image(const RunConfig& c, const std::string& sha256) {
+  if (!c.image_sha256.empty() && c.image_sha256 != sha256)
+    throw InputError(c.image, "", "a file with SHA-256 " + sha256,
+                     "that of config.json, " + c.image_sha256 + "; to run this one, give IMAGE too");
+}
+
+platform::Image image_of(const RunConfig& c, const std::vector<u8>& bytes) {
   check_one_of("--entry-mode", c.entry_mode, {"protected", "real"});
   const bool real = c.entry_mode == "real";
   if (c.load_address.empty()) {
     if (real)
       throw InputError("--entry-mode", "", "'real' without --load-address", "a flat binary's address");
-    return platform::load_image(c.image);
+    return platform::load_image(bytes, c.image);
   }
-  return platform::load_flat(c.image, parse_address("--load-address", c.load_address),
+  return platform::load_flat(bytes, c.image, parse_address("--load-address", c.load_address),
                              real ? platform::BootProtocol::RealMode : platform::BootProtocol::Flat);
 }
 
@@ -52,6 +76,7 @@ std::vector<platform::BootModule> modules_of(const RunConfig& c) {
 
 PreparedRun prepare(RunConfig& c) {
   check_common(c.common);
+  check_one_of("--format", c.format, {"text", "serial", "json", "csv"});
   check_one_of("--timing", c.timing, {"functional", "interval"});
   check_one_of("--kernel", c.kernel, hv::release_names());
   check_cpuid_choice(c.cpuid);
@@ -91,12 +116,18 @@ PreparedRun prepare(RunConfig& c) {
   if (bare && p.scenario.script)
     throw InputError(c.scenario.empty() ? "--set" : c.scenario, "/host",
                      "steps of a host with bare metal alone", "a policy, which has a host");
+  if (!c.baseline.empty() && c.baseline != kNoPmu && c.baseline.rfind(kArgs, 0) != 0)
+    throw InputError("--baseline", "", "'" + c.baseline + "'",
+                     "'no-pmu', or 'args=' and the guest's arguments");
   if (c.cpus > 1 && p.scenario.sync_window > p.model.ipi_latency)
     throw InputError(c.scenario.empty() ? "--set" : c.scenario, "sync_window",
                      fmt::format("{}", p.scenario.sync_window),
                      fmt::format("1 to the model's IPI latency, {}, with several CPUs", p.model.ipi_latency));
   if (c.image.empty()) throw InputError("run", "", "no image", "the path of a bootable image");
-  p.image = image_of(c);
+  const std::vector<u8> bytes = image_bytes(c.image);
+  if (!c.out.empty() || c.format == "json" || !c.image_sha256.empty()) p.image_sha256 = sha256(bytes);
+  check_image(c, p.image_sha256);
+  p.image = image_of(c, bytes);
   p.modules = modules_of(c);
   return p;
 }

@@ -17,6 +17,7 @@ namespace pmusim::cli {
 
 struct PreparedRun {
   platform::Image image;
+  std::string image_sha256;  // of the file, where something wants it
   std::vector<platform::BootModule> modules;
   CpuModel model;
   std::vector<std::string> policies;

@@ -11,6 +11,9 @@
 
 namespace pmusim::cli {
 
+// Values of --baseline.
+inline constexpr const char *kNoPmu = "no-pmu", *kArgs = "args=";
+
 struct RunConfig {
   Common common;
   std::string folder;  // that the paths of a config.json are relative to; "": the current one
@@ -24,12 +27,16 @@ struct RunConfig {
   std::string scenario, record, out;
   std::vector<std::string> log, record_events;  // groups; record_events empty: everything
   u64 cpus = 1;
+  bool allow_skips = false;     // of the exit status; not in config.json
+  std::string baseline;         // "no-pmu", "args=TEXT" or "": none
+  std::string format = "text";  // of the results on standard output
+  std::string image_sha256;     // of the image that a config.json was written for; "": any
   bool step = false;
   u64 max_cycles = 0, max_seconds = 0;  // 0: none
 };
 
-// Complete and re-runnable, from config.out: every value that decides the result.
-std::string to_json(const RunConfig& config);
+// Complete and re-runnable, from config.out: every value that decides the result. image_sha256: of its image.
+std::string to_json(const RunConfig& config, const std::string& image_sha256);
 
 // Replaces everything but where output goes; options that are given beside it are applied after it.
 void read_config(const std::string& path, RunConfig& config);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a prepared run to results: what the target is given, where events go, and the lines of workers.
+// From a prepared run to results: which simulations there are, in which process each runs, and how the lines
+// of workers are read. With a baseline each policy runs twice.
 #include "cli/run_policies.h"
 
 #include <fmt/format.h>
@@ -7,11 +8,11 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "cli/options.h"
+#include "cli/run_job.h"
+#include "cli/run_progress.h"
+#include "cli/run_values.h"
 #include "jobs/pool.h"
-#include "session/catalog.h"
-#include "session/cpuid_choice.h"
-#include "session/target.h"
-#include "trace/sinks.h"
 
 namespace pmusim::cli {
 namespace {
@@ -19,118 +20,128 @@ namespace {
 using namespace session;
 using namespace jobs;
 
-TargetRun run_of(const RunConfig& c, const PreparedRun& p, std::size_t index) {
-  TargetRun run;
-  run.point = {p.model.id, vendor_name(p.model.vendor), p.policies[index],
-               resolved_cpuid(c.cpuid, !p.loaded[index]), c.kernel};
-  run.model = &p.model;
-  run.policy = p.loaded[index] ? &*p.loaded[index] : nullptr;
-  run.release = p.release;
-  run.host_costs = p.host_costs;
-  run.image = &p.image;
-  run.modules = p.modules;
-  run.command_line = c.image;  // then the arguments: what QEMU makes of -kernel and -append
-  for (const std::string& argument : c.arguments) run.command_line += " " + argument;
-  run.cpus = static_cast<unsigned>(c.cpus);
-  run.memory = p.memory;
-  run.step = c.step;
-  run.seed = c.common.seed;
-  run.audit = true;
-  run.max_cycles = c.max_cycles ? c.max_cycles : kNever;
-  run.max_seconds = c.max_seconds ? c.max_seconds : kNever;
-  run.sync_window = p.scenario.sync_window;
-  run.script = p.scenario.script.get();
-  return run;
+// Why a baseline is nothing to compare with, or "".
+std::string unusable(const RunConfig& c, const Observation& seen, const RunEnding& baseline) {
+  if (!baseline.unmet.empty()) return "it cannot run here: " + baseline.unmet;
+  const Observation& base = baseline.seen;
+  if (!ended_by_itself(base)) return base.stopped;
+  if (base.exit_status != seen.exit_status)
+    return fmt::format("the guest ended with status {} instead of {}{}", base.exit_status, seen.exit_status,
+                       base.exit_status == kSkippedStatus ? ": it skipped everything" : "");
+  if (c.baseline == kNoPmu && !base.audit.empty())
+    return fmt::format("the guest used {} although its CPUID tells of no PMU", base.audit[0].counter);
+  return "";
 }
 
-// "run.jsonl" -> "run.mediated.jsonl" where several policies are recorded.
-std::string record_path(const RunConfig& c, const PreparedRun& p, std::size_t index) {
-  if (p.policies.size() == 1) return c.record;
-  std::string path = c.record;
-  const std::size_t dot = path.rfind('.');
-  path.insert(dot == std::string::npos || path.find('/', dot) != std::string::npos ? path.size() : dot,
-              "." + p.policies[index]);
-  return path;
-}
-
-PolicyResult run_policy(Target& target, const RunConfig& c, const PreparedRun& p, std::size_t index,
-                        std::function<void(char)> on_character) {
-  PolicyResult result;
-  result.policy = p.policies[index];
-  TargetRun run = run_of(c, p, index);
-  result.unmet = target.unmet(run);
-  if (!result.unmet.empty()) return result;
-  trace::Tee sinks;
-  std::unique_ptr<trace::TextLog> log;
-  std::unique_ptr<trace::Recorder> recorder;
-  if (const std::vector<std::string> groups = split_list("--log", c.log); !groups.empty()) {
-    log = std::make_unique<trace::TextLog>(stderr, groups);
-    sinks.add(*log);
-  }
-  if (!c.record.empty()) {
-    recorder = std::make_unique<trace::Recorder>(
-        record_path(c, p, index),
-        std::vector<std::pair<std::string, std::string>>{{"model", p.model.id},
-                                                         {"policy", result.policy},
-                                                         {"cpuid", run.point.cpuid},
-                                                         {"kernel", c.kernel},
-                                                         {"tsc_khz", fmt::format("{}", p.model.tsc_khz)},
-                                                         {"image", c.image},
-                                                         {"provenance", "simulated"}},
-        split_list("--record-events", c.record_events));
-    sinks.add(*recorder);
-  }
-  if (!sinks.empty()) run.sink = &sinks;
-  run.on_character = std::move(on_character);
-  result.seen = target.run(run);
-  if (recorder) recorder->close();
+PolicyResult result_of(const RunConfig& c, const std::string& policy, const RunEnding& ending,
+                       const RunEnding* baseline) {
+  PolicyResult result{policy, ending.unmet, ending.seen, {}, ""};
+  if (!baseline || !ending.unmet.empty()) return result;
+  result.baseline = baseline->seen;
+  result.no_baseline = unusable(c, ending.seen, *baseline);
   return result;
 }
+
+// The log would be written over it.
+bool wants_progress(const RunConfig& c) {
+  return !c.common.quiet && c.log.empty();
+}
+
+// The guest's text as it comes. The progress line shares the terminal: it appears only between lines.
+class Serial {
+ public:
+  Serial(std::FILE* to, RunProgress& progress) : to_(to), progress_(progress) {}
+  void put(char c) {
+    progress_.erase();
+    if (std::fputc(c, to_) == EOF || (c == '\n' && std::fflush(to_) != 0)) throw output_lost(errno);
+    line_begins_ = c == '\n';
+  }
+  void show_progress() {
+    if (line_begins_) progress_.show();
+  }
+
+ private:
+  std::FILE* to_;
+  RunProgress& progress_;
+  bool line_begins_ = true;
+};
 
 // The first character of a worker's line says what follows: why it did not run, or what was seen.
 constexpr char kUnmet = '-', kSeen = '+';
 
-}  // namespace
+std::string to_line(const RunEnding& ending) {
+  return ending.unmet.empty() ? kSeen + to_line(ending.seen) : kUnmet + ending.unmet;
+}
+RunEnding ending_from(const std::string& line) {
+  if (line.empty()) return {"interrupted", {}};  // the user ended it all
+  if (line[0] == kUnmet) return {line.substr(1), {}};
+  return {"", observation_from_line(line.substr(1))};
+}
 
-std::vector<PolicyResult> run_policies(const RunConfig& c, const PreparedRun& p) {
-  if (p.policies.size() == 1) {
-    const std::unique_ptr<Target> target = make_simulator(static_cast<unsigned>(c.cpus));
-    return {run_policy(*target, c, p, 0, [](char ch) {
-      if (std::fputc(ch, stdout) == EOF) throw output_lost(errno);
-    })};
+std::vector<RunEnding> run_here(const RunConfig& c, const PreparedRun& p, const std::vector<RunJob>& jobs,
+                                std::FILE* to) {
+  const std::unique_ptr<Target> target = make_simulator(static_cast<unsigned>(c.cpus));
+  RunProgress progress(wants_progress(c), jobs.size(), p.model.core_khz);
+  Serial serial(to, progress);
+  std::vector<RunEnding> endings;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    std::function<void(u64, u64)> on_progress;
+    if (progress.on())
+      on_progress = [&, i](u64 cycles, u64 instructions) {
+        progress.tell(i, cycles, instructions);
+        serial.show_progress();
+      };
+    endings.push_back(run_job(
+        *target, c, p, jobs[i], [&](char ch) { serial.put(ch); }, on_progress));
+    progress.done();
   }
+  return endings;
+}
+
+std::vector<RunEnding> run_in_workers(const RunConfig& c, const PreparedRun& p,
+                                      const std::vector<RunJob>& jobs) {
   PoolSettings settings;
   settings.workers = default_workers();
   settings.hung_after_seconds = ~0u >> 1;  // the user decides with --max-seconds
+  RunProgress progress(wants_progress(c), jobs.size(), p.model.core_khz);
+  if (progress.on()) settings.on_wait = [&] { progress.show(); };
   // Of a worker, and in it the only one: a process can elaborate once.
   std::unique_ptr<Target> target;
   const auto work = [&](std::size_t index) {
     if (!target) target = make_simulator(static_cast<unsigned>(c.cpus));
-    const PolicyResult r = run_policy(*target, c, p, index, {});
-    return r.unmet.empty() ? kSeen + to_line(r.seen) : kUnmet + r.unmet;
+    std::function<void(u64, u64)> on_progress;
+    if (progress.on())
+      on_progress = [&progress, index](u64 cycles, u64 instructions) {
+        progress.tell(index, cycles, instructions);
+      };
+    return to_line(run_job(*target, c, p, jobs[index], {}, on_progress));
   };
   const auto died = [](std::size_t, const std::string& reason) {
     Observation seen;
     seen.stopped = reason;
     return kSeen + to_line(seen);
   };
+  std::vector<RunEnding> endings;
+  for (const std::string& line :
+       run_jobs(jobs.size(), settings, work, died, [&](std::size_t, const std::string&) { progress.done(); }))
+    endings.push_back(ending_from(line));
+  return endings;
+}
+
+}  // namespace
+
+std::vector<PolicyResult> run_policies(const RunConfig& c, const PreparedRun& p, std::FILE* serial) {
+  const std::size_t policies = p.policies.size();
+  std::vector<RunJob> jobs;
+  for (std::size_t i = 0; i < policies; ++i) jobs.push_back({i, false});
+  if (!c.baseline.empty())
+    for (std::size_t i = 0; i < policies; ++i) jobs.push_back({i, true});
+  const std::vector<RunEnding> endings =
+      policies == 1 ? run_here(c, p, jobs, serial) : run_in_workers(c, p, jobs);
   std::vector<PolicyResult> results;
-  Progress progress(c.common, "policies");
-  std::size_t done = 0;
-  const std::vector<std::string> lines =
-      run_jobs(p.policies.size(), settings, work, died,
-               [&](std::size_t, const std::string&) { progress(++done, p.policies.size()); });
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (lines[i].empty()) {  // the user ended it all
-      results.push_back({p.policies[i], "interrupted", {}});
-      continue;
-    }
-    const std::string text = lines[i].substr(1);
-    if (lines[i][0] == kUnmet)
-      results.push_back({p.policies[i], text, {}});
-    else
-      results.push_back({p.policies[i], "", observation_from_line(text)});
-  }
+  for (std::size_t i = 0; i < policies; ++i)
+    results.push_back(
+        result_of(c, p.policies[i], endings[i], jobs.size() > policies ? &endings[policies + i] : nullptr));
   return results;
 }
 

@@ -11,6 +11,7 @@
 #include "cli/config_folder.h"
 #include "cli/conform_config.h"
 #include "cli/verbs.h"
+#include "cli/version.h"
 #include "conformance/judge/report_formats.h"
 #include "conformance/judge/runner.h"
 #include "hypervisor/vpmu/kernel_release.h"
@@ -41,7 +42,7 @@ std::string slowest(std::vector<CaseResult> results, std::size_t number) {
 }
 
 std::string report_of(const ConformOptions& o, const RunPlan& plan, const std::vector<CaseResult>& results) {
-  const ReportHead head{std::string("pmusim ") + PMUSIM_VERSION, plan.target,
+  const ReportHead head{program_name() + " (" + program_commit() + ")", plan.target,
                         plan.target == "kvm" ? ""
                         : plan.interval      ? "interval"
                                              : "functional",

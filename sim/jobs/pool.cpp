@@ -150,8 +150,9 @@ class Pool {
     std::vector<Worker*> of;
     for (Worker& worker : workers_)
       if (worker.busy) polls.push_back({worker.from, POLLIN, 0}), of.push_back(&worker);
-    const int ready = ::poll(polls.data(), polls.size(), 1000);
+    const int ready = ::poll(polls.data(), polls.size(), settings_.on_wait ? 200 : 1000);
     if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+    if (settings_.on_wait) settings_.on_wait();
     for (std::size_t i = 0; i < polls.size(); ++i) {
       if (ready > 0 && polls[i].revents)
         read_from(*of[i]);

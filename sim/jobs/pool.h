@@ -21,6 +21,8 @@ struct PoolSettings {
   // Asked before a job is begun; once true, none is begun any more, and the results of those that are missing
   // are "".
   std::function<bool()> enough = {};
+  // Called in the parent while it waits for results, several times a second; empty: not.
+  std::function<void()> on_wait;
 };
 
 // work: runs in a worker; the job's result as one line of text without newline. An exception it throws is

@@ -14,6 +14,18 @@ namespace pmusim::session {
 
 namespace {
 
+constexpr ContextMask kHost = 0x00f, kGuest = 0xff0;
+constexpr std::size_t kMostUncounted = 32;  // lines of a report
+
+const char* unit_of(const std::string& count) {
+  const auto begins = [&](const char* text) { return count.rfind(text, 0) == 0; };
+  if (count == "instructions") return "instructions";
+  if (count == "interrupts") return "interrupts";
+  if (begins("slots")) return "slots";
+  const bool cycles = count.size() >= 6 && count.compare(count.size() - 6, 6, "cycles") == 0;
+  return cycles || begins("no_retire_") ? "cycles" : "events";
+}
+
 // The character sink is the caller's; it must not stay behind after a run, even if the run throws.
 class SerialListener {
  public:
@@ -59,6 +71,17 @@ Observation Simulator::run(const TargetRun& run) {
   return run.policy ? run_vm(run) : run_bare_metal(run);
 }
 
+// Looks at the machine from inside a run: counts may lag by a block.
+std::function<void()> Simulator::progress_of(const TargetRun& run) {
+  if (!run.on_progress) return {};
+  return [this, tell = run.on_progress, guest = run.policy ? kGuest : kHost, cpus = run.cpus] {
+    u64 instructions = 0;
+    for (unsigned id = 0; id < cpus; ++id)
+      instructions += machine().cpu(id).core().counts().sum(mask_of(Count::Instructions), guest);
+    tell(machine().cycle(), instructions);
+  };
+}
+
 void Simulator::describe(const platform::StopReport& stop, Observation& seen) {
   seen.exited = stop.kind == platform::StopKind::Exit;
   seen.exit_status = stop.status;
@@ -95,7 +118,6 @@ std::string Simulator::uncounted(const CpuModel& model, unsigned counter, u64 se
 }
 
 void Simulator::count(const TargetRun& run, Observation& seen) {
-  constexpr ContextMask kHost = 0x00f, kGuest = 0xff0;
   for (unsigned id = 0; id < run.cpus; ++id) {
     platform::Cpu& cpu = machine().cpu(id);
     const EventCounts& counts = cpu.core().counts();
@@ -105,18 +127,28 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
     for (unsigned k = 0; k < kCounts; ++k) {
       if (!run.model->interval && (kIntervalCounts >> k & 1)) continue;
       const char* name = count_name(static_cast<Count>(k));
+      const char* unit = unit_of(name);
       seen.stats.push_back(
-          {fmt::format("cpu{}.guest.{}", id, name), counts.sum(CountMask{1} << k, guest), "events"});
+          {fmt::format("cpu{}.guest.{}", id, name), counts.sum(CountMask{1} << k, guest), unit});
       if (run.policy)
         seen.stats.push_back(
-            {fmt::format("cpu{}.host.{}", id, name), counts.sum(CountMask{1} << k, kHost), "events"});
+            {fmt::format("cpu{}.host.{}", id, name), counts.sum(CountMask{1} << k, kHost), unit});
     }
+    if (!run.policy) continue;
+    const platform::HostCycles& spent = cpu.host_cycles();
+    for (unsigned c = 0; c < platform::kHostCauses; ++c)
+      seen.stats.push_back(
+          {fmt::format("cpu{}.host_cycles.{}", id, host_cause_name(static_cast<platform::HostCause>(c))),
+           spent[c], "cycles"});
   }
   std::map<std::pair<unsigned, u64>, u64> uncounted_events;  // of all CPUs
   for (unsigned id = 0; id < run.cpus; ++id)
     for (const auto& [what, times] : machine().cpu(id).uncounted()) uncounted_events[what] += times;
+  std::size_t told = 0;
   for (const auto& [what, times] : uncounted_events)
-    seen.gaps.push_back(uncounted(*run.model, what.first, what.second, times));
+    if (told++ < kMostUncounted) seen.gaps.push_back(uncounted(*run.model, what.first, what.second, times));
+  if (told > kMostUncounted)
+    seen.gaps.push_back(fmt::format("{} more events are not counted", told - kMostUncounted));
   seen.cycles = machine().cpu(0).cycle();
   for (const AssumedValue& value : run.model->assumed)
     if (can_touch(run, value.path)) seen.assumed.push_back(value.path);
@@ -154,6 +186,7 @@ Observation Simulator::run_bare_metal(const TargetRun& run) {
   config.step = run.step;
   config.seed = run.seed;
   config.sink = run.sink;
+  config.on_poll = progress_of(run);
   platform::Machine& m = machine();
   m.reset(config);
   model_ = std::move(model);

@@ -29,6 +29,7 @@ class Simulator final : public Target {
   Observation run_bare_metal(const TargetRun& run);
   Observation run_vm(const TargetRun& run);  // simulator_vm.cpp
   platform::Machine& machine();              // elaborated at first use
+  std::function<void()> progress_of(const TargetRun& run);
   static std::string stopped_text(const platform::StopReport& stop);
   static void describe(const platform::StopReport& stop, Observation& seen);
   static void add_audit(unsigned cpu, unsigned counter, const std::string& programmed,

@@ -12,19 +12,27 @@
 #include "hypervisor/kvm/vcpu.h"
 #include "hypervisor/vpmu/audit.h"
 #include "hypervisor/vpmu/vpmu.h"
+#include "session/msr_name.h"
 #include "session/simulator.h"
 #include "session/vmm_run.h"
 
 namespace pmusim::session {
 namespace {
 
-void add_exits(const hv::ExitStatistics& statistics, unsigned id, Observation& seen) {
+void add_exits(const hv::ExitStatistics& statistics, pmu::Vendor vendor, unsigned id, Observation& seen) {
   const std::string vcpu = fmt::format("vcpu{}.", id);
   for (const hv::ExitStatistics::Row& row : statistics.rows) {
     seen.exits[row.name] += row.count;
     seen.stats.push_back({vcpu + "exits." + row.name, row.count, "exits"});
     seen.stats.push_back({vcpu + "exit_cycles." + row.name, row.host_cycles, "cycles"});
   }
+  const auto add_access = [&](const std::string& what, const hv::ExitStatistics::AccessTotal& total) {
+    seen.stats.push_back({vcpu + "msr_exits." + what, total.count, "exits"});
+    seen.stats.push_back({vcpu + "msr_exit_cycles." + what, total.host_cycles, "cycles"});
+  };
+  for (const auto& [access, total] : statistics.accesses)
+    add_access((access.write ? "write." : "read.") + msr_name(vendor, access.msr), total);
+  if (statistics.other_accesses.count) add_access("others", statistics.other_accesses);
   seen.stats.push_back({vcpu + "exits", statistics.exits(), "exits"});
   seen.stats.push_back({vcpu + "entries", statistics.entries, "entries"});
   seen.stats.push_back({vcpu + "fastpath_exits", statistics.fastpath, "exits"});
@@ -90,6 +98,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   machine_config.step = run.step;
   machine_config.seed = run.seed;
   machine_config.sink = run.sink;
+  machine_config.on_poll = progress_of(run);
   machine().reset(machine_config);
   // Only now may what the machine's threads were running be destroyed.
   end_session();
@@ -116,7 +125,7 @@ Observation Simulator::run_vm(const TargetRun& run) {
   if (session_.vmm->vcpus())
     seen.facts = hv::SimulatedKvm::simulated(session_.vmm->vcpu(0)).vpmu().handling_facts();
   for (unsigned id = 0; id < session_.vmm->vcpus(); ++id)
-    add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), id, seen);
+    add_exits(hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).statistics(), run.model->vendor, id, seen);
   for (unsigned id = 0; run.audit && id < session_.vmm->vcpus(); ++id) {
     hv::Vpmu& vpmu = hv::SimulatedKvm::simulated(session_.vmm->vcpu(id)).vpmu();
     for (const unsigned counter : set_bits(vpmu.caps().counter_bits())) {

@@ -42,9 +42,11 @@ struct TargetRun {
   u64 sync_window = 200;  // cycles
   u64 max_cycles = kNever, max_seconds = kNever;
   const HostScript* script = nullptr;  // nullptr: nothing but the image
-  MachineSetup machine_setup() const { return script ? script->machine() : MachineSetup(); }
+  bool hide_pmu = false;  // as QEMU's pmu=off: a VM without a vPMU, and a CPUID that tells of none
+  MachineSetup machine_setup() const;  // what the script wants, and hide_pmu
   EventSink* sink = nullptr;
-  std::function<void(char)> on_character;  // of the serial line
+  std::function<void(char)> on_character;                         // of the serial line
+  std::function<void(u64 cycles, u64 instructions)> on_progress;  // so far, now and then (simulator)
 };
 
 class Target {

@@ -71,6 +71,7 @@ void describe(const hv::VmmResult& result, Observation& seen) {
   seen.exited = result.end == hv::VmmEnd::Exit;
   seen.exit_status = result.status;
   seen.interrupted = result.end == hv::VmmEnd::Interrupted;
+  for (const std::string& access : result.unclaimed) seen.gaps.push_back("no device answers: " + access);
   if (!seen.exited) seen.stopped = fmt::format("{}: {}", hv::vmm_end_name(result.end), result.detail);
 }
 

@@ -3,37 +3,17 @@
 // and in a VM; the exit status is 1. A worker that is killed costs its one case an error.
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <fstream>
 
 #include "base/json.h"
 #include "base/types.h"
+#include "tests/cli/small_image.h"
 #include "tests/support/program.h"
 
 using namespace pmusim;
 using namespace pmusim::test;
 
 namespace {
-
-// A bootable image of 32-bit code at 100000h.
-std::string image(const std::string& folder, const std::string& name, const std::vector<u8>& code) {
-  std::vector<u8> b(0x1000);
-  const auto put = [&b](std::size_t at, u32 v, std::size_t size = 4) {
-    std::memcpy(b.data() + at, &v, size);
-  };
-  const u8 ident[] = {0x7f, 'E', 'L', 'F', 1, 1, 1};
-  std::memcpy(b.data(), ident, sizeof ident);
-  put(16, 2, 2), put(18, 3, 2), put(20, 1), put(24, 0x100000), put(28, 52);
-  put(40, 52, 2), put(42, 32, 2), put(44, 1, 2);
-  put(52, 1), put(56, 0x1000), put(60, 0x100000), put(64, 0x100000);
-  put(68, static_cast<u32>(code.size())), put(72, static_cast<u32>(code.size()));
-  put(0xf00, 0x1badb002), put(0xf08, 0u - 0x1badb002);
-  b.insert(b.end(), code.begin(), code.end());
-  const std::string path = folder + "/" + name + ".elf";
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(b.data()), static_cast<long>(b.size()));
-  return path;
-}
 
 // A case that runs a loop; of stores, which no closed form advances at once.
 void long_case(const std::string& folder, const std::string& id, const std::string& loops) {
@@ -95,7 +75,7 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
   for (const auto& end : ends) {
     std::vector<u8> code{0xbb, 0x78, 0x56, 0x34, 0x12, 0xeb, 1, 0};
     code.insert(code.end(), end.code.begin(), end.code.end());
-    const std::string file = image(folder, end.name, code);
+    const std::string file = small_image(folder, end.name, code);
     for (const char* policy : {"bare-metal", "emulated", "mediated", "dedicated"}) {
       CAPTURE(end.name);
       CAPTURE(policy);
@@ -125,7 +105,7 @@ TEST_CASE("a run that cannot go on says why, with registers and last branches, a
 }
 
 TEST_CASE("an image whose entry no segment holds is refused, with what was found and what was expected") {
-  const std::string file = image(fresh_folder("entry"), "entry", {0xf4});
+  const std::string file = small_image(fresh_folder("entry"), "entry", {0xf4});
   std::fstream f(file, std::ios::binary | std::ios::in | std::ios::out);
   f.seekp(24).write("\0\0\0\x90", 4);
   f.close();
@@ -137,7 +117,7 @@ TEST_CASE("an image whose entry no segment holds is refused, with what was found
 }
 
 TEST_CASE("a stall says what every processor waits for") {
-  const std::string file = image(fresh_folder("stall"), "halt", {0xfa, 0xf4});
+  const std::string file = small_image(fresh_folder("stall"), "halt", {0xfa, 0xf4});
   const Output bare = pmusim_command("run " + file + " --cpus 3 --model zen4 --policy bare-metal");
   CHECK(bare.status == 1);
   CHECK(has(bare.err, "stall: every CPU waits"));
@@ -166,7 +146,7 @@ static Output interrupted(const std::string& arguments, const char* signal) {
 TEST_CASE(
     "a signal ends a run with its registers and totals, a recording that is whole, and status 128 + signal") {
   const std::string folder = fresh_folder("interrupted");
-  const std::string file = image(folder, "endless", {0xeb, 0xfe});
+  const std::string file = small_image(folder, "endless", {0xeb, 0xfe});
   for (const char* policy : {"bare-metal", "mediated"}) {
     for (const auto& [signal, status] : {std::pair<const char*, int>{"INT", 130}, {"TERM", 143}}) {
       CAPTURE(policy);
@@ -188,9 +168,24 @@ TEST_CASE(
   }
 }
 
+// Writes "a" and a newline to the serial port, and never ends.
+TEST_CASE("a line that the guest writes comes through a pipe at once") {
+  const std::string folder = fresh_folder("streams"), pipe = folder + "/pipe";
+  const std::string file =
+      small_image(folder, "line", {0x66, 0xba, 0xf8, 0x03, 0xb0, 'a', 0xee, 0xb0, '\n', 0xee, 0xeb, 0xfe});
+  for (const char* policy : {"bare-metal", "emulated"}) {
+    CAPTURE(policy);
+    const Output o = shell(
+        "rm -f " + pipe + "; mkfifo " + pipe + "; " + program() + " run " + file +
+        " --model spr --max-seconds 60 --policy " + policy + " > " + pipe + " 2>/dev/null & P=$!; exec 3< " +
+        pipe + "; read LINE <&3; kill -0 $P && echo \"$LINE, and it runs\"; kill $P; wait $P; true");
+    CHECK(o.out == "a, and it runs\n");
+  }
+}
+
 TEST_CASE("a signal ends a comparison of policies with the table of what there is, and whole recordings") {
   const std::string folder = fresh_folder("interrupted_all");
-  const std::string file = image(folder, "endless", {0xeb, 0xfe});
+  const std::string file = small_image(folder, "endless", {0xeb, 0xfe});
   const Output o = interrupted(
       "run " + file + " --model spr --policy bare-metal,emulated --record " + folder + "/r.jsonl", "TERM");
   CAPTURE(o.err);

@@ -317,3 +317,74 @@ TEST_CASE("a selection that selects nothing is refused with what there is") {
   check_refused({"conform --last-failed " + folder + "/nothing" + suite, {"nothing"}});
   check_refused({"run --config " + folder + "/config.json", {"found 'conform', expected 'run'"}});
 }
+
+TEST_CASE("an ELF file with a load address is refused, since it says itself where it goes") {
+  check_refused({"run " + kHello + " --model spr --policy bare-metal --load-address 0x100000",
+                 {"hello.elf: offset 0: found an ELF file, expected a flat binary"}});
+}
+
+TEST_CASE("an option with one value that is given twice is told so") {
+  check_refused({"run " + kHello + " --model spr --policy bare-metal --record a --record b",
+                 {"--record: found it given twice, expected it once"}});
+}
+
+TEST_CASE("the name of a guest program that is no file leads to the program") {
+  check_refused({"run hello --model spr --policy bare-metal", {"no file 'hello'", "guests/hello.elf"}});
+  check_refused({"run no-such-guest --model spr --policy bare-metal",
+                 {"no-such-guest: found no such file, expected a readable file"}});
+}
+
+TEST_CASE("a program that a compiler made for Linux is refused with the way to make one for here") {
+  const std::string folder = fresh_folder("plain");
+  write(folder + "/plain.c", "int main(void) { return 0; }\n");
+  for (const char* options : {"", " -static -no-pie"}) {
+    if (shell("gcc" + std::string(options) + " -o " + folder + "/plain " + folder + "/plain.c").status != 0) {
+      MESSAGE("SKIPPED: gcc links no such program here");
+      continue;
+    }
+    check_refused({"run " + folder + "/plain --model spr --policy bare-metal",
+                   {"CONTRIBUTING.md, 'A guest program of your own'"}});
+  }
+}
+
+TEST_CASE("a VM that cannot take the PMU says who has it") {
+  for (const auto& [host, holder] :
+       {std::pair<const char*, const char*>{R"([{"watchdog": true}])", "the NMI watchdog of CPU 0"},
+        {R"([{"perf_event": {"config": "0x3c", "pinned": true}}])",
+         "a pinned perf event of CPU 0, config 0x3c"}}) {
+    const std::string scenario =
+        write(fresh_folder("busy") + "/s.json", std::string(R"({"host": )") + host + "}");
+    const Output o =
+        pmusim_command("run " + kHello + " --model spr --policy mediated --scenario " + scenario);
+    CHECK(o.status == 1);
+    CHECK(o.err.find("Device or resource busy") != std::string::npos);
+    CHECK(o.err.find(holder) != std::string::npos);
+  }
+}
+
+TEST_CASE("in a folder that is gone absolute paths work, and relative ones are told") {
+  const std::string folder = fresh_folder("gone"), out = fresh_folder("gone_out");
+  const std::string from_gone =
+      "mkdir " + folder + "/here && cd " + folder + "/here && rmdir ../here && " + program();
+  const std::string tail = " --model spr --policy bare-metal";
+  CHECK(shell(from_gone + " run " + kHello + tail + " --out " + out).status == 0);
+  const Output again = shell(from_gone + " run --config " + out + "/config.json");
+  CAPTURE(again.err);
+  CHECK(again.status == 0);
+  const Output relative = shell(from_gone + " run x.elf" + tail);
+  CHECK(relative.status == 2);
+  const Output beside = shell(from_gone + " run --config " + out + "/config.json --out x");
+  CHECK(beside.status == 2);
+  CHECK(shell(from_gone + " conform 'absent*' --quiet" + tail).status == 0);
+}
+
+TEST_CASE("a config.json that was moved away from what it names says so") {
+  const std::string folder = fresh_folder("config_moved");
+  const std::string run = " --model spr --policy bare-metal --out ";
+  REQUIRE(pmusim_command("run " + kHello + run + folder + "/a/b").status == 0);
+  std::string text = read_file(folder + "/a/b/config.json");
+  const std::size_t at = text.find("\"folder\": \"");
+  REQUIRE(at != std::string::npos);
+  text.insert(at + 11, "nowhere/");
+  check_refused({"run --config " + write(folder + "/c.json", text), {"/folder", "was the file moved?"}});
+}

@@ -50,12 +50,13 @@ Qemu qemu(const std::string& image) {
 
 TEST_CASE("a guest's text is the same on bare metal and under every policy that can run") {
   // With the CPUID of a VM, which the text tells.
-  const auto bare = pmusim_command("run " + kHello + " --model spr --policy bare-metal --cpuid kvm");
+  const auto bare =
+      pmusim_command("run " + kHello + " --format serial --model spr --policy bare-metal --cpuid kvm");
   CHECK(bare.status == 0);
   CHECK(has(bare.out, "hello"));
   for (const char* policy : {"emulated", "mediated", "dedicated"}) {
     CAPTURE(policy);
-    const auto vm = pmusim_command("run " + kHello + " --model spr --policy " + policy);
+    const auto vm = pmusim_command("run " + kHello + " --format serial --model spr --policy " + policy);
     CHECK(vm.status == 0);
     CHECK(vm.out == bare.out);
   }
@@ -356,8 +357,8 @@ TEST_CASE("the same image prints the same lines in QEMU, and ends with the same 
     MESSAGE("SKIPPED: QEMU is not installed");
     return;
   }
-  const Output here =
-      pmusim_command("run " + folder + "/lines.elf --model spr --policy bare-metal --out " + folder);
+  const Output here = pmusim_command(
+      "run " + folder + "/lines.elf --format serial --model spr --policy bare-metal --out " + folder);
   const auto without_cpu = [](const std::string& all) {
     std::string kept;
     for (std::size_t at = 0, end; at < all.size(); at = end + 1) {
@@ -380,12 +381,13 @@ TEST_CASE("the same image prints the same lines in QEMU, and ends with the same 
 
 TEST_CASE("SSE2 and x87 arithmetic gives the same digits on every model, under every policy and in QEMU") {
   const std::string image = build("guests/numbers.elf");
-  const std::string bare = pmusim_command("run " + image + " --model spr --policy bare-metal").out;
+  const std::string bare =
+      pmusim_command("run " + image + " --format serial --model spr --policy bare-metal").out;
   CHECK(has(bare, "MXCSR 1fa0 1fbd"));  // all but denormal are set
   for (const char* where : {"--model zen4 --policy bare-metal", "--model skx --policy emulated",
                             "--model zen5 --policy mediated", "--model spr --policy dedicated"}) {
     CAPTURE(where);
-    const auto output = pmusim_command("run " + image + " " + where);
+    const auto output = pmusim_command("run " + image + " --format serial " + where);
     CHECK(output.status == 0);
     CHECK(output.out == bare);
   }

@@ -58,7 +58,7 @@ TEST_CASE("a port that nothing claims reads all ones, and the report counts it")
   const StopReport r = boot(make_image(c), config("spr"));
   CHECK(r.status == 0x7fffffff);
   REQUIRE(r.unclaimed.size() == 1);
-  CHECK(r.unclaimed[0] == "port 0x5678: 1 reads");
+  CHECK(r.unclaimed[0] == "port 0x5678: 1 read");
 }
 
 TEST_CASE("the doorbell reads all ones without a host and the host's answer with one") {

@@ -297,6 +297,52 @@ TEST_CASE("enter_guest runs the guest in its own context until the intercepted i
   });
 }
 
+TEST_CASE("each cycle of the host is booked to what the host works on") {
+  run_host(config("spr"), [](Cpu& cpu) {
+    const auto booked = [&cpu](HostCause cause) { return cpu.host_cycles()[static_cast<unsigned>(cause)]; };
+    const auto cost = [&cpu](const std::string& wanted) {
+      u64 found = 0;
+      for (const auto& [name, cycles] : cpu.model().costs)
+        if (name == wanted) found = cycles;
+      return found;
+    };
+    Handler h;
+    cpu.set_handler(&h);
+    h.nmi = [&cpu] {
+      HostWork w;
+      w.cycles = 70;
+      cpu.work(w);
+    };
+    HostWork w;
+    w.cycles = 1000;
+    u64 value = 0;
+    {
+      const Charged charged(cpu, HostCause::Monitor);
+      cpu.work(w);
+      cpu.rdmsr(msr::kApicBase, value);  // its own
+      const Charged inner(cpu, HostCause::Handlers);
+      w.cycles = 300;
+      cpu.work(w);
+      cpu.rdmsr(msr::kApicBase, value);
+      cpu.apic().raise_nmi();
+      cpu.rdtsc();
+    }
+    put_guest(Assembler(0x100000).cpuid());
+    Block b;
+    cpu.enter_guest(b);
+    // Beside the costs each operation retires an instruction, a part of a cycle.
+    const auto near = [](u64 cycles, u64 expected) { return cycles >= expected && cycles <= expected + 2; };
+    CHECK(near(booked(HostCause::Monitor), 1000 + cost("rdmsr")));
+    CHECK(near(booked(HostCause::Handlers), 300 + cost("rdtsc")));
+    CHECK(near(booked(HostCause::Msr), cost("rdmsr")));
+    CHECK(near(booked(HostCause::Interrupts), 70 + cost("interrupt")));
+    CHECK(near(booked(HostCause::WorldSwitch), cost("vm_entry") + cost("vm_exit")));
+    u64 sum = 0;
+    for (const u64 cycles : cpu.host_cycles()) sum += cycles;
+    CHECK(sum == host(cpu, Count::Cycles));
+  });
+}
+
 TEST_CASE("a failed entry reports the block's reason and stores nothing") {
   run_host(config("spr"), [](Cpu& cpu) {
     Block b;

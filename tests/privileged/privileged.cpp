@@ -31,7 +31,7 @@ std::string image(const std::string& program) {
   return build("guests/privileged_" + program + ".elf");
 }
 Output simulate(const std::string& program, const std::string& options) {
-  return pmusim_command("run " + image(program) + " --quiet " + options);
+  return pmusim_command("run " + image(program) + " --quiet --format serial " + options);
 }
 
 std::vector<std::string> lines(const std::string& text) {

@@ -148,6 +148,7 @@ class Vm {
   virtual int irq_line(u32 gsi, bool level) = 0;
   virtual u64 clock() = 0;  // KVM_GET_CLOCK: nanoseconds since the VM was created
   virtual int create_vcpu(unsigned id, Vcpu*& vcpu) = 0;  // owned by the VM
+  virtual std::string why_busy() const { return ""; }     // the simulator's explanation of -EBUSY
   virtual int set_user_memory_region(const MemoryRegion& region) = 0;
   virtual int check_extension(u32 cap) = 0;
   virtual int enable_cap(const EnableCap& cap) = 0;

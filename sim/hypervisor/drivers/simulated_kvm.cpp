@@ -46,6 +46,7 @@ class SimulatedVm final : public kvm::Vm {
     vcpu = vcpus_.back().get();
     return 0;
   }
+  std::string why_busy() const override { return vm_.why_busy(); }
   int set_user_memory_region(const kvm::MemoryRegion& region) override { return vm_.set_memory(region); }
   int check_extension(u32 cap) override { return driver_.check_extension(cap); }
   int enable_cap(const kvm::EnableCap& cap) override { return vm_.enable_cap(cap); }

@@ -59,6 +59,8 @@ bool Vmm::refused(const char* what, int error) {
   result_.end = VmmEnd::Refused;
   result_.error = error;
   result_.detail = std::string(what) + ": " + std::strerror(-error);
+  const std::string why = vm_ && error == -EBUSY ? vm_->why_busy() : "";
+  if (!why.empty()) result_.detail += " (" + why + ")";
   ended_ = true;
   return false;
 }
@@ -186,6 +188,7 @@ void Vmm::serve_port(u16 port, unsigned size, bool write, u64& value) {
   u64 offset = 0;
   platform::RegisterModel* model = platform::find_model(ports_.places(), port, size, offset);
   if (!model && !config_.irqchip) model = platform::find_model(controllers_.ports(), port, size, offset);
+  if (!model) unclaimed_.add(platform::Space::Port, port, size, write);
   if (write) {
     if (model) model->write(offset, value, size);
   } else {
@@ -220,6 +223,7 @@ bool Vmm::handle(kvm::Vcpu& vcpu) {
       port_access(run);
       break;
     case kvm::ExitReason::Mmio:  // nothing there
+      unclaimed_.add(platform::Space::Memory, run.mmio.phys_addr, run.mmio.len, run.mmio.is_write);
       if (!run.mmio.is_write) std::memset(run.mmio.data, 0xff, sizeof run.mmio.data);
       break;
     case kvm::ExitReason::Intr:
@@ -298,6 +302,7 @@ VmmResult Vmm::run() {
     if (handle(*vcpu)) vcpu->post_run();
   }
   result_.serial = ports_.serial.output();
+  result_.unclaimed = unclaimed_.text();
   return result_;
 }
 

@@ -16,6 +16,7 @@
 #include "platform/boot/guest_memory.h"
 #include "platform/devices/interrupt_controllers.h"
 #include "platform/devices/pc_ports.h"
+#include "platform/devices/unclaimed.h"
 
 namespace pmusim::hv {
 
@@ -65,6 +66,7 @@ struct VmmResult {
   int error = 0;   // negative errno
   std::string serial;
   std::string detail;
+  std::vector<std::string> unclaimed;  // accesses that neither the kernel's devices nor ours answered
 };
 
 class Vmm {
@@ -114,6 +116,7 @@ class Vmm {
   platform::GuestMemory memory_;
   Clock clock_{*this};
   platform::PcPorts ports_{clock_};
+  platform::UnclaimedAccesses unclaimed_;
   NoBus no_bus_;
   platform::InterruptControllers controllers_{no_bus_, clock_};  // without an in-kernel irqchip
   std::unique_ptr<kvm::Vm> vm_;

@@ -17,6 +17,12 @@ ExitStatistics::Row& ExitStatistics::row(u64 reason, const char* name) {
   return *rows.insert(at, Row{name, reason, 0, 0});
 }
 
+ExitStatistics::AccessTotal& ExitStatistics::access(const Access& access) {
+  const auto at = accesses.find(access);
+  if (at != accesses.end()) return at->second;
+  return accesses.size() < kMostAccesses ? accesses[access] : other_accesses;
+}
+
 u64 ExitStatistics::exits() const {
   u64 sum = 0;
   for (const Row& r : rows) sum += r.count;

@@ -3,6 +3,7 @@
 // physical CPU. Owns what the virtual machines on it share.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -28,8 +29,9 @@ struct HostConfig {
   u64 time_slice_cycles = 3'000'000;     // host scheduler; assumed: 1 ms at 3 GHz
 };
 
-// Cycles between VM-exit and the next VM-entry, and number, per exit reason. From an entry to the exit, with
-// the cost of both, are guest_cycles; a vCPU that is halted is between the two as well.
+// Cycles between VM-exit and the next VM-entry, and number, per exit reason, and per MSR of the exits that an
+// access to one caused. From an entry to the exit, with the cost of both, are guest_cycles; a vCPU that is
+// halted is between the two as well.
 struct ExitStatistics {
   struct Row {
     const char* name = "";
@@ -37,11 +39,24 @@ struct ExitStatistics {
     u64 count = 0;
     u64 host_cycles = 0;
   };
+  struct Access {
+    u32 msr = 0;
+    bool write = false;
+    bool operator<(const Access& o) const { return msr != o.msr ? msr < o.msr : write < o.write; }
+  };
+  struct AccessTotal {
+    u64 count = 0, host_cycles = 0;
+  };
+  // A guest can try 2^32 of them: what comes when there are so many is in other_accesses.
+  static constexpr std::size_t kMostAccesses = 256;
   std::vector<Row> rows;  // by reason
+  std::map<Access, AccessTotal> accesses;
+  AccessTotal other_accesses;
   u64 entries = 0, fastpath = 0, user_exits = 0, injected_interrupts = 0, injected_nmis = 0, halts = 0;
   u64 guest_cycles = 0, host_cycles = 0;
 
   Row& row(u64 reason, const char* name);
+  AccessTotal& access(const Access& access);
   u64 exits() const;
 };
 

@@ -15,6 +15,8 @@
 namespace pmusim::hv {
 
 namespace apic = platform::apic;
+using platform::Charged;
+using platform::HostCause;
 
 HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu)
     : host_(host), costs_(host.config().costs), cpu_(cpu) {
@@ -23,6 +25,7 @@ HostKernel::HostKernel(Host& host, platform::PhysicalCpu& cpu)
 
 // As Linux leaves a CPU before the first VM: APIC enabled, timer one-shot, PMIs as NMIs, virtualization on.
 void HostKernel::boot() {
+  const Charged charged(cpu_, HostCause::Boot);
   booted_ = true;
   cpu_.set_interrupts(false);
   if (test_bit(cpu_.cpuid(1, 0).ecx, 21)) {
@@ -82,6 +85,7 @@ void HostKernel::run_as(Vcpu& vcpu, const std::function<void()>& action) {
 
 void HostKernel::switch_to(Vcpu* next) {
   if (current_ == next) return;
+  const Charged charged(cpu_, HostCause::Scheduler);
   if (current_) {
     current_->sched_out(*this);
     work(Path::ContextSwitch);
@@ -91,11 +95,13 @@ void HostKernel::switch_to(Vcpu* next) {
 }
 
 void HostKernel::run() {
+  const Charged charged(cpu_, HostCause::Scheduler);
   if (!booted_) boot();
   while (has_work()) {
     if (!jobs_.empty()) {
       const std::function<void()> job = std::move(jobs_.front());
       jobs_.pop_front();
+      const Charged monitors(cpu_, HostCause::Monitor);
       job();
       continue;
     }
@@ -148,6 +154,7 @@ void HostKernel::arm_timer() {
 
 u64 HostKernel::timer_count(u64 tsc_ticks) {
   if (!timer_calibrated_) {  // as Linux: compare both clocks over a while
+    const Charged charged(cpu_, HostCause::Boot);
     cpu_.apic_write(apic::kLvtTimer, kLocalTimerVector | apic::kMasked);
     cpu_.apic_write(apic::kInitialCount, 0xffffffff);
     const u64 t0 = cpu_.rdtsc();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "arch/cpuid.h"
@@ -114,6 +115,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   bool exit_pending(const HostKernel& kernel);
   Status end_run(HostKernel& kernel, int r);
   void count_exit();
+  void add_host_cycles(ExitStatistics& to, u64 cycles) const;
   void complete_interrupts();
   bool fastpath(HostKernel& kernel);
   void accept_messages();
@@ -194,6 +196,7 @@ class Vcpu final : public VcpuHooks, public platform::ApicClock, public Emulator
   ExitStatistics statistics_;
   u64 last_reason_ = 0;
   const char* last_reason_name_ = "";
+  std::optional<ExitStatistics::Access> last_access_;  // that the latest exit intercepted
   bool in_host_since_exit_ = false, in_guest_ = false;
   platform::PhysicalCpu* ran_on_ = nullptr;  // at the latest VM-entry
 };

@@ -183,6 +183,7 @@ int Vcpu::handle_exception(HostKernel& kernel) {
 }
 
 int Vcpu::handle_exit(HostKernel& kernel) {
+  const platform::Charged charged(kernel.cpu(), platform::HostCause::Handlers);
   switch (exit_.kind) {
     case ExitKind::ExternalInterrupt:
     case ExitKind::Nmi:

@@ -102,6 +102,7 @@ void Vcpu::queue_exception(u8 vector, bool has_error_code, u32 error_code) {
 }
 
 void Vcpu::inject(HostKernel& kernel, const PendingEvent& event) {
+  const platform::Charged charged(kernel.cpu(), platform::HostCause::Handlers);
   kernel.work(Path::InjectEvent);
   control_->inject(event);
 }

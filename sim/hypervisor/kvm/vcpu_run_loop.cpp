@@ -11,11 +11,14 @@
 namespace pmusim::hv {
 
 using core::ExitKind;
+using platform::Charged;
+using platform::HostCause;
 namespace apic = platform::apic;
 
 Vcpu::Status Vcpu::end_run(HostKernel& kernel, int r) {
   kernel.set_running(nullptr);
   ++statistics_.user_exits;
+  const Charged charged(kernel.cpu(), HostCause::Monitor);
   kernel.work(Path::VcpuPut);
   kernel.work(Path::UserReturn);
   kernel.work(Path::Vmm);
@@ -27,7 +30,9 @@ Vcpu::Status Vcpu::end_run(HostKernel& kernel, int r) {
 }
 
 Vcpu::Status Vcpu::run(HostKernel& kernel) {
+  const Charged charged(kernel.cpu(), HostCause::WorldSwitch);
   if (returned_to_user_) {
+    const Charged monitors(kernel.cpu(), HostCause::Monitor);
     kernel.work(Path::UserEntry);
     kernel.work(Path::VcpuLoad);
     returned_to_user_ = false;
@@ -36,6 +41,7 @@ Vcpu::Status Vcpu::run(HostKernel& kernel) {
   if (completion_) {
     const Completion completion = std::move(completion_);
     completion_ = nullptr;
+    const Charged handlers(kernel.cpu(), HostCause::Handlers);
     if (const int r = completion(kernel); r <= 0) return end_run(kernel, r);
   }
   for (;;) {
@@ -87,20 +93,29 @@ void Vcpu::count_exit() {
   last_reason_ = id.reason;
   last_reason_name_ = id.name;
   ++statistics_.row(id.reason, id.name).count;
+  last_access_.reset();
+  if (exit_.kind == ExitKind::Rdmsr || exit_.kind == ExitKind::Wrmsr) {
+    last_access_ = {static_cast<u32>(state_.gpr[core::RCX]), exit_.kind == ExitKind::Wrmsr};
+    ++statistics_.access(*last_access_).count;
+  }
   in_host_since_exit_ = true;
   note(EventKind::Exit, id.reason, id.qualification, id.name);
+}
+
+// Time since the latest exit is on its account.
+void Vcpu::add_host_cycles(ExitStatistics& to, u64 cycles) const {
+  to.row(last_reason_, last_reason_name_).host_cycles += cycles;
+  if (last_access_) to.access(*last_access_).host_cycles += cycles;
+  to.host_cycles += cycles;
 }
 
 ExitStatistics Vcpu::statistics() const {
   ExitStatistics now = statistics_;
   if (!ran_on_) return now;
-  if (in_guest_) {
+  if (in_guest_)
     now.guest_cycles += ran_on_->cycle() - entry_cycle_;
-  } else {
-    const u64 spent = ran_on_->cycle() - exit_cycle_;
-    now.row(last_reason_, last_reason_name_).host_cycles += spent;
-    now.host_cycles += spent;
-  }
+  else
+    add_host_cycles(now, ran_on_->cycle() - exit_cycle_);
   return now;
 }
 
@@ -132,11 +147,7 @@ int Vcpu::enter_guest(HostKernel& kernel) {
     vpmu_->prepare_entry(cpu, *control_);
     ++statistics_.entries;
     entry_cycle_ = cpu.cycle();
-    if (in_host_since_exit_) {
-      const u64 spent = entry_cycle_ - exit_cycle_;
-      statistics_.row(last_reason_, last_reason_name_).host_cycles += spent;
-      statistics_.host_cycles += spent;
-    }
+    if (in_host_since_exit_) add_host_cycles(statistics_, entry_cycle_ - exit_cycle_);
     note(EventKind::Entry, state_.rip, 0, "");
     ran_on_ = &cpu;
     in_guest_ = true;
@@ -180,6 +191,7 @@ bool Vcpu::fastpath(HostKernel& kernel) {
   if (icr && (!apic_.x2apic() || (value & 0xc0f00) || static_cast<u32>(value >> 32) == 0xffffffff))
     return false;
   if (deadline && !cpuid_.has(cpuid::kTscDeadline)) return false;
+  const Charged charged(kernel.cpu(), HostCause::Handlers);
   kernel.work(Path::Fastpath);
   ++statistics_.fastpath;
   if (set_msr(index, value, false)) return false;

@@ -64,6 +64,10 @@ int Vm::create_vcpu(unsigned id, Vcpu*& vcpu) {
   return 0;
 }
 
+std::string Vm::why_busy() const {
+  return "this VM would own the PMU, which the host uses: " + host_.perf().users(pmu_denied_);
+}
+
 int Vm::set_memory(const kvm::MemoryRegion& region) {
   constexpr u64 page = core::kPageSize;
   if (region.guest_phys_addr % page || region.memory_size % page || region.userspace_addr % page)

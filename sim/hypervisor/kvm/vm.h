@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "hypervisor/api/kvm_api.h"
@@ -33,6 +34,7 @@ class Vm final : public platform::ApicBus {
   int create_irqchip();
   int create_pit2();
   int create_vcpu(unsigned id, Vcpu*& vcpu);  // on physical CPU id mod number of CPUs
+  std::string why_busy() const;               // what kept create_vcpu() from taking the PMU
   int set_memory(const kvm::MemoryRegion& region);
   int enable_cap(const kvm::EnableCap& cap);
   int set_filter(const kvm::PmuEventFilter& filter);

@@ -2,6 +2,8 @@
 // Life of perf events, constraints and the counter solver (x86_schedule_events), exclusivity with VMs.
 #include "hypervisor/perf/host_perf.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -271,6 +273,23 @@ int HostPerf::create_mediated_vm(bool denied) {
   ++mediated_vms_;
   if (denied) ++denying_vms_;
   return 0;
+}
+
+std::string HostPerf::users(bool denied) const {
+  std::string text;
+  const auto add = [&text](const std::string& user) { text += (text.empty() ? "" : ", ") + user; };
+  u64 left = denied ? events_ : host_wide_events_;
+  for (unsigned id = 0; id < cpus_.size(); ++id)
+    for (const auto& event : at(id).context.events_) {
+      if (!denied && event->attr_.exclude_guest) continue;
+      --left;
+      const bool watchdog = event.get() == at(id).watchdog;
+      add(watchdog ? fmt::format("the NMI watchdog of CPU {}", id)
+                   : fmt::format("a {}perf event of CPU {}, config {:#x}",
+                                 event->attr_.pinned ? "pinned " : "", id, event->attr_.config));
+    }
+  if (left) add(fmt::format("{} perf events of tasks", left));
+  return text;
 }
 
 void HostPerf::release_mediated_vm(bool denied) {

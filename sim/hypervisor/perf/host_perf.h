@@ -131,6 +131,8 @@ class HostPerf {
   // only.
   int create_mediated_vm(bool denied);  // 0, -EBUSY
   void release_mediated_vm(bool denied);
+  // The host's events that create_mediated_vm(denied) refuses, for people.
+  std::string users(bool denied) const;
   void load_guest_context(PhysicalCpu& cpu);
   void put_guest_context(PhysicalCpu& cpu);
   void load_guest_lvtpc(PhysicalCpu& cpu, u32 value);

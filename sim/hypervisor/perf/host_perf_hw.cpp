@@ -12,6 +12,8 @@
 namespace pmusim::hv {
 
 using namespace evtsel;
+using platform::Charged;
+using platform::HostCause;
 using pmu::kFixedBase;
 using pmu::Vendor;
 
@@ -41,6 +43,7 @@ u64 fixed_nibble(const PerfAttr& a) {
 }  // namespace
 
 void HostPerf::write_counter(PhysicalCpu& cpu, int counter, u64 value) {
+  const Charged charged(cpu, HostCause::HostPerf);
   const pmu::Caps& caps = model_->caps;
   if (is_fixed(counter)) {
     cpu.wrmsr(msr::kFixedCtr0 + fixed_index(counter), value & mask(caps.fixed_width));
@@ -56,10 +59,12 @@ void HostPerf::write_counter(PhysicalCpu& cpu, int counter, u64 value) {
 }
 
 u64 HostPerf::read_counter(PhysicalCpu& cpu, int counter) {
+  const Charged charged(cpu, HostCause::HostPerf);
   return cpu.rdpmc(is_fixed(counter) ? 0x40000000u | fixed_index(counter) : static_cast<u32>(counter));
 }
 
 void HostPerf::write_selector(PhysicalCpu& cpu, int counter, u64 value) {
+  const Charged charged(cpu, HostCause::HostPerf);
   const u32 n = static_cast<u32>(counter);
   const u32 amd = model_->caps.perfctr_core ? msr::kAmdPerfCtl0 + 2 * n : msr::kK7EvntSel0 + n;
   cpu.wrmsr(model_->vendor == Vendor::Intel ? msr::kPerfEvtSel0 + n : amd, value);
@@ -93,6 +98,7 @@ std::vector<MsrSwitch> HostPerf::guest_msrs(unsigned cpu) const {
 }
 
 void HostPerf::global_off(PhysicalCpu& cpu) {
+  const Charged charged(cpu, HostCause::HostPerf);
   Cpu& c = at(cpu.id());
   if (model_->vendor == Vendor::Intel) {
     cpu.wrmsr(msr::kGlobalCtrl, 0);
@@ -105,6 +111,7 @@ void HostPerf::global_off(PhysicalCpu& cpu) {
 }
 
 void HostPerf::global_on(PhysicalCpu& cpu) {
+  const Charged charged(cpu, HostCause::HostPerf);
   Cpu& c = at(cpu.id());
   if (model_->vendor == Vendor::Intel) {
     if (c.fixed_ctrl != c.fixed_ctrl_written)
@@ -119,6 +126,7 @@ void HostPerf::global_on(PhysicalCpu& cpu) {
 }
 
 void HostPerf::pmu_disable(PhysicalCpu& cpu) {
+  const Charged charged(cpu, HostCause::HostPerf);
   Cpu& c = at(cpu.id());
   if (c.disabled++ || !c.enabled) return;
   c.enabled = false;
@@ -131,6 +139,7 @@ void HostPerf::pmu_disable(PhysicalCpu& cpu) {
 }
 
 void HostPerf::pmu_enable(PhysicalCpu& cpu) {
+  const Charged charged(cpu, HostCause::HostPerf);
   Cpu& c = at(cpu.id());
   if (--c.disabled) return;
   if (c.added) {
@@ -266,6 +275,7 @@ bool HostPerf::handle_nmi_amd(PhysicalCpu& cpu) {
 }
 
 bool HostPerf::handle_nmi(PhysicalCpu& cpu) {
+  const Charged charged(cpu, HostCause::HostPerf);
   if (at(cpu.id()).guest_loaded) {  // LVTPC belongs to the guest; perf looks at nothing
     ++nmis_ignored_;
     return false;
@@ -287,9 +297,11 @@ void HostPerf::set_virtualization(PhysicalCpu& cpu, bool enabled) {
 }
 
 void HostPerf::load_guest_lvtpc(PhysicalCpu& cpu, u32 value) {
+  const Charged charged(cpu, HostCause::HostPerf);
   cpu.apic_write(kApicLvtpc, value);
 }
 void HostPerf::put_guest_lvtpc(PhysicalCpu& cpu) {
+  const Charged charged(cpu, HostCause::HostPerf);
   cpu.apic_write(kApicLvtpc, kLvtpcNmi);
 }
 

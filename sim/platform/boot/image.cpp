@@ -58,7 +58,7 @@ Image load_image(const std::vector<u8>& bytes, const std::string& name) {
     image.entry = *pvh_entry;
   } else if (!multiboot) {
     r.fail("the first 8192 bytes", "no multiboot header, and no PVH entry note in the file",
-           "the magic 0x1badb002, or a note of type 18 by 'Xen'");
+           std::string("the magic 0x1badb002, or a note of type 18 by 'Xen'") + kGuestRecipe);
   }
   check(r, image);
   return image;
@@ -67,6 +67,9 @@ Image load_image(const std::vector<u8>& bytes, const std::string& name) {
 Image load_flat(const std::vector<u8>& bytes, const std::string& name, u64 address, BootProtocol protocol) {
   const ImageReader r(bytes, name);
   if (bytes.empty()) r.fail("offset 0", "an empty file", "at least one byte of code");
+  if (is_elf(r))
+    r.fail("offset 0", "an ELF file",
+           "a flat binary; an ELF file says itself where it is loaded, so no load address");
   const u64 limit = protocol == BootProtocol::RealMode ? kRealModeEnd : u64{1} << 32;
   if (address >= limit || bytes.size() > limit - address)
     r.fail("load address", fmt::format("{:#x} with {:#x} bytes", address, bytes.size()),
@@ -87,7 +90,7 @@ std::vector<u8> read_image_file(const std::string& path) {
   if (std::filesystem::is_other(status))
     throw InputError(path, "", "a device, pipe or socket", "a regular file");
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) throw InputError(path, "", std::strerror(errno), kReadable);
+  if (!file) throw InputError(path, "", errno == ENOENT ? "no such file" : std::strerror(errno), kReadable);
   std::vector<u8> bytes;
   u8 chunk[65536];
   for (size_t n; (n = std::fread(chunk, 1, sizeof chunk, file.get())) > 0;) {

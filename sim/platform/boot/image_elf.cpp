@@ -116,7 +116,9 @@ bool load_elf(const ImageReader& r, Image& image, std::optional<u32>& pvh_entry)
   if (bytes[5] != 1) r.fail("ELF data encoding", fmt::format("{}", bytes[5]), "1 (little-endian)");
   if (bytes[6] != 1) r.fail("ELF version", fmt::format("{}", bytes[6]), "1");
   const u16 type = r.u16_at(16, "ELF type"), machine = r.u16_at(18, "ELF machine");
-  if (type != 2) r.fail("ELF type", fmt::format("{}", type), "2 (executable)");
+  if (type != 2)
+    r.fail("ELF type", fmt::format("{}{}", type, type == 3 ? " (position-independent)" : ""),
+           std::string("2 (executable)") + kGuestRecipe);
   if (machine != (wide ? 62 : 3))
     r.fail("ELF machine", fmt::format("{}", machine),
            wide ? "62 (x86-64)" : "3 (i386; a 64-bit program in a 32-bit container, too)");

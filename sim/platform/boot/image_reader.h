@@ -46,6 +46,9 @@ class ImageReader {
   const std::string& name_;
 };
 
+inline constexpr const char* kGuestRecipe =
+    "; CONTRIBUTING.md, 'A guest program of your own', has the compiler's options";
+
 // A Multiboot header: where to load, if it says so itself.
 struct MultibootHeader {
   struct Addresses {

@@ -89,6 +89,9 @@ void Cpu::reset(const CpuConfig& config) {
   inbox_.clear();
   host_if_ = in_nmi_ = false;
   handled_ = 0;
+  cause_ = HostCause::Boot;
+  host_cycles_ = {};
+  booked_ = 0;
   guest_tsc_offset_ = 0;
   entry_failure_.clear();
   observing_cycles_ = false;

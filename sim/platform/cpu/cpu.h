@@ -71,7 +71,9 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu, private pmu::Pm
   bool hw_wrmsr(u32 index, u64 value, Source source) override;
   u64 cycle() const override { return timing_->cycle(); }
   u64 tsc() const override;
+  HostCause charge_to(HostCause cause) override;
 
+  const HostCycles& host_cycles();  // unhalted cycles in the host's contexts since power-on, by cause
   const std::string& entry_failure() const { return entry_failure_; }  // of the last ExitKind::EntryFailure
   void pause() {
     fabric_.pause(*this);
@@ -154,6 +156,8 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu, private pmu::Pm
 
   // cpu_port.cpp
   void spend(core::Cost cost);  // host time of an operation
+  void book_host_cycles();
+  HostCause access_cause() const;
   void retire_host(u64 loads = 0, u64 stores = 0);
   void host_boundary();  // overflow, yield, NMI and interrupts of the host
   void host_event(u8 vector, bool nmi);
@@ -192,7 +196,10 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu, private pmu::Pm
   std::vector<u64> pmi_due_;    // ascending
   std::vector<Arrival> inbox_;  // by arrival, then sender
   bool host_if_ = false, in_nmi_ = false;
-  u64 handled_ = 0;           // host interrupts and NMIs so far
+  u64 handled_ = 0;  // host interrupts and NMIs so far
+  HostCause cause_ = HostCause::Boot;
+  HostCycles host_cycles_{};
+  u64 booked_ = 0;            // sum of host_cycles_
   s64 guest_tsc_offset_ = 0;  // 0 outside guest mode
   std::string entry_failure_;
   bool observing_cycles_ = false;

@@ -64,6 +64,7 @@ VmExit Cpu::guest_loop(ControlBlock& block) {
 }
 
 VmExit Cpu::enter_guest(ControlBlock& block) {
+  const Charged charged(*this, HostCause::WorldSwitch);
   retire_host();  // VMLAUNCH, VMRESUME or VMRUN; what is pending comes before it
   spend(Cost::VmEntry);
   entry_failure_ = block.load(*this);

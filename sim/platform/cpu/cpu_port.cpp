@@ -5,12 +5,36 @@
 // does not.
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
+#include "arch/event_counts.h"
 #include "arch/msr.h"
 #include "platform/cpu/cpu_parts.h"
 
 namespace pmusim::platform {
 using core::Cost;
+
+// What has passed since the last booking passed on the present account.
+void Cpu::book_host_cycles() {
+  constexpr ContextMask kHost = 0x00f;
+  const u64 passed = core_->counts().sum(mask_of(Count::Cycles), kHost);
+  host_cycles_[static_cast<unsigned>(cause_)] += passed - std::exchange(booked_, passed);
+}
+
+HostCause Cpu::charge_to(HostCause cause) {
+  book_host_cycles();
+  return std::exchange(cause_, cause);
+}
+
+const HostCycles& Cpu::host_cycles() {
+  book_host_cycles();
+  return host_cycles_;
+}
+
+// A register access of KVM is a cause by itself; one by another part of the host belongs to that part.
+HostCause Cpu::access_cause() const {
+  return cause_ == HostCause::WorldSwitch || cause_ == HostCause::Handlers ? HostCause::Msr : cause_;
+}
 
 void Cpu::spend(Cost cost) {
   timing_->stall(costs_[cost]);
@@ -28,6 +52,7 @@ void Cpu::retire_host(u64 loads, u64 stores) {
 }
 
 void Cpu::host_event(u8 vector, bool nmi) {
+  const Charged charged(*this, HostCause::Interrupts);
   const bool old_if = host_if_;
   const u8 old_cpl = state_.cpl;
   host_if_ = false;
@@ -82,6 +107,7 @@ void Cpu::emit_host_msr(const char* text, u32 index, u64 value, bool write, bool
 }
 
 bool Cpu::rdmsr(u32 index, u64& value) {
+  const Charged charged(*this, access_cause());
   core_->account_time();
   bool ok = true;
   if (const u64* own = core_msr(index))
@@ -95,6 +121,7 @@ bool Cpu::rdmsr(u32 index, u64& value) {
 }
 
 bool Cpu::wrmsr(u32 index, u64 value) {
+  const Charged charged(*this, access_cause());
   core_->account_time();
   u64* own = core_msr(index);
   if (own) *own = value;
@@ -128,6 +155,7 @@ bool Cpu::hw_wrmsr(u32 index, u64 value, Source source) {
 }
 
 u64 Cpu::rdpmc(u32 ecx) {
+  const Charged charged(*this, access_cause());
   core_->account_time();
   u64 value = 0;
   const bool ok = pmu_->rdpmc(ecx, value);
@@ -153,6 +181,7 @@ CpuidRegs Cpu::cpuid(u32 leaf, u32 subleaf) {
 }
 
 u32 Cpu::apic_read(u32 offset) {
+  const Charged charged(*this, access_cause());
   core_->account_time();
   u64 value = 0;
   if (apic_.x2apic()) {
@@ -169,6 +198,7 @@ u32 Cpu::apic_read(u32 offset) {
 }
 
 void Cpu::apic_write(u32 offset, u32 value) {
+  const Charged charged(*this, access_cause());
   core_->account_time();
   if (apic_.x2apic()) {
     if (!apic_.write_msr(msr::kX2ApicFirst + offset / 16, value))

@@ -10,6 +10,7 @@
 #include "core/state/intercepts.h"
 #include "core/state/state.h"
 #include "model/cpu_model.h"
+#include "platform/cpu/host_cause.h"
 
 namespace pmusim::platform {
 
@@ -81,6 +82,22 @@ class PhysicalCpu {
 
   virtual u64 cycle() const = 0;
   virtual u64 tsc() const = 0;  // for events and diagnostics; not an instruction
+
+  // On whose account the host's cycles pass from now on; returns whose they were. Costs nothing.
+  virtual HostCause charge_to(HostCause cause) { return cause; }
+};
+
+// The host works on that account until the end of the block.
+class Charged {
+ public:
+  Charged(PhysicalCpu& cpu, HostCause cause) : cpu_(cpu), before_(cpu.charge_to(cause)) {}
+  ~Charged() { cpu_.charge_to(before_); }
+  Charged(const Charged&) = delete;
+  Charged& operator=(const Charged&) = delete;
+
+ private:
+  PhysicalCpu& cpu_;
+  HostCause before_;
 };
 
 }  // namespace pmusim::platform

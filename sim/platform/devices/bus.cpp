@@ -91,14 +91,8 @@ void Bus::route(Space space, tlm::tlm_generic_payload& payload, sc_core::sc_time
     payload.set_address(address);
     return;
   }
-  ++unclaimed_[{space, address, payload.is_write()}];
+  unclaimed_.add(space, address, payload.get_data_length(), payload.is_write());
   all_ones(payload);
-}
-
-std::vector<Bus::Unclaimed> Bus::unclaimed() const {
-  std::vector<Unclaimed> list;
-  for (const auto& [key, count] : unclaimed_) list.push_back({key.space, key.address, key.write, count});
-  return list;
 }
 
 void Bus::reset() {

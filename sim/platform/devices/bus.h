@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLM-2.0 router from the CPUs to port and memory-mapped devices, by b_transport. Addresses that no device
-// claims read all ones and drop writes; both are counted, because "nothing there" is easily overlooked.
+// claims read all ones and drop writes; both are counted.
 #pragma once
 
 #include <tlm_utils/multi_passthrough_target_socket.h>
 #include <tlm_utils/simple_initiator_socket.h>
-#include <map>
 #include <memory>
 #include <systemc>
 #include <tlm>
 #include <vector>
 
 #include "platform/devices/device.h"
+#include "platform/devices/unclaimed.h"
 
 namespace pmusim::platform {
-
-enum class Space : u8 { Port, Memory };
 
 class Bus : public sc_core::sc_module {
  public:
@@ -27,13 +25,7 @@ class Bus : public sc_core::sc_module {
   void map(Space space, u64 base, u64 size, Device& device);
   void map(Space space, u64 base, u64 size, tlm::tlm_target_socket<>& socket);
 
-  struct Unclaimed {
-    Space space;
-    u64 address;
-    bool write;
-    u64 count;
-  };
-  std::vector<Unclaimed> unclaimed() const;  // since reset, by space, address and direction
+  const UnclaimedAccesses& unclaimed() const { return unclaimed_; }  // since reset
 
   void reset();
   void archive(Archive& a);
@@ -56,17 +48,7 @@ class Bus : public sc_core::sc_module {
   void route(Space space, tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
 
   std::vector<Mapping> mappings_;
-  struct Key {
-    Space space;
-    u64 address;
-    bool write;
-    bool operator<(const Key& o) const {
-      if (space != o.space) return space < o.space;
-      if (address != o.address) return address < o.address;
-      return write < o.write;
-    }
-  };
-  std::map<Key, u64> unclaimed_;
+  UnclaimedAccesses unclaimed_;
 };
 
 // One access of up to 8 bytes through an initiator socket.

@@ -37,6 +37,7 @@ struct MachineConfig {
   EventSink* sink = nullptr;
   // Empty: what the model was loaded for.
   std::function<std::unique_ptr<core::Timing>(const CpuModel&)> make_timing;
+  std::function<void()> on_poll;  // called now and then while the machine runs, to look at it
 };
 
 struct RunLimits {

@@ -58,9 +58,7 @@ StopReport Machine::report() {
   }
   if (r.kind == StopKind::Stall && any_ended && all_ended) r.kind = StopKind::Finished;
   r.message = message_for(r, limits_.max_cycles, limits_.max_seconds);
-  for (const Bus::Unclaimed& u : bus_->unclaimed())
-    r.unclaimed.push_back(fmt::format("{} {:#x}: {} {}", u.space == Space::Port ? "port" : "address",
-                                      u.address, u.count, u.write ? "writes" : "reads"));
+  r.unclaimed = bus_->unclaimed().text();
   switch (r.kind) {
     case StopKind::Exit:
     case StopKind::Predicate:

@@ -140,6 +140,7 @@ void Machine::yield(Cpu& cpu) {
     if (cpu.cycle() >= next_poll_) {
       next_poll_ = cpu.cycle() + (predicate_ ? kPredicateCycles : kPollCycles);
       poll();
+      if (config_.on_poll) config_.on_poll();
     } else if (predicate_) {
       poll();
     }
