@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/json.h"
 
@@ -25,5 +26,8 @@ class Schema {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Whether a part of the text matches, by the regular expressions of "pattern" and "patternProperties".
+bool matches(const std::string& text, const std::string& pattern);
 
 }  // namespace pmusim

@@ -3,11 +3,11 @@
 #include "base/schema_mistakes.h"
 
 #include <fmt/format.h>
-#include <regex.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
+
+#include "base/schema.h"
 
 namespace pmusim {
 namespace {
@@ -34,17 +34,6 @@ std::string type_words(const std::string& type) {
 
 std::string word_of(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-// The patterns of schemas are written in what JSON Schema's regular expressions and POSIX's extended ones
-// share; <regex> takes eleven seconds to compile.
-bool matches(const std::string& text, const std::string& pattern) {
-  regex_t compiled;
-  if (::regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0)
-    throw std::logic_error("pattern " + pattern);
-  const bool found = ::regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
-  ::regfree(&compiled);
-  return found;
 }
 
 class Walk {
