@@ -67,9 +67,15 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kForbidden =
     {"conformance", {"sim/trace"}},
 };
 // Of the command, only what is about cases knows the suite.
-const std::set<std::string> kAboutCases = {"sim/cli/verb_bugs.cpp",      "sim/cli/verb_build.cpp",
-                                           "sim/cli/verb_conform.cpp",   "sim/cli/show_case.cpp",
-                                           "sim/cli/conform_config.cpp", "sim/cli/conform_config.h"};
+const std::set<std::string> kAboutCases = {"sim/cli/verb_bugs.cpp",
+                                           "sim/cli/verb_build.cpp",
+                                           "sim/cli/conform/verb_conform.cpp",
+                                           "sim/cli/conform/conform_config.cpp",
+                                           "sim/cli/conform/conform_config.h",
+                                           "sim/cli/list/list_divergences.cpp",
+                                           "sim/cli/list/list_divergences.h",
+                                           "sim/cli/list/verb_list.cpp",
+                                           "sim/cli/show/show_case.cpp"};
 
 // Heavy headers, and where they may be: each costs seconds wherever it is read.
 const std::map<std::string, std::vector<std::string>> kHeavy = {
