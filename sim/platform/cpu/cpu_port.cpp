@@ -22,7 +22,7 @@ void Cpu::book_host_cycles() {
 }
 
 HostCause Cpu::charge_to(HostCause cause) {
-  book_host_cycles();
+  if (cause != cause_) book_host_cycles();
   return std::exchange(cause_, cause);
 }
 
