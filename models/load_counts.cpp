@@ -8,19 +8,29 @@
 
 namespace pmusim::models {
 
-bool counts_overridden(const JsonView& root) {
-  const auto given = [&](const char* pointer) { return root.document().overridden(pointer); };
-  return given("/pmu/version") || given("/pmu/gp/count") || given("/pmu/gp/width") ||
-         given("/pmu/fixed/mask") || given("/pmu/fixed/width");
-}
+namespace {
 
-void change_counts(const JsonView& root, CpuModel& model) {
+// The leaf that follows the counts is not to be given beside them.
+void refuse_leaf_beside(const JsonView& root) {
   for (const JsonView& leaf : root.at("cpuid").at("leaves").items()) {
     const u64 number = leaf.at("leaf").as_u64();
     for (const char* reg : {"eax", "ebx", "ecx", "edx"})
       if ((number == 0xa || number == 0x80000022) && root.document().overridden(leaf.pointer() + "/" + reg))
         leaf.at(reg).fail("it beside model.pmu", "model.pmu alone: the leaf follows it");
   }
+}
+
+}  // namespace
+
+bool counts_overridden(const JsonView& root) {
+  const auto given = [&](const char* pointer) { return root.document().overridden(pointer); };
+  const bool any = given("/pmu/version") || given("/pmu/gp/count") || given("/pmu/gp/width") ||
+                   given("/pmu/fixed/mask") || given("/pmu/fixed/width");
+  if (any) refuse_leaf_beside(root);
+  return any;
+}
+
+void change_counts(const JsonView& root, CpuModel& model) {
   const JsonView pmu = root.at("pmu");
   pmu::Caps wanted = model.caps;
   wanted.version = static_cast<u8>(pmu.at("version").as_u64());

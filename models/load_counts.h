@@ -7,11 +7,11 @@
 
 namespace pmusim::models {
 
-// Did an override give version, number or width of counters?
+// Did an override give version, number or width of counters? InputError if one gives their leaf as well.
 bool counts_overridden(const JsonView& root);
 
 // CPUID, caps and events of a model whose file fits itself, as the "pmu" of the document now says. InputError
-// where no CPU can have such counters, or an override gives their leaf as well.
+// where no CPU can have such counters.
 void change_counts(const JsonView& root, CpuModel& model);
 
 }  // namespace pmusim::models

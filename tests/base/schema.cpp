@@ -51,8 +51,8 @@ TEST_CASE("a value that does not fit is reported at its line and pointer") {
 
 TEST_CASE("an unknown key is reported with the nearest key that the schema has there") {
   CHECK(contains(error_of("{\"id\": \"a\", \"list\": [{\n\"countr\": 1}]}"),
-                 "f.json: line 2, /list/0/countr: found unknown key 'countr', expected a valid name; did "
-                 "you mean 'counter'?"));
+                 "f.json: line 2, /list/0/countr: found unknown key 'countr', expected one of "
+                 "counter; did you mean 'counter'?"));
 }
 
 TEST_CASE("a schema with a word that the validator would ignore is refused") {
@@ -99,5 +99,5 @@ TEST_CASE("every mistake is told, a line each") {
   CHECK(error_of("{\n\"lst\": [],\n\"list\": [{\"counter\": -1}]}") ==
         "f.json: line 1: found no 'id', expected a string for it\n"
         "f.json: line 3, /list/0/counter: found -1, expected at least 0\n"
-        "f.json: line 2, /lst: found unknown key 'lst', expected a valid name; did you mean 'list'?");
+        "f.json: line 2, /lst: found unknown key 'lst', expected one of id, list; did you mean 'list'?");
 }

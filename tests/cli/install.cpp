@@ -49,6 +49,9 @@ TEST_CASE("an installed program runs the suite, and a guest, from another folder
   CHECK(has(run.out, "hello from Intel"));
   CHECK(fs::exists(prefix + "/share/doc/pmusim/docs/architecture.md"));
   CHECK(from_root(prefix, "bugs check lvtpc-not-masked-on-pmi --quiet").status == 0);
+  const Output guests = from_root(prefix, "list guests");
+  CHECK(has(guests.out, "profiler "));
+  CHECK(has(guests.out, prefix + "/share/pmusim/guests/NAME.elf"));
   // Not the source tree's.
   fs::remove(prefix + "/share/pmusim/models/amd/zen4.json");
   const Output models = from_root(prefix, "list models");

@@ -110,7 +110,7 @@ TEST_CASE("help and version end with status 0") {
   CHECK(pmusim_command("--help").status == 0);
   CHECK(has(pmusim_command("run --help").out, "--policy"));
   for (const char* verb : {"run", "conform"})
-    CHECK(has(pmusim_command(verb + std::string(" --help")).out, "pmusim list features"));
+    CHECK(has(pmusim_command(verb + std::string(" --help | tr -s ' \\n' ' '")).out, "pmusim list features"));
   CHECK(has(pmusim_command("--version").out, "pmusim "));
   CHECK(pmusim_command("").status == 2);
 }

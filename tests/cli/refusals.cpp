@@ -230,7 +230,7 @@ TEST_CASE("an empty list of names is refused, it does not stand for none") {
 
 TEST_CASE("what is missing is told as what was expected in its place") {
   const Refusal missing[] = {
-      {"", {"found no verb, expected one of list, run, conform"}},
+      {"", {"found no verb, expected one of list, show, run, conform"}},
       {"bugs", {"found no verb, expected one of check", "'pmusim bugs --help'"}},
       {"trace", {"found no verb, expected one of view, validate"}},
       {"run " + kHello + " --cpus", {"--cpus: found nothing after it, expected a value"}},

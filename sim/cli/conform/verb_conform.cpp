@@ -113,7 +113,8 @@ void add_conform(const VerbOptions& command, Action& action) {
   verb.list("--policy", o->policies, "policies, 'bare-metal', or 'all'");
   verb.list("--cpuid", o->cpuids,
             "CPUIDs of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
-            "each with ,-FEATURE for what it lacks (see 'pmusim list features')")
+            "each with ,-FEATURE for what it lacks (see 'pmusim list features') and "
+            "gp=N,fixed=N,version=N,width=N for fewer counters")
       .shown_default(session::kDefaultCpuid);
   verb.list("--kernel", o->kernels, "kernel releases of the host")
       .shown_default(hv::release_name(hv::kDefaultRelease));

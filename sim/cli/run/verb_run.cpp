@@ -152,7 +152,8 @@ void add_run(const VerbOptions& command, Action& action,
             "args=TEXT, with these arguments of the guest");
   verb.word("--cpuid", c->cpuid,
             "CPUID of the guest: kvm, host, a file, or default: host on bare metal, kvm in a VM; "
-            "with ,-FEATURE for what it lacks: kvm,-x2apic (see 'pmusim list features')");
+            "with ,-FEATURE for what it lacks: kvm,-x2apic (see 'pmusim list features'), and "
+            "gp=N,fixed=N,version=N,width=N for fewer counters: kvm,gp=4");
   verb.word("--kernel", c->kernel, "kernel release of the host");
   verb.text("--scenario", c->scenario, "a path", "what the host does (JSON)");
   verb.flag("--step", c->step, "one instruction at a time");
