@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Machine state as bytes: one `archive(a)` function per class serves saving, restoring and hashing, so that
-// the three can never disagree about what belongs to the state. Only integers, enums, bools and arrays of
-// them are taken, never whole structs: padding has no defined value.
+// Machine state as bytes or as words: one `archive(a)` function per class serves saving, restoring and
+// hashing, so that the three can never disagree about what belongs to the state. Only integers, enums and
+// bools are taken, never the bytes of a struct: padding has no defined value.
 #pragma once
 
 #include <cstring>
@@ -33,23 +33,16 @@ class Hash {
   u64 value_ = 0xcbf29ce484222325u;
 };
 
-class Archive {
+// State of this unit. What has fields of its own says in archive(a) which they are: a(first, second, ...).
+template <class Unit>
+class BasicArchive {
  public:
-  Archive() = default;                                               // saving
-  explicit Archive(const std::vector<u8>& bytes) : from_(&bytes) {}  // restoring
+  BasicArchive() = default;                                                 // saving
+  explicit BasicArchive(const std::vector<Unit>& state) : from_(&state) {}  // restoring
 
   bool saving() const { return !from_; }
-  std::vector<u8> take() { return std::move(bytes_); }
+  std::vector<Unit> take() { return std::move(state_); }
 
-  template <class T>
-  void value(T& v) {
-    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "archive fields, not structs");
-    raw(&v, sizeof v);
-  }
-  template <class T, std::size_t N>
-  void value(T (&v)[N]) {
-    for (T& x : v) value(x);
-  }
   template <class... T>
   void operator()(T&... v) {
     (value(v), ...);
@@ -59,37 +52,55 @@ class Archive {
     u64 n = v.size();
     value(n);
     if (!saving()) v.resize(n);
-    for (T& x : v) {
-      if constexpr (std::is_integral_v<T>)
-        value(x);
-      else
-        x.archive(*this);
-    }
+    for (T& x : v) value(x);
   }
-  void bytes(void* data, u64 size) { raw(data, size); }
   void text(std::string& s) {
     u64 n = s.size();
     value(n);
     if (!saving()) s.resize(n);
-    raw(s.data(), n);
+    bytes(s.data(), n);
+  }
+  void bytes(void* data, u64 size) {
+    static_assert(sizeof(Unit) == 1, "words hold values");
+    if (saving()) {
+      const u8* first = static_cast<const u8*>(data);
+      state_.insert(state_.end(), first, first + size);
+    } else {
+      std::memcpy(data, next(size), size);
+    }
   }
 
  private:
-  void raw(void* data, u64 size) {
-    if (saving()) {
-      bytes_.resize(position_ + size);
-      std::memcpy(bytes_.data() + position_, data, size);
-      position_ += size;
-      return;
+  template <class T>
+  void value(T& v) {
+    if constexpr (std::is_class_v<T>) {
+      v.archive(*this);
+    } else {
+      static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "a value has no padding");
+      if constexpr (sizeof(Unit) == 1)
+        bytes(&v, sizeof v);
+      else if (saving())
+        state_.push_back(static_cast<Unit>(v));
+      else
+        v = static_cast<T>(*next(1));
     }
-    if (size > from_->size() - position_) throw std::logic_error("machine state is shorter than its layout");
-    std::memcpy(data, from_->data() + position_, size);
-    position_ += size;
+  }
+  template <class T, std::size_t N>
+  void value(T (&v)[N]) {
+    for (T& x : v) value(x);
+  }
+  const Unit* next(u64 units) {
+    if (units > from_->size() - position_) throw std::logic_error("machine state is shorter than its layout");
+    position_ += units;
+    return from_->data() + position_ - units;
   }
 
-  const std::vector<u8>* from_ = nullptr;
-  u64 position_ = 0;
-  std::vector<u8> bytes_;
+  const std::vector<Unit>* from_ = nullptr;
+  u64 position_ = 0;  // in from_
+  std::vector<Unit> state_;
 };
+
+using Archive = BasicArchive<u8>;
+using WordArchive = BasicArchive<u64>;  // a word per value: of timing models, which compare it often
 
 }  // namespace pmusim

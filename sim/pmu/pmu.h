@@ -76,6 +76,11 @@ class Pmu {
     bool svme;
     std::vector<u64> base;  // per counter: total at the last sync, threshold accumulator
     std::vector<u8> edge;
+    void archive(Archive& a) {
+      a(regs, svme);
+      a.list(base);
+      a.list(edge);
+    }
   };
   Snapshot save() const;
   void restore(const Snapshot& snapshot);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "arch/pmu_registers.h"
+#include "base/archive.h"
 #include "base/types.h"
 
 namespace pmusim::pmu {
@@ -128,10 +129,12 @@ struct Registers {
   u64 ds_area = 0;
   u64 perf_metrics = 0;  // as written; its fields are not computed
 
+  void archive(Archive& a) { a.bytes(this, sizeof *this); }
+
   u64& counter(unsigned index) { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
   u64 counter(unsigned index) const { return index < kFixedBase ? gp[index] : fixed[index - kFixedBase]; }
 };
-static_assert(std::has_unique_object_representations_v<Registers>, "compared as bytes");
+static_assert(std::has_unique_object_representations_v<Registers>, "compared and archived as bytes");
 inline bool operator==(const Registers& a, const Registers& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;
 }

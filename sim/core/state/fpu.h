@@ -4,6 +4,7 @@
 // MMi is the significand of Ri. The tag word is the abridged one of FXSAVE (bit i set: Ri is not empty).
 #pragma once
 
+#include "base/archive.h"
 #include "base/types.h"
 
 namespace pmusim::core {
@@ -11,6 +12,7 @@ namespace pmusim::core {
 struct X87Register {
   u64 significand = 0;
   u64 exponent = 0;  // sign and exponent in bits 15:0
+  void archive(Archive& a) { a(significand, exponent); }
 };
 
 struct FpuState {
@@ -21,6 +23,7 @@ struct FpuState {
   u32 mxcsr = 0x1f80;
   u16 control = 0x37f, status = 0, opcode = 0;  // FCW, FSW, FOP
   u8 tags = 0;
+  void archive(Archive& a) { a(xmm, r, instruction, operand, xcr0, mxcsr, control, status, opcode, tags); }
 
   unsigned top() const { return status >> 11 & 7; }
   void set_top(unsigned n) { status = static_cast<u16>((status & ~0x3800) | (n & 7) << 11); }

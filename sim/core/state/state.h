@@ -4,6 +4,7 @@
 #pragma once
 
 #include "arch/vector.h"
+#include "base/archive.h"
 #include "base/types.h"
 #include "core/state/fpu.h"
 
@@ -20,6 +21,7 @@ struct Segment {
   u32 limit = 0xffff;
   u32 access = 0;
   u16 selector = 0;
+  void archive(Archive& a) { a(base, limit, access, selector); }
 
   bool unusable() const { return access >> 16 & 1; }
   bool long_mode() const { return access >> 13 & 1; }
@@ -30,6 +32,7 @@ struct Segment {
 struct DescriptorTable {
   u64 base = 0;
   u16 limit = 0xffff;
+  void archive(Archive& a) { a(base, limit); }
 };
 
 // Waiting: by MWAIT; the second also ends it with an interrupt that IF masks.
@@ -72,6 +75,11 @@ struct CpuState {
   u64 repeat_flags = 0;  // within a repeated comparison: RFLAGS before it, for a fault (string_ops.h)
   Activity activity = Activity::Running;
   FpuState fpu;
+  void archive(Archive& a) {
+    a(gpr, rip, rflags, seg, ldtr, tr, gdtr, idtr, cr0, cr2, cr3, cr4, efer, dr);
+    a(star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux, sysenter_cs, sysenter_esp, sysenter_eip, pat);
+    a(cpl, interrupt_shadow, debug_shadow, nmi_blocked, repeat_flags, activity, fpu);
+  }
 
   bool long_mode() const { return efer & kEferLma; }
   bool code64() const { return long_mode() && seg[CS].long_mode(); }

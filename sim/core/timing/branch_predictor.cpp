@@ -139,24 +139,24 @@ void BranchPredictor::barrier() {
   return_count_ = 0;
 }
 
-void BranchPredictor::visit(StateWords& words) {
-  pattern(words);
-  words(learned_);
+void BranchPredictor::archive(WordArchive& a) {
+  pattern(a);
+  a(learned_);
 }
 
-void BranchPredictor::pattern(StateWords& words) {
-  for (s8& counter : bimodal_) words(counter);
+void BranchPredictor::pattern(WordArchive& a) {
+  for (s8& counter : bimodal_) a(counter);
   for (auto& table : tagged_) {
-    for (Tagged& entry : table) words(entry.tag, entry.counter, entry.useful);
+    for (Tagged& entry : table) a(entry.tag, entry.counter, entry.useful);
   }
-  index_fold_.visit(words);
-  tag_fold_.visit(words);
+  index_fold_.archive(a);
+  tag_fold_.archive(a);
   for (std::vector<Target>* table : {&btb_, &indirect_})
-    for (Target& entry : *table) words(entry.key, entry.target);
-  for (Near& entry : near_) words(entry.key, entry.ip, entry.trust);
-  for (u64& address : returns_) words(address);
-  for (u64& word : history_) words(word);
-  words(return_top_, return_count_, path_, entered_, entered_before_, late_);
+    for (Target& entry : *table) a(entry.key, entry.target);
+  for (Near& entry : near_) a(entry.key, entry.ip, entry.trust);
+  for (u64& address : returns_) a(address);
+  for (u64& word : history_) a(word);
+  a(return_top_, return_count_, path_, entered_, entered_before_, late_);
 }
 
 BranchPredictor::BranchPredictor(const PredictorConfig& config)

@@ -17,9 +17,9 @@
 #include <vector>
 
 #include "arch/count_fwd.h"
+#include "base/archive.h"
 #include "core/state/observer.h"
 #include "core/timing/config.h"
-#include "core/timing/state_words.h"
 
 namespace pmusim::core {
 
@@ -47,12 +47,12 @@ class BranchPredictor {
   void barrier();  // IBPB: every target and return address forgotten, directions kept
 
   // Closed form of a loop: what it leaves unchanged, and how many branches may be skipped as learned already.
-  void pattern(StateWords& words);
+  void pattern(WordArchive& a);
   u64 learned() const { return learned_; }
   u64 most_skipped() const;
   void skip(u64 branches) { learned_ += static_cast<u32>(branches); }
 
-  void visit(StateWords&);
+  void archive(WordArchive&);
 
  private:
   static constexpr unsigned kTables = 4, kHistoryWords = 3;
@@ -76,7 +76,7 @@ class BranchPredictor {
       const u64 moved = (values_ << 1 | (young ? kOnes : 0)) ^ leaving_[old];
       values_ = (moved ^ (moved >> bits_ & kOnes)) & lanes_;
     }
-    void visit(StateWords& words) { words(values_); }
+    void archive(WordArchive& a) { a(values_); }
 
    private:
     u32 bits_;

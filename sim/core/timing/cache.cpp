@@ -64,23 +64,23 @@ bool Cache::remove(u64 line) {
 }
 
 // A set's lines in order of use, so that equal futures have equal states.
-void Cache::visit(StateWords& words) {
+void Cache::archive(WordArchive& a) {
   u64 used = 0;
   for (const auto& chunk : chunks_) used += chunk != nullptr;
-  words(used);
+  a(used);
   u64 index = 0;
-  if (!words.saving()) clear();
+  if (!a.saving()) clear();
   for (; used; --used, ++index) {
-    if (words.saving())
+    if (a.saving())
       while (!chunks_[index]) ++index;
-    words(index);
+    a(index);
     if (index >= chunks_.size()) throw std::logic_error("a cache chunk beyond the cache");
     if (!chunks_[index]) make(static_cast<u32>(index));
     for (u32 i = 0; i < kChunk; ++i) {
       u64* first = chunks_[index].get() + i * set_words();
       for (u32 position = 0; position < ways_; ++position) {
         u64* key = first + kOrderWords + recency::at(order(first), position);
-        words(key[0], key[ways_]);
+        a(key[0], key[ways_]);
       }
     }
   }

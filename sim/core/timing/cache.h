@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
+#include "base/archive.h"
 #include "core/timing/config.h"
 #include "core/timing/recency.h"
-#include "core/timing/state_words.h"
 
 namespace pmusim::core {
 
@@ -63,7 +63,7 @@ class Cache {
   }
   u32 sets() const { return sets_; }
   u32 ways() const { return ways_; }
-  void visit(StateWords&);
+  void archive(WordArchive&);
 
  private:
   static constexpr u32 kChunk = 16;  // sets

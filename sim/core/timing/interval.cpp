@@ -382,32 +382,21 @@ void IntervalTiming::flush_translation(u64 linear) {
 }
 
 // Times that no later instruction can meet are taken out first, so that equal futures have equal states.
-void IntervalTiming::visit(StateWords& w) {
-  if (w.saving()) shift(0);
-  memory_.visit(w);
-  predictor_.visit(w);
-  w(tag_, dispatch_cycle_, retired_at_, drained_at_, divider_free_, vector_divider_free_, dispatched_,
+void IntervalTiming::archive(WordArchive& a) {
+  if (a.saving()) shift(0);
+  memory_.archive(a);
+  predictor_.archive(a);
+  a(tag_, dispatch_cycle_, retired_at_, drained_at_, divider_free_, vector_divider_free_, dispatched_,
     retired_, taken_, predicted_, fusible_, fused_, fetch_ready_, wait_, fetch_bound_, memory_bound_,
     code_line_, next_code_line_, load_chunk_, store_chunk_, retiring_);
-  for (u64& line : code_lines_) w(line);
-  for (unsigned r = 0; r < kTimingRegisters; ++r) w(ready_[r]);
-  rob_.visit(w);
-  load_queue_.visit(w);
-  store_queue_.visit(w);
-  ports_.visit(w);
-  for (Store& s : stores_) w(s.linear, s.data, s.drained, s.size);
-  for (u64& n : spent_) w(n);
-}
-
-std::vector<u64> IntervalTiming::save() {
-  StateWords words;
-  visit(words);
-  return words.take();
-}
-
-void IntervalTiming::restore(const std::vector<u64>& state) {
-  StateWords words(state);
-  visit(words);
+  for (u64& line : code_lines_) a(line);
+  for (unsigned r = 0; r < kTimingRegisters; ++r) a(ready_[r]);
+  rob_.archive(a);
+  load_queue_.archive(a);
+  store_queue_.archive(a);
+  ports_.archive(a);
+  for (Store& s : stores_) a(s.linear, s.data, s.drained, s.size);
+  for (u64& n : spent_) a(n);
 }
 
 }  // namespace pmusim::core

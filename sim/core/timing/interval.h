@@ -34,8 +34,7 @@ class IntervalTiming final : public Timing {
   void stall(u64 cycles) override;
   void advance_to(u64 cycle) override;
   u64 instructions_before(u64) const override { return 0; }
-  std::vector<u64> save() override;
-  void restore(const std::vector<u64>& state) override;
+  void archive(WordArchive& a) override;
 
   bool detailed() const override { return true; }
   CountMask produces() const override { return kIntervalCounts; }
@@ -96,7 +95,6 @@ class IntervalTiming final : public Timing {
   bool same_chunk(const DynamicInstruction& d);
   void check_code(const DynamicInstruction& d, CountVector& counts);
   Store& store_at(u64 linear) { return stores_[linear / kStoreGranule % kStores]; }
-  void visit(StateWords& words);
   template <class F>
   void each_time(F f);
   void shift(u64 cycles);

@@ -36,7 +36,7 @@ void IntervalTiming::shift(u64 cycles) {
 }
 
 void IntervalTiming::pattern(TimingPattern& to) {
-  StateWords words;
+  WordArchive words;
   const u64 now = dispatch_cycle_;
   u64 behind = retired_at_ - now;
   words(behind, dispatched_, retired_, taken_, fusible_, fused_, retiring_, code_line_, wait_, fetch_bound_);

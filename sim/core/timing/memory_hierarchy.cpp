@@ -220,16 +220,16 @@ void MemoryHierarchy::flush_caches() {
   for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->clear();
 }
 
-void MemoryHierarchy::visit(StateWords& words) {
+void MemoryHierarchy::archive(WordArchive& a) {
   ++code_changes_;
   settle_victim();
-  for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->visit(words);
-  for (Tlb* tlb : tlbs()) tlb->visit(words);
-  stride_.visit(words);
-  stream_.visit(words);
-  for (Buffers* buffers : {&fill_buffers_, &l2_buffers_, &walkers_}) buffers->visit(words);
-  dram_.visit(words);
-  words(tag_, second_stage_);
+  for (Cache* cache : {&l1i_, &l1d_, &l2_, &l3_}) cache->archive(a);
+  for (Tlb* tlb : tlbs()) tlb->archive(a);
+  stride_.archive(a);
+  stream_.archive(a);
+  for (Buffers* buffers : {&fill_buffers_, &l2_buffers_, &walkers_}) buffers->archive(a);
+  dram_.archive(a);
+  a(tag_, second_stage_);
 }
 
 }  // namespace pmusim::core

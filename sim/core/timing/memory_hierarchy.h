@@ -99,7 +99,7 @@ class MemoryHierarchy {
   void flush_tlb_tag(u16 tag, bool keep_global);
   void flush_tlb_page(u16 tag, u64 linear);
 
-  void visit(StateWords&);
+  void archive(WordArchive&);
 
   const MemoryConfig& config() const { return config_; }
 

@@ -57,11 +57,11 @@ StreamPrefetcher::Request StreamPrefetcher::train(u64 line) {
   return request;
 }
 
-void StreamPrefetcher::visit(StateWords& words) {
-  words(clock_);
+void StreamPrefetcher::archive(WordArchive& a) {
+  a(clock_);
   for (u32 i = 0; i < kStreams; ++i) {
     Stream& s = streams_[i];
-    words(pages_[i], used_[i], s.last, s.confidence, s.step, s.head);
+    a(pages_[i], used_[i], s.last, s.confidence, s.step, s.head);
   }
 }
 

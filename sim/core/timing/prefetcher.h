@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "core/timing/state_words.h"
+#include "base/archive.h"
 
 namespace pmusim::core {
 
@@ -29,8 +29,8 @@ class StridePrefetcher {
     e.last = linear;
     return stride ? ahead(linear, stride) : 0;
   }
-  void visit(StateWords& words) {
-    for (Entry& e : table_) words(e.ip, e.last, e.stride);
+  void archive(WordArchive& a) {
+    for (Entry& e : table_) a(e.ip, e.last, e.stride);
   }
 
  private:
@@ -64,7 +64,7 @@ class StreamPrefetcher {
     u32 count = 0;
   };
   Request train(u64 line);
-  void visit(StateWords& words);
+  void archive(WordArchive& a);
 
  private:
   static constexpr u32 kStreams = 32;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/timing/state_words.h"
+#include "base/archive.h"
 
 namespace pmusim::core {
 
@@ -23,10 +23,10 @@ class Window {
   void each(F f) {
     for (u32 i = 0; i < size_; ++i) f(free_at_[(next_ + i) % size_]);
   }
-  void visit(StateWords& words) {
+  void archive(WordArchive& a) {
     std::rotate(free_at_.begin(), free_at_.begin() + next_, free_at_.end());
     next_ = 0;
-    for (u64& cycle : free_at_) words(cycle);
+    for (u64& cycle : free_at_) a(cycle);
   }
 
  private:
@@ -64,10 +64,10 @@ class Ports {
     return cycle;
   }
   // What begins at the cycle of dispatch and later.
-  void pattern(StateWords& words) {
+  void pattern(WordArchive& a) {
     for (u64 c = dispatch_; c < dispatch_ + kCycles; ++c) {
       u64 groups = room_at(c);
-      words(groups);
+      a(groups);
     }
   }
   // Moves everything in time; what began before the cycle of dispatch is forgotten.
@@ -76,15 +76,15 @@ class Ports {
     for (u64 c = dispatch_; c < dispatch_ + kCycles; ++c) room.push_back(room_at(c));
     set(dispatch_ + cycles, room);
   }
-  void visit(StateWords& words) {
-    words(dispatch_);
+  void archive(WordArchive& a) {
+    a(dispatch_);
     std::vector<u64> room;
     for (u64 c = dispatch_; c < dispatch_ + kCycles; ++c) {
       u64 groups = room_at(c);
-      words(groups);
+      a(groups);
       room.push_back(groups);
     }
-    if (!words.saving()) set(dispatch_, room);
+    if (!a.saving()) set(dispatch_, room);
   }
 
  private:

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "core/timing/state_words.h"
+#include "base/archive.h"
 
 namespace pmusim::core {
 
@@ -31,8 +31,8 @@ class Buffers {
     held_[at] = held;
   }
   bool free_at(u64 cycle) const { return acquire(cycle).start == cycle; }
-  void visit(StateWords& words) {
-    for (Held& h : held_) words(h.idle_from, h.from, h.until);
+  void archive(WordArchive& a) {
+    for (Held& h : held_) a(h.idle_from, h.from, h.until);
   }
 
  private:
@@ -49,8 +49,8 @@ class Bandwidth {
   explicit Bandwidth(u32 interval) : interval_(interval), buckets_(kBuckets) {}
 
   u64 pass(u64 cycle);  // the cycle at which it begins to pass
-  void visit(StateWords& words) {
-    for (Bucket& b : buckets_) words(b.number, b.items);
+  void archive(WordArchive& a) {
+    for (Bucket& b : buckets_) a(b.number, b.items);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arch/count_fwd.h"
+#include "base/archive.h"
 #include "base/types.h"
 
 namespace pmusim::core {
@@ -80,8 +81,16 @@ class Timing {
   virtual void advance_to(u64 cycle) = 0;     // idle until that cycle (no-op if already there)
   // Instructions that surely retire with cycle() still below `cycle`.
   virtual u64 instructions_before(u64 cycle) const = 0;
-  virtual std::vector<u64> save() = 0;  // whole state; restored by restore()
-  virtual void restore(const std::vector<u64>& state) = 0;
+  virtual void archive(WordArchive& a) = 0;  // whole state
+  std::vector<u64> save() {
+    WordArchive a;
+    archive(a);
+    return a.take();
+  }
+  void restore(const std::vector<u64>& state) {
+    WordArchive a(state);
+    archive(a);
+  }
 
   // --- Detailed models only: they are given every instruction once it has executed, in program order, and
   // whatever changes caches, translations and predictions.
@@ -120,8 +129,7 @@ class FunctionalTiming final : public Timing {
                                                      : 0;
   }
   u64 slot() const { return slot_; }
-  std::vector<u64> save() override { return {slot_}; }
-  void restore(const std::vector<u64>& state) override { slot_ = state.at(0); }
+  void archive(WordArchive& a) override { a(slot_); }
 
  private:
   u64 width_;

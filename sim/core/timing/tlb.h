@@ -6,8 +6,8 @@
 
 #include <vector>
 
+#include "base/archive.h"
 #include "core/timing/config.h"
-#include "core/timing/state_words.h"
 
 namespace pmusim::core {
 
@@ -32,8 +32,8 @@ class Tlb {
   void flush();
   void flush_tag(u16 tag, bool keep_global);
   void flush_key(u64 key);
-  void visit(StateWords& words) {
-    for (u64& entry : entries_) words(entry);
+  void archive(WordArchive& a) {
+    for (u64& entry : entries_) a(entry);
   }
 
  private:

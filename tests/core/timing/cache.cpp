@@ -22,8 +22,8 @@ Cache small() {
 }
 
 std::vector<u64> words_of(Cache& cache) {
-  core::StateWords words;
-  cache.visit(words);
+  WordArchive words;
+  cache.archive(words);
   return words.take();
 }
 
@@ -103,8 +103,8 @@ TEST_CASE("a saved cache is restored with its order of use, and an unused one is
   cache.use(0);
   copy.insert(99, 0, true);
   const std::vector<u64> saved = words_of(cache);
-  core::StateWords words(saved);
-  copy.visit(words);
+  WordArchive words(saved);
+  copy.archive(words);
   CHECK(words_of(copy) == saved);
   CHECK_FALSE(copy.find(99));
   CHECK(copy.find(5).dirty());

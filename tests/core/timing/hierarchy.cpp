@@ -47,8 +47,8 @@ struct Memory {
 constexpr u64 kStart = 100000;  // after the warm-up's walks
 
 std::vector<u64> words_of(MemoryHierarchy& hierarchy) {
-  StateWords words;
-  hierarchy.visit(words);
+  WordArchive words;
+  hierarchy.archive(words);
   return words.take();
 }
 
@@ -338,8 +338,8 @@ TEST_CASE("the same accesses after a restore take the same time and leave the sa
   run(a, 0);
   const std::vector<u64> saved = words_of(a.hierarchy);
   run(b, 77);
-  StateWords words(saved);
-  b.hierarchy.visit(words);
+  WordArchive words(saved);
+  b.hierarchy.archive(words);
   CHECK(words_of(b.hierarchy) == saved);
   CHECK(run(a, 2000) == run(b, 2000));
   CHECK(words_of(a.hierarchy) == words_of(b.hierarchy));

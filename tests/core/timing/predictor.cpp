@@ -23,8 +23,8 @@ struct Predictor {
 };
 
 std::vector<u64> words_of(BranchPredictor& predictor) {
-  StateWords words;
-  predictor.visit(words);
+  WordArchive words;
+  predictor.archive(words);
   return words.take();
 }
 
@@ -174,8 +174,8 @@ TEST_CASE("a restored predictor goes on as the saved one") {
   run(a, 0);
   const std::vector<u64> saved = words_of(a.predictor);
   run(b, 5);
-  StateWords words(saved);
-  b.predictor.visit(words);
+  WordArchive words(saved);
+  b.predictor.archive(words);
   a.counts = b.counts = {};
   run(a, 3000);
   run(b, 3000);
