@@ -20,8 +20,8 @@ namespace pmusim::conformance {
 struct Bug {
   std::string id, title, area;
   std::vector<std::string> sources, cases;
-  std::vector<std::string> models, policies,
-      kernels;  // where it shows: a case must fail at one of these points
+  // Where it shows: a case must fail at one of these points.
+  std::vector<std::string> models, policies, kernels;
   std::shared_ptr<const hv::VpmuStrategies> strategies;  // KVM's with the defect; nullptr: no defect
 };
 

@@ -73,8 +73,8 @@ class CaseCompiler {
   void compile_items(class Encoder& encoder, const JsonView& items, std::map<std::string, u64>& marks);
   void compile_item(class Encoder& encoder, const JsonView& item, std::map<std::string, u64>& marks);
   u32 add_slot(const JsonView& item, u32 kind);
-  void bind_slots(
-      const case_program& program);  // at the first measurement, when the names in scope are known
+  // At the first measurement, when the names in scope are known.
+  void bind_slots(const case_program& program);
 
   // compiler_steps.cpp
   struct StepVerb {

@@ -12,8 +12,8 @@ struct PipelineConfig {
   u32 retire_width = 4;  // micro-ops retired per cycle
   u32 rob = 224;         // micro-ops in flight
   u32 load_queue = 72, store_queue = 56;
-  u32 load_ports = 2, store_ports = 1, alu_ports = 4, multiply_ports = 1,
-      vector_ports = 2;         // operations begun per cycle
+  // Operations begun per cycle.
+  u32 load_ports = 2, store_ports = 1, alu_ports = 4, multiply_ports = 1, vector_ports = 2;
   u32 taken_branches = 1;       // per cycle
   u32 nop_fusion = 0;           // 1: a NOP and the instruction behind it are one micro-op
   u32 branch_fusion = 0;        // 1: a comparison or the like and the conditional jump behind it are
@@ -44,9 +44,9 @@ struct TlbConfig {
 };
 
 struct MemoryConfig {
-  CacheConfig l1i{32, 8, 0}, l1d{32, 8, 4}, l2{1024, 8, 14}, l3{32768, 16, 50};  // latency of l1i: beyond the
-                                                                                 // pipelined fetch
-  u32 dram_latency = 250;                                                        // load to use, in all
+  // The latency of the L1I is beyond the pipelined fetch.
+  CacheConfig l1i{32, 8, 0}, l1d{32, 8, 4}, l2{1024, 8, 14}, l3{32768, 16, 50};
+  u32 dram_latency = 250;      // load to use, in all
   u32 dram_line_interval = 6;  // cycles between lines at this core's full bandwidth
   u32 fill_buffers = 16;       // L1D misses outstanding
   u32 l2_buffers = 48;         // L2 misses outstanding

@@ -125,8 +125,8 @@ class HostPerf {
   // --- Virtualization.
   // What VM-entry and VM-exit must switch while the host's events share the PMU with guests (Intel only).
   std::vector<MsrSwitch> guest_msrs(unsigned cpu) const;
-  void set_virtualization(PhysicalCpu& cpu,
-                          bool enabled);  // AMD: EFER.SVME on this CPU, HostOnly becomes usable
+  // AMD: EFER.SVME on this CPU; HostOnly becomes usable.
+  void set_virtualization(PhysicalCpu& cpu, bool enabled);
   // A VM that takes the PMU over. denied: no host events at all may exist, rather than exclude_guest ones
   // only.
   int create_mediated_vm(bool denied);  // 0, -EBUSY

@@ -73,12 +73,14 @@ class Cpu final : public sc_core::sc_module, public PhysicalCpu, private pmu::Pm
   u64 tsc() const override;
 
   const std::string& entry_failure() const { return entry_failure_; }  // of the last ExitKind::EntryFailure
+  // Ends run_until(); returns in a later one.
   void pause() {
     fabric_.pause(*this);
     boundary();
-  }                   // ends run_until(); returns in a later one
-  void park();        // sleeps until wake(), whatever else happens
-  void wake(u64 at);  // between runs; `at`: the machine's cycle. Nothing if it is not parked
+  }
+  void park();  // sleeps until wake(), whatever else happens
+  // Between runs; `at`: the machine's cycle. Nothing if it is not parked.
+  void wake(u64 at);
 
   core::Core& core() { return *core_; }
   core::CpuState& state() { return state_; }
