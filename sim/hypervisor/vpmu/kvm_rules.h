@@ -39,8 +39,10 @@ int kvm_rdpmc_counter(const pmu::Caps& caps, u32 ecx);
 // The write mask that KVM accepts in IA32_PERF_GLOBAL_STATUS and its reset register.
 u64 kvm_status_bits(const pmu::Caps& caps);
 
-// KVM_GET_SUPPORTED_CPUID, and IA32_PERF_CAPABILITIES as KVM supports it. `mediated`: counters in hardware.
-CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease release, bool mediated);
+// KVM_GET_SUPPORTED_CPUID, and IA32_PERF_CAPABILITIES as KVM supports it. Release and where the counters are
+// make no difference: what a mediated vPMU is not offered, PEBS and LBR, no guest is here. They are in
+// VpmuStrategies' signature for what a release or a defect offers.
+CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease, bool counters_in_hardware);
 u64 kvm_supported_perf_capabilities(const CpuModel& host);
 
 // MSRs that userspace is told to save for a vPMU (msrs_to_save_pmu), for this host.

@@ -18,7 +18,7 @@ u64 kvm_supported_perf_capabilities(const CpuModel& host) {
   return bit(13);
 }
 
-CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease, bool) {
+CpuidTable kvm_supported_cpuid(const CpuModel& host, KernelRelease, bool /*counters_in_hardware*/) {
   CpuidTable table = host.cpuid;
   const auto zero = [&](u32 leaf) {
     for (CpuidEntry& entry : table.entries)
