@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Validation by valijson; the only place that includes it, because it takes long to compile.
+// Validation by valijson; the only place that includes it, because it takes long to compile, as does <regex>,
+// which it uses.
 #include "base/schema.h"
 
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -102,6 +104,10 @@ std::vector<std::string> path_of(const std::vector<std::string>& context) {
 
 void check_schema(const JsonDocument& schema) {
   check_words(schema.root());
+}
+
+bool matches(const std::string& text, const std::string& pattern) {
+  return std::regex_search(text, std::regex(pattern));
 }
 
 void validate(const JsonDocument& document, const JsonDocument& schema) {

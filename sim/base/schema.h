@@ -3,6 +3,8 @@
 // schema is checked for those first.
 #pragma once
 
+#include <string>
+
 #include "base/json.h"
 
 namespace pmusim {
@@ -12,5 +14,8 @@ void validate(const JsonDocument& document, const JsonDocument& schema);
 
 // Throws InputError at a word of the schema that valijson would ignore.
 void check_schema(const JsonDocument& schema);
+
+// Whether a part of the text matches, by the regular expressions of "pattern" and "patternProperties".
+bool matches(const std::string& text, const std::string& pattern);
 
 }  // namespace pmusim

@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <regex>
+
+#include "base/schema.h"
 
 namespace pmusim {
 namespace {
@@ -142,7 +143,7 @@ class Walk {
       wrong(value, described(value), fmt::format("at least {} characters", schema["minLength"].dump()));
     if (schema.contains("pattern")) {
       const std::string pattern = schema["pattern"];
-      if (!std::regex_search(text, std::regex(pattern)))
+      if (!matches(text, pattern))
         wrong(value, described(value), "text that matches " + pattern);
     }
   }
@@ -200,7 +201,7 @@ class Walk {
       bool matched = false;
       if (schema.contains("patternProperties"))
         for (const auto& [pattern, part] : schema["patternProperties"].items())
-          if (std::regex_search(key, std::regex(pattern))) {
+          if (matches(key, pattern)) {
             matched = true;
             check(member, part);
           }

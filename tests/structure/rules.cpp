@@ -76,6 +76,7 @@ const std::map<std::string, std::vector<std::string>> kHeavy = {
     {"<CLI/", {"sim/cli/verb_options.cpp", "sim/cli/command_line.cpp", "tests/silicon/tool/"}},
     {"<nlohmann/json.hpp",
      {"sim/base/", "sim/cli/", "conformance/judge/", "sim/session/observation.cpp", "tests/"}},
+    {"<regex>", {"sim/base/schema.cpp", "tests/"}},
     {"<systemc", {"sim/platform/", "sim/cli/program/", "tests/main.cpp"}},
     {"<tlm", {"sim/platform/"}},
     {"<valijson", {"sim/base/schema.cpp"}},
