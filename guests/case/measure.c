@@ -5,8 +5,6 @@
    compiler's to count. */
 #include "case.h"
 
-enum { kEnable = 1u << 22 };
-
 static u8 buffer[CASE_BUFFER_SIZE] __attribute__((aligned(4096)));
 static u8 user_stack[4096] __attribute__((aligned(16)));
 static struct case_frame frame;
@@ -57,13 +55,13 @@ static int program_counters(const struct case_op* op, const struct case_measure*
       fixed_ctrl |= select << 4 * n;
       enables |= 1ull << (32 + n);
     } else if (rt_pmu.has_global_ctrl) {
-      if (!write_or_fail(op, rt_gp_selector(n), select | (c->add_enable ? kEnable : 0))) return 0;
+      if (!write_or_fail(op, rt_gp_selector(n), select | (c->add_enable ? EVTSEL_En : 0))) return 0;
       enables |= 1ull << n;
     } else {
-      if (!write_or_fail(op, rt_gp_selector(n), select & ~(u64)kEnable)) return 0;
+      if (!write_or_fail(op, rt_gp_selector(n), select & ~(u64)EVTSEL_En)) return 0;
       b->start_msr = b->stop_msr = rt_gp_selector(n);
-      b->start = select | (c->add_enable ? kEnable : 0);
-      b->stop = select & ~(u64)kEnable;
+      b->start = select | (c->add_enable ? EVTSEL_En : 0);
+      b->stop = select & ~(u64)EVTSEL_En;
     }
   }
   if (rt_pmu.fixed_mask && !write_or_fail(op, MSR_FixedCtrCtrl, fixed_ctrl)) return 0;

@@ -6,7 +6,6 @@
 #include "rt.h"
 
 enum { kPeriod = 20011, kRounds = 400, kItems = 1024 };
-enum { kEvent = 1u << 22 | 1u << 17 | 1u << 16, kInterrupt = 1u << 20 };
 
 static volatile u64 samples, unattributed;
 static u64 histogram[3];
@@ -85,8 +84,8 @@ int main(void) {
   if (rt_pmu.has_global_ctrl) rt_wrmsr(rt_global_ctrl(), 0);
   arm();
   for (u32 i = 1; i < 4; ++i) rt_wrmsr(rt_gp_counter(i), 0);
-  for (u32 i = 1; i < 4; ++i) rt_wrmsr(rt_gp_selector(i), events[i] | kEvent);
-  rt_wrmsr(rt_gp_selector(0), 0xc0 | kEvent | kInterrupt);
+  for (u32 i = 1; i < 4; ++i) rt_wrmsr(rt_gp_selector(i), events[i] | RT_COUNT);
+  rt_wrmsr(rt_gp_selector(0), 0xc0 | RT_COUNT | EVTSEL_Int);
   rt_sti();
   if (rt_pmu.has_global_ctrl) rt_wrmsr(rt_global_ctrl(), 0xf);
   for (u32 round = 0; round < kRounds; ++round) {

@@ -12,8 +12,7 @@ static volatile u64 atomically;
 
 static void count_start(void) {
   if (!rt_pmu.version) return;
-  rt_wrmsr(rt_gp_selector(0),
-           0x4300c0); /* instructions retired, OS, USR, EN: the same encoding on Intel and AMD */
+  rt_wrmsr(rt_gp_selector(0), 0xc0 | RT_COUNT); /* instructions retired, on both vendors */
   rt_wrmsr(rt_gp_counter(0), 0);
   if (rt_pmu.has_global_ctrl) rt_wrmsr(rt_global_ctrl(), 1);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/evtsel.h"
 #include "arch/pmu_registers.h"
 #include "offsets.h"
 
@@ -180,6 +181,12 @@ extern struct rt_pmu rt_pmu;
 enum rt_msr {
   PMU_REGISTERS_OF_BOTH(RT_MSRS_OF_BOTH) PMU_REGISTERS_OF_INTEL(RT_MSRS_OF_ONE)
       PMU_REGISTERS_OF_AMD(RT_MSRS_OF_ONE)
+};
+/* EVTSEL_En and so on: the fields of event selectors. RT_COUNT: at every privilege level, enabled. */
+#define RT_EVTSEL(name, low, bits) EVTSEL_##name = ((1ull << bits) - 1) << low,
+enum rt_evtsel {
+  EVTSEL_FIELDS_OF_BOTH(RT_EVTSEL) EVTSEL_FIELDS_OF_INTEL(RT_EVTSEL) EVTSEL_FIELDS_OF_AMD(RT_EVTSEL)
+      RT_COUNT = EVTSEL_En | EVTSEL_Os | EVTSEL_Usr
 };
 void rt_detect_pmu(void);
 u32 rt_gp_selector(u32 i);

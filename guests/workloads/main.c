@@ -30,9 +30,9 @@ static int asked_to_count(void) {
 static void count_everything(void) {
   rt_set_handler(RT_VECTOR_PMI, on_pmi);
   rt_apic_write(RT_APIC_LVTPC, RT_VECTOR_PMI);
-  const u64 instructions = 0x4300c0, branches = 0x4300c4; /* EN, OS, USR */
+  const u64 instructions = 0xc0 | RT_COUNT, branches = 0xc4 | RT_COUNT;
   for (u32 i = 0; i < rt_pmu.gp_count; ++i) {
-    rt_wrmsr(rt_gp_selector(i), (i & 1 ? branches : instructions) | (i == 0 ? 1u << 20 : 0));
+    rt_wrmsr(rt_gp_selector(i), (i & 1 ? branches : instructions) | (i == 0 ? EVTSEL_Int : 0));
     rt_wrmsr(rt_gp_counter(i), i == 0 ? (u32)-kPeriod : 0);
   }
   for (u32 i = 0; i < 3; ++i) rt_wrmsr(MSR_FixedCtr0 + i, 0);

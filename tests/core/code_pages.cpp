@@ -17,8 +17,7 @@ struct Recorder final : Timing {
   void stall(u64) override {}
   void advance_to(u64) override {}
   u64 instructions_before(u64) const override { return kNever; }
-  std::vector<u64> save() override { return {}; }
-  void restore(const std::vector<u64>&) override {}
+  void archive(WordArchive&) override {}
   bool detailed() const override { return true; }
   u64 retire(const DynamicInstruction& d, CountVector&) override {
     seen.push_back(d);

@@ -25,30 +25,30 @@ TEST_CASE("an intercepted unknown MSR exits, one that is not intercepted is #GP(
   CHECK(gp([&] { m.wrmsr(0x12345, 0); }));
   m.guest();
   CHECK(exit_kind([&] { m.rdmsr(0x12345); }) == ExitKind::Rdmsr);
-  const auto exit = exit_of([&] { m.wrmsr(0x38f, 0x700000003); });
+  const auto exit = exit_of([&] { m.wrmsr(msr::kGlobalCtrl, 0x700000003); });
   REQUIRE(exit);
   CHECK(exit->kind == ExitKind::Wrmsr);
-  CHECK(exit->qualification == 0x38f);
+  CHECK(exit->qualification == msr::kGlobalCtrl);
   CHECK(exit->value == 0x700000003);
 }
 
 TEST_CASE("other MSRs are the environment's, asked after synchronization, the cost follows") {
   Cpu m;
   m.config.costs.cycles[static_cast<unsigned>(Cost::Wrmsr)] = 150;
-  m.env.msrs[0x38f] = 0x123456789abcdef0;
-  CHECK(m.rdmsr(0x38f) == 0x123456789abcdef0);
+  m.env.msrs[msr::kGlobalCtrl] = 0x123456789abcdef0;
+  CHECK(m.rdmsr(msr::kGlobalCtrl) == 0x123456789abcdef0);
   CHECK(m.syncs == 1);
-  m.wrmsr(0x38f, 5);
-  CHECK(m.env.msrs[0x38f] == 5);
+  m.wrmsr(msr::kGlobalCtrl, 5);
+  CHECK(m.env.msrs[msr::kGlobalCtrl] == 5);
   CHECK(m.syncs == 2);
   CHECK(m.timing.cycle() == 150);
 }
 
 TEST_CASE("RDMSR clears the upper halves of RAX and RDX") {
   Cpu m;
-  m.env.msrs[0x10] = ~u64{0};
+  m.env.msrs[msr::kTsc] = ~u64{0};
   m.s.gpr[RAX] = m.s.gpr[RDX] = ~u64{0};
-  m.rdmsr(0x10);
+  m.rdmsr(msr::kTsc);
   CHECK(m.s.gpr[RAX] == 0xffffffff);
   CHECK(m.s.gpr[RDX] == 0xffffffff);
 }

@@ -5,7 +5,6 @@
 #include <doctest/doctest.h>
 
 #include "arch/event_counts.h"
-#include "hypervisor/vpmu/event_filter.h"
 #include "vpmu_fixture.h"
 
 using namespace pmusim;
@@ -25,10 +24,10 @@ class OneEvent : public pmu::VendorRules {
                           unsigned counter, bool) const override {
     pmu::CounterSetup s;
     if (counter >= kFixedBase) return s;
-    s.enabled = r.selector[counter] >> 22 & 1;
+    s.enabled = r.selector[counter] & evtsel::kEn;
     s.kinds = mask_of(Count::Instructions);
-    if (r.selector[counter] >> 17 & 1) s.contexts |= 1u << context_of(World::Host, false);
-    if (r.selector[counter] >> 16 & 1) s.contexts |= 1u << context_of(World::Host, true);
+    if (r.selector[counter] & evtsel::kOs) s.contexts |= 1u << context_of(World::Host, false);
+    if (r.selector[counter] & evtsel::kUsr) s.contexts |= 1u << context_of(World::Host, true);
     return s;
   }
   pmu::OverflowEffect overflow(const pmu::Caps&, const pmu::Registers&, unsigned) const override {
@@ -77,22 +76,12 @@ struct Audited : AuditProbe {
   FakeFields fields;
 };
 
-std::shared_ptr<const EventFilter> deny_instructions() {
-  EventFilterRequest r;
-  r.action = kFilterDeny;
-  r.nevents = 1;
-  r.events = {0xc0};
-  std::shared_ptr<const EventFilter> made;
-  make_event_filter(r, pmu::Vendor::Intel, made);
-  return made;
-}
-
 }  // namespace
 
 TEST_CASE("Guest instructions and emulated ones are true counts under both kinds of backing") {
   for (const char* policy : {"emulated", "mediated"}) {
     Audited a(spr(), policy);
-    a.g.write(msr::kPerfEvtSel0, 0x4300c0);
+    a.g.write(msr::kPerfEvtSel0, kCountInstructions);
     a.g.write(msr::kPerfCtr0, 500);
     a.guest(100, {std::string(policy) == "mediated" ? 0 : kFixedBase});
     a.g.vpmu->instruction_emulated(false, false);
@@ -106,8 +95,8 @@ TEST_CASE("Guest instructions and emulated ones are true counts under both kinds
 
 TEST_CASE("What the filter denies is booked under the filter") {
   Audited a(spr(), "mediated");
-  a.g.vpmu->set_filter(deny_instructions());
-  a.g.write(msr::kPerfEvtSel0, 0x4300c0);
+  a.g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0}));
+  a.g.write(msr::kPerfEvtSel0, kCountInstructions);
   a.guest(100, {});
   CHECK(a.line().seen == 0);
   CHECK(a.line().truth == 100);
@@ -124,7 +113,7 @@ TEST_CASE("A guest counter that host perf cannot place is booked under contentio
     PerfEvent* e = nullptr;
     a.g.perf.create_cpu_event(a.g.cpu, pinned, &e);
   }
-  a.g.write(msr::kPerfEvtSel0, 0x4300c0);
+  a.g.write(msr::kPerfEvtSel0, kCountInstructions);
   a.guest(100, {});
   CHECK(a.line().truth == 100);
   CHECK(a.cause(AuditCause::Contention) == -100);
@@ -133,7 +122,7 @@ TEST_CASE("A guest counter that host perf cannot place is booked under contentio
 
 TEST_CASE("Counting that nothing explains is left as the residual") {
   Audited a(spr(), "mediated");
-  a.g.write(msr::kPerfEvtSel0, 0x4300c0);
+  a.g.write(msr::kPerfEvtSel0, kCountInstructions);
   a.guest(100, {});  // the hardware, for some reason, did not count
   CHECK(a.line().residual() == -100);
 }
@@ -142,8 +131,8 @@ TEST_CASE(
     "With state left in hardware, emulated instructions are added there and host work leaks, under its "
     "name") {
   Audited a(skx(), "dedicated");
-  a.g.cpu.selector(0) = 0x4300c0;
-  CHECK(a.g.read(msr::kPerfEvtSel0) == 0x4300c0);
+  a.g.cpu.selector(0) = kCountInstructions;
+  CHECK(a.g.read(msr::kPerfEvtSel0) == kCountInstructions);
   a.guest(100, {0});
   a.g.cpu.counter(0) += 7;
   a.g.cpu.during_rdpmc = [&](u32) { a.g.cpu.counter(0) += 2; };  // overwritten by the increment
@@ -162,7 +151,7 @@ TEST_CASE("A policy that does not count emulated instructions loses them, each u
   for (const char* policy : {"dedicated", "mediated"}) {
     Audited a(skx(), policy);
     a.g.policy.count_emulated = false;
-    a.g.write(msr::kPerfEvtSel0, 0x4300c0);
+    a.g.write(msr::kPerfEvtSel0, kCountInstructions);
     a.guest(100, {0});
     a.g.vpmu->instruction_emulated(false, false);
     a.guest(1, {0});

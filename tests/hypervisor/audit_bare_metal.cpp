@@ -7,15 +7,15 @@
 #include <optional>
 
 #include "arch/event_counts.h"
+#include "arch/evtsel.h"
 #include "arch/msr.h"
-#include "base/bits.h"
 #include "models/models.h"
 
 using namespace pmusim;
 
 namespace {
 
-constexpr u64 kInstructionsInKernel = 0xc0 | bit(17) | bit(22), kHostOnly = bit(41);
+constexpr u64 kInstructionsInKernel = 0xc0 | evtsel::kOs | evtsel::kEn;
 
 struct Audited {
   Audited() : model(models::load_model("zen4")), pmu(counts) {
@@ -35,7 +35,7 @@ struct Audited {
 // APM Vol. 2 rev 3.44, PERF_CTL: HostOnly counts nothing while EFER.SVME is clear.
 TEST_CASE("bare metal's audit follows EFER.SVME, which HostOnly depends on") {
   Audited a;
-  a.pmu.wrmsr(msr::kAmdPerfCtl0, kInstructionsInKernel | kHostOnly);
+  a.pmu.wrmsr(msr::kAmdPerfCtl0, kInstructionsInKernel | evtsel::kHostOnly);
   a.pmu.wrmsr(msr::kAmdGlobalCtl, 1);
   a.retire(5);
   a.pmu.set_svme(true);

@@ -22,7 +22,7 @@ struct Blocks {
   Vmcs vmcs{state, memory, 1, kReserved, true, true};
   Vmcb vmcb{state, memory, 1};
   CpuModel model;
-  test::FakeCpu cpu{model};
+  hv::test::FakeCpu cpu{model};
   Blocks() { core::reset(state); }
 };
 
@@ -163,7 +163,7 @@ TEST_CASE(
   core::reset(state);
   MemoryMap memory;
   CpuModel model;
-  test::FakeCpu cpu(model);
+  hv::test::FakeCpu cpu(model);
   Vmcs vmcs(state, memory, 1, kReserved, true, false);
   vmcs.use_global_ctrl(true, true);
   CHECK((vmcs.exit_controls & vmx::kExitSaveGlobalCtrl) == 0);

@@ -6,78 +6,25 @@
 
 #include <algorithm>
 
-#include "hypervisor/drivers/simulated_kvm.h"
-#include "hypervisor/drivers/vmm.h"
-#include "hypervisor/vpmu/policy_file.h"
-#include "tests/support/event_list.h"
-#include "tests/support/machine/machine.h"
 #include "tests/support/paths.h"
 #include "tests/support/sanitized.h"
+#include "vm_fixture.h"
 
 using namespace pmusim;
 using namespace pmusim::hv;
+using namespace pmusim::hv::test;
 
 namespace {
 
-struct Run {
-  VmmResult result;
-  std::vector<Event> events;
-  std::vector<u64> cycles;
-  std::vector<EventCounts> counts;
-};
-
-Run run(const char* model, const char* policy, u64 quantum, bool step) {
-  pmusim::test::EventList recorder;
-  platform::Machine& machine = platform::test::machine();
-  platform::MachineConfig config = platform::test::config(model, 4);
-  config.sink = &recorder;
-  config.quantum = quantum;
-  config.step = step;
-  machine.reset(config);
-  HostConfig host;
-  host.policy = shipped_policy(policy);
-  host.events = &recorder;
-  Run r;
-  {
-    SimulatedKvm kvm(machine, host);
-    VmmConfig vmm_config;
-    vmm_config.image = platform::load_image(pmusim::test::build("guests/smp_pmi.elf"));
-    vmm_config.memory = 16 << 20;
-    vmm_config.cpus = 4;
-    vmm_config.limit.cycles = 1'000'000'000;
-    Vmm vmm(kvm, std::move(vmm_config));
-    REQUIRE_MESSAGE(vmm.create(), vmm.result().detail);
-    r.result = vmm.run();
-    for (unsigned id = 0; id < 4; ++id) {
-      r.cycles.push_back(machine.cpu(id).cycle());
-      r.counts.push_back(machine.cpu(id).core().counts());
-    }
-  }
-  config.sink = nullptr;
-  machine.reset(config);
-  r.events = std::move(recorder.events);
-  return r;
-}
-
-std::string text_of(const Event& e) {
-  return doctest::toString(int(e.kind)).c_str() + std::string(" cpu ") + std::to_string(e.cpu) + " vcpu " +
-         std::to_string(e.vcpu) + " cycle " + std::to_string(e.cycle) + " tsc " + std::to_string(e.tsc) +
-         " " + std::to_string(e.a) + " " + std::to_string(e.b) + " " + std::to_string(e.write) +
-         std::to_string(e.fault) + " " + e.text;
-}
-
-void check_same(const Run& a, const Run& b) {
-  CHECK(b.result.serial == a.result.serial);
-  CHECK(b.result.status == a.result.status);
-  const std::size_t n = std::min(a.events.size(), b.events.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    CAPTURE(i);
-    const std::string x = text_of(a.events[i]), y = text_of(b.events[i]);
-    if (x != y) REQUIRE(y == x);
-  }
-  CHECK(b.events.size() == a.events.size());
-  CHECK(b.cycles == a.cycles);
-  for (std::size_t id = 0; id < 4; ++id) CHECK(b.counts[id] == a.counts[id]);
+VmRun run(const char* model, const char* policy, u64 quantum, bool step) {
+  VmSetup setup;
+  setup.model = model;
+  setup.policy = policy;
+  setup.cpus = 4;
+  setup.quantum = quantum;
+  setup.step = step;
+  setup.cycles = 1'000'000'000;
+  return run_vm(platform::load_image(pmusim::test::build("guests/smp_pmi.elf")), setup);
 }
 
 }  // namespace
@@ -88,7 +35,7 @@ TEST_CASE("four contending vCPUs with PMIs end alike for any SystemC quantum, by
       INFO(std::string(model) << " under " << std::string(policy));
       const bool steps = (model[0] == 's') == (policy[0] == 'e');  // slow: each policy on one vendor
       if (pmusim::test::kSanitized && !steps) continue;
-      const Run first = run(model, policy, 1'000'000, false);
+      const VmRun first = run(model, policy, 1'000'000, false);
       INFO(first.result.serial);
       REQUIRE(first.result.end == VmmEnd::Exit);
       CHECK(first.result.status == 1);

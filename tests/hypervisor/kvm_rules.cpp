@@ -62,9 +62,9 @@ TEST_CASE("IN_TX needs TSX in host and guest, IN_TXCP counter 2 besides") {
   host.caps.rtm = true;
   host.cpuid.set(7, 0, {0, 1 << 11, 0, 0});
   Guest g(host, "emulated");
-  CHECK(g.write(msr::kPerfEvtSel0, u64{1} << 32) == Outcome::Ok);
-  CHECK(g.write(msr::kPerfEvtSel0 + 1, u64{1} << 33) == Outcome::Fault);
-  CHECK(g.write(msr::kPerfEvtSel0 + 2, u64{1} << 33) == Outcome::Ok);
+  CHECK(g.write(msr::kPerfEvtSel0, evtsel::kInTx) == Outcome::Ok);
+  CHECK(g.write(msr::kPerfEvtSel0 + 1, evtsel::kInTxCp) == Outcome::Fault);
+  CHECK(g.write(msr::kPerfEvtSel0 + 2, evtsel::kInTxCp) == Outcome::Ok);
 }
 
 TEST_CASE("FIXED_CTR_CTRL accepts OS, USR and PMI of existing counters, AnyThread and others fault") {
@@ -130,21 +130,22 @@ TEST_CASE("AMD drops reserved selector bits and ignores writes of read-only and 
 
 TEST_CASE("Legacy PMU MSRs that a vCPU lacks read 0 and swallow writes, others fault (kvm_set_msr_common)") {
   Guest intel(spr(), "emulated"), amd(zen4(), "emulated");
-  for (u32 m : {0xc0010000u, 0xc0010003u, 0xc0010004u, 0xc0010007u}) {
+  for (u32 m : {msr::kK7EvntSel0, msr::kK7EvntSel0 + 3, msr::kK7PerfCtr0, msr::kK7PerfCtr0 + 3}) {
     CHECK(intel.vpmu->owns_msr(m));
     CHECK(intel.write(m, 5) == Outcome::Ignored);
     CHECK(intel.read(m) == 0);
     CHECK(intel.outcome == Outcome::Ignored);
   }
-  for (u32 m : {0xc1u, 0xc2u, 0x186u, 0x187u}) CHECK(amd.write(m, 5) == Outcome::Ignored);
+  for (u32 m : {msr::kPerfCtr0, msr::kPerfCtr0 + 1, msr::kPerfEvtSel0, msr::kPerfEvtSel0 + 1})
+    CHECK(amd.write(m, 5) == Outcome::Ignored);
   amd.vpmu->disable();
   CHECK(amd.write(msr::kK7EvntSel0, 1) == Outcome::Ignored);
   CHECK(amd.write(msr::kAmdPerfCtl0, 1) == Outcome::Fault);
   CHECK(amd.write(msr::kAmdGlobalCtl, 0) == Outcome::Fault);
-  CHECK_FALSE(amd.vpmu->owns_msr(0xc3));
+  CHECK_FALSE(amd.vpmu->owns_msr(msr::kPerfCtr0 + 2));
   intel.vpmu->disable();
-  CHECK(intel.write(0xc2, 0) == Outcome::Ignored);
-  CHECK(intel.write(0xc3, 0) == Outcome::Fault);
+  CHECK(intel.write(msr::kPerfCtr0 + 1, 0) == Outcome::Ignored);
+  CHECK(intel.write(msr::kPerfCtr0 + 2, 0) == Outcome::Fault);
 }
 
 TEST_CASE("Userspace may read, and write 0 to, MSRs it was told to save but this vCPU lacks") {

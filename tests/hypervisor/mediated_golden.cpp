@@ -50,7 +50,7 @@ void round_trip(const CpuModel& model, bool elide, const std::string& file) {
   g.vpmu->after_exit(g.cpu, fields);
   g.vpmu->put(g.cpu);
 
-  CHECK(g.write(intel ? msr::kPerfEvtSel0 : msr::kAmdPerfCtl0, 0x4300c0) == pmu::Outcome::Ok);
+  CHECK(g.write(intel ? msr::kPerfEvtSel0 : msr::kAmdPerfCtl0, kCountInstructions) == pmu::Outcome::Ok);
   CHECK(g.write(intel ? msr::kPerfCtr0 : msr::kAmdPerfCtr0, 0x10) == pmu::Outcome::Ok);
   CHECK(g.vpmu->set_msr(intel ? msr::kGlobalStatus : msr::kAmdGlobalStatus, 2, true) == pmu::Outcome::Ok);
   if (intel) {
@@ -95,8 +95,8 @@ TEST_CASE("A dedicated vCPU on a CPU without GLOBAL_CTL is stopped and started t
   Guest g(zen3(), "dedicated");
   FakeFields fields(g.cpu, false, false);
   g.vpmu->prepare_entry(g.cpu, fields);
-  g.cpu.selector(0) = 0x4300c0;  // by the guest
-  g.cpu.selector(2) = 0x0300c2;
+  g.cpu.selector(0) = kCountInstructions;  // by the guest
+  g.cpu.selector(2) = kCountAmdBranches & ~evtsel::kEn;
   g.vpmu->after_exit(g.cpu, fields);
   g.vpmu->prepare_entry(g.cpu, fields);
   g.cpu.counter(0) = 0x1234;

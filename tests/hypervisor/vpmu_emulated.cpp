@@ -4,7 +4,6 @@
 
 #include <cerrno>
 
-#include "hypervisor/vpmu/event_filter.h"
 #include "hypervisor/vpmu/kvm_rules.h"
 #include "vpmu_fixture.h"
 
@@ -14,26 +13,9 @@ using namespace pmusim::hv::test;
 using pmu::kFixedBase;
 using pmu::Outcome;
 
-namespace {
-
-constexpr u64 kInstructions = 0x4300c0, kWithInt = 0x5300c0;
-
-std::shared_ptr<const EventFilter> filter(u32 action, std::vector<u64> events, u32 bitmap = 0) {
-  EventFilterRequest r;
-  r.action = action;
-  r.nevents = static_cast<u32>(events.size());
-  r.fixed_counter_bitmap = bitmap;
-  r.events = std::move(events);
-  std::shared_ptr<const EventFilter> made;
-  CHECK(make_event_filter(r, pmu::Vendor::Intel, made) == 0);
-  return made;
-}
-
-}  // namespace
-
 TEST_CASE("A selector write takes effect at the next request, and the guest's counter may land elsewhere") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0 + 3, kInstructions);
+  g.write(msr::kPerfEvtSel0 + 3, kCountInstructions);
   CHECK(g.hooks.pmu_requested);
   CHECK(g.perf.counters_in_use(0) == 0);
   g.requests();
@@ -46,8 +28,7 @@ TEST_CASE("A selector write takes effect at the next request, and the guest's co
 
 TEST_CASE("A guest's events count in the guest only: GLOBAL_CTRL differs between host and guest") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, kInstructions);
-  g.requests();
+  g.program(msr::kPerfEvtSel0, kCountInstructions);
   FakeFields fields(g.cpu, true, true);
   g.vpmu->prepare_entry(g.cpu, fields);
   const auto s = fields.switched.at(msr::kGlobalCtrl);
@@ -57,8 +38,7 @@ TEST_CASE("A guest's events count in the guest only: GLOBAL_CTRL differs between
 
 TEST_CASE("Writing a running counter moves its base and re-arms its event, which counts on") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, kInstructions);
-  g.requests();
+  g.program(msr::kPerfEvtSel0, kCountInstructions);
   g.cpu.counter(kFixedBase) += 50;
   g.write(msr::kPerfCtr0, 1000);
   CHECK(g.read(msr::kPerfCtr0) == 1000);
@@ -68,15 +48,12 @@ TEST_CASE("Writing a running counter moves its base and re-arms its event, which
 
 TEST_CASE("Disabling globally freezes the counter at the next request, and enabling resumes it") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, kInstructions);
-  g.requests();
+  g.program(msr::kPerfEvtSel0, kCountInstructions);
   g.cpu.counter(kFixedBase) += 10;
-  g.write(msr::kGlobalCtrl, 0);
-  g.requests();
+  g.program(msr::kGlobalCtrl, 0);
   CHECK(g.perf.counters_in_use(0) == 0);
   CHECK(g.read(msr::kPerfCtr0) == 10);
-  g.write(msr::kGlobalCtrl, 1);
-  g.requests();
+  g.program(msr::kGlobalCtrl, 1);
   CHECK(g.perf.counters_in_use(0) == bit(kFixedBase));
   g.cpu.counter(kFixedBase) += 5;
   CHECK(g.read(msr::kPerfCtr0) == 15);
@@ -84,21 +61,20 @@ TEST_CASE("Disabling globally freezes the counter at the next request, and enabl
 
 TEST_CASE(
     "An overflow sets the status whatever INT says, and asks for a PMI only with INT (kvm-unit-tests pmu)") {
-  for (u64 selector : {kInstructions, kWithInt}) {
+  for (u64 selector : {kCountInstructions, kSampleInstructions}) {
     Guest g(spr(), "emulated");
     g.write(msr::kPerfCtr0, 0xffffffff);  // -1
-    g.write(msr::kPerfEvtSel0, selector);
-    g.requests();
+    g.program(msr::kPerfEvtSel0, selector);
     CHECK(g.cpu.counter(kFixedBase) == mask(48) - 1);  // period 1, armed as 2
     g.cpu.counter(kFixedBase) = 0;
     g.cpu.status() = bit(kFixedBase);
     CHECK(g.perf.handle_nmi(g.cpu));
     CHECK(g.read(msr::kGlobalStatus) == 1);
-    CHECK(g.hooks.pmi_requested == (selector == kWithInt));
+    CHECK(g.hooks.pmi_requested == (selector == kSampleInstructions));
     g.requests();
-    CHECK(g.hooks.delivered == (selector == kWithInt ? 1 : 0));
-    CHECK((g.hooks.lvtpc >> 16 & 1) == (selector == kWithInt ? 1u : 0u));  // masked on Intel
-    CHECK(g.read(msr::kPerfCtr0) == 1);                                    // -1 + 2
+    CHECK(g.hooks.delivered == (selector == kSampleInstructions ? 1 : 0));
+    CHECK((g.hooks.lvtpc >> 16 & 1) == (selector == kSampleInstructions ? 1u : 0u));  // masked on Intel
+    CHECK(g.read(msr::kPerfCtr0) == 1);                                               // -1 + 2
   }
 }
 
@@ -123,8 +99,7 @@ TEST_CASE("AMD guests' LVTPC is not masked by a PMI") {
 TEST_CASE("An overflow that meets a pending reprogram is ignored: the guest's write wins") {
   Guest g(spr(), "emulated");
   g.write(msr::kPerfCtr0, 0xffffffff);
-  g.write(msr::kPerfEvtSel0, kWithInt);
-  g.requests();
+  g.program(msr::kPerfEvtSel0, kSampleInstructions);
   g.write(msr::kGlobalCtrl, 0);  // flags the counter
   g.cpu.counter(kFixedBase) = 0;
   g.cpu.status() = bit(kFixedBase);
@@ -136,13 +111,12 @@ TEST_CASE("An overflow that meets a pending reprogram is ignored: the guest's wr
 TEST_CASE(
     "Emulated instructions count by select and umask, CPL and enables, EDGE, INV and CMASK do not matter") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, 0x2470000 | 0x840000 | 0xc0);  // OS is bit 17: USR, OS, EDGE, EN, INV, CMASK 2
-  g.write(msr::kPerfEvtSel0 + 1, 0x4100c0);                 // USR only
-  g.write(msr::kPerfEvtSel0 + 2, 0x4300c4);                 // branches
-  g.write(msr::kPerfEvtSel0 + 3, 0x43003c);                 // cycles: nothing
+  g.write(msr::kPerfEvtSel0, kCountInstructions | evtsel::kEdge | evtsel::kInv | 2 << 24);
+  g.write(msr::kPerfEvtSel0 + 1, 0xc0 | evtsel::kEn | evtsel::kUsr);
+  g.write(msr::kPerfEvtSel0 + 2, kCountIntelBranches);
+  g.write(msr::kPerfEvtSel0 + 3, kCountIntelCycles);  // of which there are none
   g.write(msr::kFixedCtrCtrl, 0x3);
-  g.write(msr::kGlobalCtrl, 0xff | u64{1} << 32);
-  g.requests();
+  g.program(msr::kGlobalCtrl, 0xff | u64{1} << 32);
   g.vpmu->instruction_emulated(false, false);
   g.vpmu->instruction_emulated(true, false);
   CHECK(g.read(msr::kPerfCtr0) == 2);
@@ -158,8 +132,7 @@ TEST_CASE(
   for (bool disabled : {false, true}) {
     Guest g(spr(), "emulated");
     g.write(msr::kPerfCtr0, 0xffffffff);
-    g.write(msr::kPerfEvtSel0, kWithInt);
-    g.requests();
+    g.program(msr::kPerfEvtSel0, kSampleInstructions);
     g.vpmu->instruction_emulated(false, false);
     CHECK(g.read(msr::kGlobalStatus) == 0);
     if (disabled) g.write(msr::kGlobalCtrl, 0);
@@ -174,18 +147,17 @@ TEST_CASE(
     "A denied event freezes mid-run without a fault, for emulated instructions too, the selector reads "
     "back") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, kInstructions);
+  g.write(msr::kPerfEvtSel0, kCountInstructions);
   g.write(msr::kFixedCtrCtrl, 0x3);
-  g.write(msr::kGlobalCtrl, 0xff | u64{1} << 32);
-  g.requests();
-  CHECK(g.vpmu->set_filter(filter(kFilterDeny, {0xc0})) == 0);
+  g.program(msr::kGlobalCtrl, 0xff | u64{1} << 32);
+  CHECK(g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0})) == 0);
   CHECK(g.hooks.pmu_requested);
   g.requests();
   CHECK(__builtin_popcountll(g.perf.counters_in_use(0)) == 1);  // the fixed counter obeys its bitmap
   g.vpmu->instruction_emulated(false, false);
   CHECK(g.read(msr::kPerfCtr0) == 0);
   CHECK(g.read(msr::kFixedCtr0) == 1);
-  CHECK(g.read(msr::kPerfEvtSel0) == kInstructions);
+  CHECK(g.read(msr::kPerfEvtSel0) == kCountInstructions);
 }
 
 TEST_CASE("A counter with IN_TXCP never overflows: its event has no period") {
@@ -194,35 +166,30 @@ TEST_CASE("A counter with IN_TXCP never overflows: its event has no period") {
   host.cpuid.set(7, 0, {0, 1 << 11, 0, 0});
   Guest g(host, "emulated");
   g.write(msr::kPerfCtr0 + 2, 0xffffffff);
-  g.write(msr::kPerfEvtSel0 + 2, kWithInt | u64{1} << 33);
-  g.requests();
+  g.program(msr::kPerfEvtSel0 + 2, kSampleInstructions | evtsel::kInTxCp);
   CHECK(g.cpu.counter(0) == ((u64{0} - mask(47)) & mask(48)));  // armed with the longest period
 }
 
 TEST_CASE("The NMI watchdog takes a counter, and the guest counter left over stands still without a fault") {
   Guest g(zen4(), "emulated");
   CHECK(g.perf.start_watchdog(g.cpu) == 0);
-  for (u32 n = 0; n < 6; ++n) CHECK(g.write(msr::kAmdPerfCtl0 + 2 * n, 0x4300c0) == Outcome::Ok);
+  for (u32 n = 0; n < 6; ++n) CHECK(g.write(msr::kAmdPerfCtl0 + 2 * n, kCountInstructions) == Outcome::Ok);
   g.requests();
   for (unsigned n = 0; n < 6; ++n) g.cpu.counter(n) += 9;
   for (u32 n = 0; n < 5; ++n) CHECK(g.read(msr::kAmdPerfCtr0 + 2 * n) == 9);
   CHECK(g.read(msr::kAmdPerfCtr0 + 10) == 0);
   g.perf.stop_watchdog(g.cpu);
   CHECK(g.perf.counters_in_use(0) == 0x3e);  // still: KVM does not hear of it
-  g.write(msr::kAmdGlobalCtl, 0x1f);
-  g.requests();
-  g.write(msr::kAmdGlobalCtl, 0x3f);
-  g.requests();
+  g.program(msr::kAmdGlobalCtl, 0x1f);
+  g.program(msr::kAmdGlobalCtl, 0x3f);
   CHECK(__builtin_popcountll(g.perf.counters_in_use(0)) == 6);
 }
 
 TEST_CASE("Events of counters that are off and untouched are released after the vCPU was scheduled in") {
   Guest g(spr(), "emulated");
-  g.write(msr::kPerfEvtSel0, kInstructions);
-  g.requests();
+  g.program(msr::kPerfEvtSel0, kCountInstructions);
   g.cpu.counter(kFixedBase) += 4;
-  g.write(msr::kPerfEvtSel0, 0);
-  g.requests();
+  g.program(msr::kPerfEvtSel0, 0);
   for (int i = 0; i < 2; ++i) {
     g.vpmu->sched_out(g.cpu);
     g.vpmu->sched_in(g.cpu);

@@ -2,6 +2,8 @@
 // A vPMU on a CPU and a vCPU that are only remembered.
 #include "vpmu_fixture.h"
 
+#include <doctest/doctest.h>
+
 #include "hypervisor/vpmu/kvm_rules.h"
 #include "models/models.h"
 
@@ -71,6 +73,17 @@ CpuModel zen3() {
 }
 CpuModel zen4() {
   return amd("zen4", 2);
+}
+
+std::shared_ptr<const EventFilter> deny(pmu::Vendor vendor, std::vector<u64> events, u32 fixed) {
+  EventFilterRequest request;
+  request.action = kFilterDeny;
+  request.nevents = static_cast<u32>(events.size());
+  request.fixed_counter_bitmap = fixed;
+  request.events = std::move(events);
+  std::shared_ptr<const EventFilter> made;
+  REQUIRE(make_event_filter(request, vendor, made) == 0);
+  return made;
 }
 
 Guest::Guest(const CpuModel& host, const std::string& policy_id, KernelRelease release,

@@ -12,10 +12,14 @@
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "hypervisor/perf/host_perf.h"
+#include "hypervisor/vpmu/event_filter.h"
 #include "hypervisor/vpmu/policy_file.h"
 #include "hypervisor/vpmu/vpmu.h"
+#include "tests/support/selectors.h"
 
 namespace pmusim::hv::test {
+
+using namespace pmusim::test;  // selectors
 
 class FakeCpu : public platform::PhysicalCpu {
  public:
@@ -165,6 +169,9 @@ CpuModel skx();
 CpuModel zen3();
 CpuModel zen4();
 
+// An event filter that denies these events, and fixed counters by their bits.
+std::shared_ptr<const EventFilter> deny(pmu::Vendor vendor, std::vector<u64> events, u32 fixed = 0);
+
 // A vPMU on CPU 0 with the CPUID that KVM offers, its vCPU's thread running.
 struct Guest {
   Guest(const CpuModel& model, const std::string& policy_id, KernelRelease release = KernelRelease::V7_2,
@@ -177,6 +184,7 @@ struct Guest {
     return value;
   }
   pmu::Outcome write(u32 msr, u64 value) { return vpmu->set_msr(msr, value, false); }
+  void program(u32 msr, u64 value) { write(msr, value), requests(); }  // and enters the guest again
   // What vcpu_enter_guest does before an entry: PMU requests, then PMI requests.
   void requests() {
     if (hooks.pmu_requested) hooks.pmu_requested = false, vpmu->handle_requests(cpu);

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 
-#include "hypervisor/vpmu/event_filter.h"
 #include "hypervisor/vpmu/kvm_rules.h"
 #include "vpmu_fixture.h"
 
@@ -15,32 +14,16 @@ using namespace pmusim::hv::test;
 using pmu::kFixedBase;
 using pmu::Outcome;
 
-namespace {
-
-std::shared_ptr<const EventFilter> deny(pmu::Vendor vendor, std::vector<u64> events, u32 bitmap = 0) {
-  EventFilterRequest r;
-  r.action = kFilterDeny;
-  r.nevents = static_cast<u32>(events.size());
-  r.fixed_counter_bitmap = bitmap;
-  r.events = std::move(events);
-  std::shared_ptr<const EventFilter> made;
-  CHECK(make_event_filter(r, vendor, made) == 0);
-  return made;
-}
-
-}  // namespace
-
 TEST_CASE("A denied selector reaches hardware without its enable bit, and reads back as written") {
   Guest g(spr(), "mediated");
   g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0}));
-  g.write(msr::kPerfEvtSel0, 0x5300c0);
-  g.write(msr::kPerfEvtSel0 + 1, 0x5300c4);
-  g.requests();
+  g.write(msr::kPerfEvtSel0, kSampleInstructions);
+  g.program(msr::kPerfEvtSel0 + 1, kSampleIntelBranches);
   g.vpmu->load(g.cpu);
-  CHECK(g.cpu.selector(0) == 0x1300c0);
-  CHECK(g.cpu.selector(1) == 0x5300c4);
+  CHECK(g.cpu.selector(0) == (kSampleInstructions & ~evtsel::kEn));
+  CHECK(g.cpu.selector(1) == kSampleIntelBranches);
   g.vpmu->put(g.cpu);
-  CHECK(g.read(msr::kPerfEvtSel0) == 0x5300c0);
+  CHECK(g.read(msr::kPerfEvtSel0) == kSampleInstructions);
   g.vpmu->instruction_emulated(false, false);
   CHECK(g.read(msr::kPerfCtr0) == 0);
 }
@@ -49,10 +32,8 @@ TEST_CASE("A second FIXED_CTR_CTRL write cannot enable a denied counter from 7.2
   for (KernelRelease release : {KernelRelease::V7_0, KernelRelease::V7_2}) {
     Guest g(spr(), "mediated", release);
     g.vpmu->set_filter(deny(pmu::Vendor::Intel, {}, 1));
-    g.write(msr::kFixedCtrCtrl, 0x003);
-    g.requests();
-    g.write(msr::kFixedCtrCtrl, 0x033);
-    g.requests();
+    g.program(msr::kFixedCtrCtrl, 0x003);
+    g.program(msr::kFixedCtrCtrl, 0x033);
     g.vpmu->load(g.cpu);
     CHECK(g.cpu.msrs[msr::kFixedCtrCtrl] == (release == KernelRelease::V7_0 ? 0x033 : 0x030));
     g.vpmu->put(g.cpu);
@@ -66,8 +47,7 @@ TEST_CASE(
   cpuid.find(0x80000001, 0)->regs.ecx |= 1 << 2;  // SVM
   g.vpmu->set_cpuid(cpuid);
   const auto hardware = [&](u64 selector) {
-    g.write(msr::kAmdPerfCtl0, selector);
-    g.requests();
+    g.program(msr::kAmdPerfCtl0, selector);
     g.vpmu->guest_mode_changed();
     g.vpmu->load(g.cpu);
     const u64 value = g.cpu.selector(0);
@@ -75,25 +55,24 @@ TEST_CASE(
     CHECK(g.read(msr::kAmdPerfCtl0) == selector);
     return value;
   };
-  constexpr u64 kGuestOnly = u64{1} << 40, kHostOnly = u64{1} << 41, kOff = 0x0300c0 | kGuestOnly,
-                kOn = 0x4300c0 | kGuestOnly;
-  CHECK(hardware(0x4300c0) == kOn);
-  CHECK(hardware(0x4300c0 | kHostOnly) == kOff);  // EFER.SVME = 0
+  using evtsel::kGuestOnly, evtsel::kHostOnly;
+  constexpr u64 kOn = kCountInstructions | kGuestOnly, kOff = kOn & ~evtsel::kEn;
+  CHECK(hardware(kCountInstructions) == kOn);
+  CHECK(hardware(kCountInstructions | kHostOnly) == kOff);  // EFER.SVME = 0
   g.hooks.efer = 1 << 12;
-  CHECK(hardware(0x4300c0 | kHostOnly) == kOn);
-  CHECK(hardware(0x4300c0 | kGuestOnly) == kOff);
+  CHECK(hardware(kCountInstructions | kHostOnly) == kOn);
+  CHECK(hardware(kCountInstructions | kGuestOnly) == kOff);
   g.hooks.nested = true;
-  CHECK(hardware(0x4300c0 | kGuestOnly) == kOn);
-  CHECK(hardware(0x4300c0 | kHostOnly) == kOff);
-  CHECK(hardware(0x4300c0 | kGuestOnly | kHostOnly) == kOn);
+  CHECK(hardware(kCountInstructions | kGuestOnly) == kOn);
+  CHECK(hardware(kCountInstructions | kHostOnly) == kOff);
+  CHECK(hardware(kCountInstructions | kGuestOnly | kHostOnly) == kOn);
 }
 
 TEST_CASE(
     "An emulated instruction that wraps a counter sets its status at once, and asks for a PMI with INT") {
   Guest g(spr(), "mediated");
-  g.write(msr::kPerfEvtSel0, 0x5300c0);
-  g.write(msr::kPerfCtr0, 0xffffffff);
-  g.requests();
+  g.write(msr::kPerfEvtSel0, kSampleInstructions);
+  g.program(msr::kPerfCtr0, 0xffffffff);
   g.vpmu->instruction_emulated(false, false);
   CHECK(g.read(msr::kPerfCtr0) == 0);
   CHECK(g.read(msr::kGlobalStatus) == 1);
@@ -113,9 +92,9 @@ TEST_CASE(
     g.cpu.log.clear();
   };
   using Log = std::vector<std::string>;
-  g.cpu.selector(0) = 0x4300c0;
-  g.cpu.selector(1) = 0x4300c0;  // not enabled globally
-  g.cpu.selector(2) = 0x4300c4;
+  g.cpu.selector(0) = kCountInstructions;
+  g.cpu.selector(1) = kCountInstructions;  // not enabled globally
+  g.cpu.selector(2) = kCountIntelBranches;
   g.cpu.msrs[msr::kFixedCtrCtrl] = 0x3;
   exit(0x100000005);
   g.cpu.counter(0) = 10;
@@ -128,7 +107,7 @@ TEST_CASE(
   CHECK(g.cpu.log ==
         Log{"rdpmc 0", "wrmsr 4c1 c", "rdpmc 2", "wrmsr 4c3 1", "rdpmc 40000000", "wrmsr 309 16"});
   // At the next exit the guest has programmed something else.
-  g.cpu.selector(0) = 0x41003c;
+  g.cpu.selector(0) = 0x3c | evtsel::kEn | evtsel::kUsr;
   exit(0x1);
   g.vpmu->instruction_emulated(false, false);
   CHECK(g.cpu.log == Log{"rdmsr 186"});
@@ -138,7 +117,7 @@ TEST_CASE(
 }
 
 TEST_CASE("An increment in hardware that wraps sets the status there, and asks for a PMI with INT only") {
-  for (u64 selector : {u64{0x4300c0}, u64{0x5300c0}}) {
+  for (u64 selector : {kCountInstructions, kSampleInstructions}) {
     Guest g(skx(), "dedicated");
     FakeFields fields(g.cpu, true, true);
     g.cpu.selector(0) = selector;
@@ -152,14 +131,14 @@ TEST_CASE("An increment in hardware that wraps sets the status there, and asks f
     g.vpmu->instruction_emulated(false, false);
     CHECK(g.cpu.counter(0) == 0);
     CHECK(g.cpu.status() == 1);
-    CHECK(g.hooks.pmi_requested == (selector == 0x5300c0));
+    CHECK(g.hooks.pmi_requested == (selector == kSampleInstructions));
   }
 }
 
 TEST_CASE("On AMD selectors that the guest owns are stopped by GLOBAL_CTL, around each exit") {
   Guest g(zen4(), "dedicated");
   FakeFields fields(g.cpu, false, false);
-  g.cpu.selector(0) = 0x4300c0;
+  g.cpu.selector(0) = kCountInstructions;
   g.vpmu->prepare_entry(g.cpu, fields);
   g.cpu.global() = 1;  // by the guest
   g.vpmu->after_exit(g.cpu, fields);
@@ -177,19 +156,19 @@ TEST_CASE(
   Guest g(zen3(), "dedicated");
   FakeFields fields(g.cpu, false, false);
   g.vpmu->prepare_entry(g.cpu, fields);
-  g.cpu.selector(0) = 0x5300c0;  // by the guest
+  g.cpu.selector(0) = kSampleInstructions;  // by the guest
   g.cpu.counter(0) = mask(48);
   g.vpmu->after_exit(g.cpu, fields);
-  CHECK(g.cpu.selector(0) == 0x1300c0);
-  CHECK(g.read(msr::kAmdPerfCtl0) == 0x5300c0);
-  CHECK(g.cpu.selector(0) == 0x1300c0);
+  CHECK(g.cpu.selector(0) == (kSampleInstructions & ~evtsel::kEn));
+  CHECK(g.read(msr::kAmdPerfCtl0) == kSampleInstructions);
+  CHECK(g.cpu.selector(0) == (kSampleInstructions & ~evtsel::kEn));
   g.cpu.log.clear();
   g.vpmu->instruction_emulated(false, false);
   CHECK(g.cpu.counter(0) == 0);
   CHECK(g.hooks.pmi_requested);
   for (const std::string& line : g.cpu.log) CHECK(line.find("c00003") == std::string::npos);  // no such MSR
   g.vpmu->prepare_entry(g.cpu, fields);
-  CHECK(g.cpu.selector(0) == 0x5300c0);
+  CHECK(g.cpu.selector(0) == kSampleInstructions);
 }
 
 TEST_CASE("Locked down on AMD, selectors that the guest had written count in the guest only") {
@@ -198,17 +177,17 @@ TEST_CASE("Locked down on AMD, selectors that the guest had written count in the
     Guest g(model, "dedicated");
     FakeFields fields(g.cpu, false, false);
     g.vpmu->prepare_entry(g.cpu, fields);
-    g.cpu.selector(0) = 0x4300c0;  // by the guest
-    g.cpu.selector(1) = 0x4300c2;
+    g.cpu.selector(0) = kCountInstructions;  // by the guest
+    g.cpu.selector(1) = kCountAmdBranches;
     g.vpmu->after_exit(g.cpu, fields);
     CHECK(g.vpmu->set_filter(deny(pmu::Vendor::Amd, {0xc2})) == 0);
     g.requests();
-    CHECK(g.cpu.selector(0) == 0x100004300c0);
-    CHECK(g.cpu.selector(1) == 0x100000300c2);
+    CHECK(g.cpu.selector(0) == (kCountInstructions | evtsel::kGuestOnly));
+    CHECK(g.cpu.selector(1) == ((kCountAmdBranches | evtsel::kGuestOnly) & ~evtsel::kEn));
     g.cpu.log.clear();
     g.vpmu->prepare_entry(g.cpu, fields);
     g.vpmu->after_exit(g.cpu, fields);
-    CHECK(g.cpu.selector(0) == 0x100004300c0);  // GuestOnly does it from now on
+    CHECK(g.cpu.selector(0) == (kCountInstructions | evtsel::kGuestOnly));  // GuestOnly does it from now on
     for (const std::string& line : g.cpu.log) CHECK(line.rfind("wrmsr", 0) != 0);
   }
 }
@@ -216,15 +195,15 @@ TEST_CASE("Locked down on AMD, selectors that the guest had written count in the
 TEST_CASE("The fast path is closed while a counter of instructions is enabled, filtered or not") {
   Guest g(spr(), "mediated");
   CHECK(g.vpmu->fastpath_allowed());
-  g.write(msr::kPerfEvtSel0, 0x4300c4);
+  g.write(msr::kPerfEvtSel0, kCountIntelBranches);
   CHECK(g.vpmu->fastpath_allowed());
   g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0}));
-  g.write(msr::kPerfEvtSel0, 0x4300c0);
+  g.write(msr::kPerfEvtSel0, kCountInstructions);
   CHECK_FALSE(g.vpmu->fastpath_allowed());
   g.write(msr::kGlobalCtrl, 0);
   CHECK(g.vpmu->fastpath_allowed());
   Guest e(spr(), "emulated");
-  e.write(msr::kPerfEvtSel0, 0x4300c0);
+  e.write(msr::kPerfEvtSel0, kCountInstructions);
   CHECK(e.vpmu->fastpath_allowed());
 }
 
@@ -248,16 +227,16 @@ TEST_CASE("Selectors that are passed through are read back when the vCPU is swit
   Guest g(skx(), "dedicated");
   CHECK_FALSE(g.vpmu->msr_intercepted(msr::kPerfEvtSel0));
   CHECK_FALSE(g.vpmu->msr_intercepted(msr::kFixedCtrCtrl));
-  g.cpu.selector(1) = 0x4300c4;
+  g.cpu.selector(1) = kCountIntelBranches;
   g.cpu.counter(1) = 55;
   g.cpu.msrs[msr::kFixedCtrCtrl] = 0x30;
   g.vpmu->sched_out(g.cpu);
   CHECK(g.cpu.selector(1) == 0);
   CHECK(g.cpu.msrs[msr::kFixedCtrCtrl] == 0);
-  CHECK(g.read(msr::kPerfEvtSel0 + 1) == 0x4300c4);
+  CHECK(g.read(msr::kPerfEvtSel0 + 1) == kCountIntelBranches);
   CHECK(g.read(msr::kFixedCtrCtrl) == 0x30);
   g.vpmu->sched_in(g.cpu);
-  CHECK(g.cpu.selector(1) == 0x4300c4);
+  CHECK(g.cpu.selector(1) == kCountIntelBranches);
   CHECK(g.cpu.counter(1) == 55);
 }
 
@@ -274,14 +253,14 @@ TEST_CASE(
     "Installing a filter on passed-through selectors locks the vCPU down: from then on they are "
     "intercepted") {
   Guest g(skx(), "dedicated");
-  g.cpu.selector(0) = 0x4300c0;
+  g.cpu.selector(0) = kCountInstructions;
   g.hooks.recalc_requested = false;
   CHECK(g.vpmu->set_filter(deny(pmu::Vendor::Intel, {0xc0})) == 0);
   CHECK(g.hooks.recalc_requested);
   CHECK(g.vpmu->msr_intercepted(msr::kPerfEvtSel0));
   g.requests();
-  CHECK(g.cpu.selector(0) == 0x0300c0);
-  CHECK(g.read(msr::kPerfEvtSel0) == 0x4300c0);
+  CHECK(g.cpu.selector(0) == (kCountInstructions & ~evtsel::kEn));
+  CHECK(g.read(msr::kPerfEvtSel0) == kCountInstructions);
   Guest open(skx(), "exitless-pmi");
   CHECK(open.vpmu->set_filter(deny(pmu::Vendor::Intel, {})) == -EOPNOTSUPP);
 }
@@ -289,11 +268,10 @@ TEST_CASE(
 TEST_CASE("Freeze modes decide what GLOBAL_CTRL holds after an exit") {
   const auto after_exit = [](const char* policy) {
     Guest g(skx(), policy);
-    g.write(msr::kPerfEvtSel0, 0x4300c0);
-    g.write(msr::kPerfEvtSel0 + 1, 0x43003c);
-    g.write(msr::kPerfEvtSel0 + 2, 0x4300c4);
-    g.write(msr::kGlobalCtrl, 0x7);
-    g.requests();
+    g.write(msr::kPerfEvtSel0, kCountInstructions);
+    g.write(msr::kPerfEvtSel0 + 1, kCountIntelCycles);
+    g.write(msr::kPerfEvtSel0 + 2, kCountIntelBranches);
+    g.program(msr::kGlobalCtrl, 0x7);
     FakeFields fields(g.cpu, true, true);
     fields.host = 0x1234;
     g.vpmu->prepare_entry(g.cpu, fields);
@@ -309,7 +287,7 @@ TEST_CASE(
     "entry") {
   Guest g(skx(), "dedicated");
   CHECK(g.perf.guest_loaded(0));
-  g.cpu.selector(0) = 0x4300c0;
+  g.cpu.selector(0) = kCountInstructions;
   g.vpmu->set_cpuid(kvm_supported_cpuid(g.model, KernelRelease::V7_2, true));
   CHECK_FALSE(g.perf.guest_loaded(0));
   CHECK(g.cpu.selector(0) == 0);

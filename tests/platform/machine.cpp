@@ -3,10 +3,12 @@
 // determinism, save and restore, and what is reported when a run cannot go on.
 #include <doctest/doctest.h>
 
+#include "arch/msr.h"
 #include "base/error.h"
 #include "tests/support/event_list.h"
 #include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
+#include "tests/support/selectors.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
@@ -155,9 +157,13 @@ TEST_CASE(
     Assembler c(kMain);
     load_tables(c).store(kApic + 0xf0, 0x1ff).store(kApic + 0x340, 0x40);
     if (intel)
-      c.wrmsr(0xc1, 0xfffffc18).wrmsr(0x186, 0x5300c0).wrmsr(0x38f, 1);
+      c.wrmsr(msr::kPerfCtr0, 0xfffffc18)
+          .wrmsr(msr::kPerfEvtSel0, kSampleInstructions)
+          .wrmsr(msr::kGlobalCtrl, 1);
     else
-      c.wrmsr(0xc0010201, 0xfffffffffc18).wrmsr(0xc0010200, 0x5300c0).wrmsr(0xc0000301, 1);
+      c.wrmsr(msr::kAmdPerfCtr0, 0xfffffffffc18)
+          .wrmsr(msr::kAmdPerfCtl0, kSampleInstructions)
+          .wrmsr(msr::kAmdGlobalCtl, 1);
     c.sti().loops(1000000).exit(9);
     EventList recorder;
     MachineConfig config_ = config(id);

@@ -4,6 +4,7 @@
 // unhalted time, as for HLT.
 #include <doctest/doctest.h>
 
+#include "arch/msr.h"
 #include "tests/support/machine/guest_image.h"
 #include "tests/support/machine/machine.h"
 
@@ -148,7 +149,7 @@ TEST_CASE("IA32_MISC_ENABLE bit 18 takes the CPUID bit and the instructions away
     Assembler h(kHandler);
     h.exit(8);
     Assembler c(kMain);
-    load_tables(c).wrmsr(0x1a0, misc).cpuid(1).mov(esi, ecx).and_(esi, 8);
+    load_tables(c).wrmsr(msr::kMiscEnable, misc).cpuid(1).mov(esi, ecx).and_(esi, 8);
     monitor(c, kFlag).mov(eax, esi).exit_with_eax();
     const StopReport r = boot(make_image(c, {tables(6, kHandler), part(h)}), config("spr"));
     CHECK(r.status == 17);  // 8 either way: from CPUID, or from the handler of #UD

@@ -10,6 +10,7 @@
 #include "tests/support/assembler.h"
 #include "tests/support/event_list.h"
 #include "tests/support/machine/machine.h"
+#include "tests/support/selectors.h"
 
 using namespace pmusim;
 using namespace pmusim::platform;
@@ -113,7 +114,7 @@ TEST_CASE("every port operation counts one host instruction and takes its cost")
 TEST_CASE("an enabling WRMSR counts itself, a disabling one does not") {
   run_host(config("spr"), [](Cpu& cpu) {
     cpu.wrmsr(msr::kGlobalCtrl, 0);  // its reset value enables the general-purpose counters
-    cpu.wrmsr(msr::kPerfEvtSel0, 0x4300c0);
+    cpu.wrmsr(msr::kPerfEvtSel0, kCountInstructions);
     cpu.wrmsr(msr::kGlobalCtrl, 1);
     cpu.wrmsr(msr::kGlobalCtrl, 0);
     u64 v = 0;
@@ -152,7 +153,7 @@ TEST_CASE("an overflow inside host work has its place: the NMI handler runs ther
     cpu.apic_write(apic::kLvtPc, 0x400);
     cpu.wrmsr(msr::kGlobalCtrl, 0);
     cpu.wrmsr(msr::kPerfCtr0, static_cast<u32>(-101));  // the enabling WRMSR is the first of 101
-    cpu.wrmsr(msr::kPerfEvtSel0, 0x5300c0);
+    cpu.wrmsr(msr::kPerfEvtSel0, kSampleInstructions);
     cpu.wrmsr(msr::kGlobalCtrl, 1);
     const u64 start = cpu.cycle(), before = host(cpu, Count::Instructions);
     HostWork w;
@@ -378,7 +379,7 @@ TEST_CASE("a physical interrupt in guest mode exits and reaches the host when it
     // An NMI from a counter that overflows in the guest: handled before enter_guest() returns.
     cpu.apic_write(apic::kLvtPc, 0x400);
     cpu.wrmsr(msr::kPerfCtr0, static_cast<u32>(-20000));
-    cpu.wrmsr(msr::kPerfEvtSel0, 0x5300c0);
+    cpu.wrmsr(msr::kPerfEvtSel0, kSampleInstructions);
     cpu.wrmsr(msr::kGlobalCtrl, 1);
     CHECK(cpu.enter_guest(b).kind == core::ExitKind::Nmi);
     CHECK(log == "in");

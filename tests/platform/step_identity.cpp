@@ -9,9 +9,9 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "tests/support/event_list.h"
 #include "tests/support/machine/identity.h"
 #include "tests/support/machine/random_guest.h"
+#include "tests/support/machine/recorded.h"
 #include "tests/support/sanitized.h"
 
 using namespace pmusim;
@@ -20,8 +20,7 @@ using namespace pmusim::platform::test;
 
 namespace {
 
-const u64 kPrograms = identity_setting("PMUSIM_IDENTITY_PROGRAMS", pmusim::test::repeated(30, 4));
-const u64 kFirst = identity_setting("PMUSIM_IDENTITY_SEED", 1);
+const Seeds kSeeds = identity_seeds(pmusim::test::repeated(30, 4));
 std::vector<std::string> tested_models() {
   if (pmusim::test::kSanitized) return {"spr", "zen4"};
   return models::model_ids();
@@ -45,14 +44,12 @@ struct Outcome {
 };
 
 Outcome execute(const Image& image, const std::string& model_id, const Execution& how, u64 seed) {
-  pmusim::test::EventList recorder;
   MachineConfig c = config(model_id, how.cpus);
   c.step = how.step;
   c.quantum = how.quantum;
-  c.sink = &recorder;
   if (how.interval) c.model = &interval_model(model_id);
+  Recorded recorded(c);
   Machine& m = machine();
-  m.reset(c);
   m.load(image);
   Outcome o;
   Rng rng(seed);
@@ -75,12 +72,8 @@ Outcome execute(const Image& image, const std::string& model_id, const Execution
   o.log.resize(kLogEnd - kLogPointer);
   REQUIRE(m.ram().read(kLogPointer, o.log.data(), o.log.size()));
   std::memcpy(&o.faults, &o.log[24], 4);
-  o.events = recorder.events;
-  o.pmis = recorder.of(EventKind::Pmi).size();
-  recorder.events.clear();
-  MachineConfig quiet = c;
-  quiet.sink = nullptr;
-  m.reset(quiet);
+  o.pmis = recorded.list.of(EventKind::Pmi).size();
+  o.events = std::move(recorded.list.events);
   return o;
 }
 
@@ -102,7 +95,7 @@ TEST_CASE(
     "random programs with faults and PMIs are the same by blocks, by steps, in slices, with any quantum") {
   for (const std::string& id : tested_models()) {
     u64 pmis = 0, faults = 0, interrupts = 0;
-    for (u64 seed = kFirst; seed < kFirst + kPrograms; ++seed) {
+    for (u64 seed = kSeeds.first; seed < kSeeds.first + kSeeds.count; ++seed) {
       INFO("model " << id);
       CAPTURE(seed);
       const bool interval = seed % 2 == 0;
@@ -135,9 +128,9 @@ TEST_CASE(
     }
     // The programs do what they are for.
     MESSAGE(id << ": " << pmis << " PMIs, " << interrupts << " interrupts, " << faults << " faults");
-    CHECK(pmis > 8 * kPrograms);  // Zen 3 has six counters
-    CHECK(interrupts > 20 * kPrograms);
-    CHECK(faults > 5 * kPrograms);
+    CHECK(pmis > 8 * kSeeds.count);  // Zen 3 has six counters
+    CHECK(interrupts > 20 * kSeeds.count);
+    CHECK(faults > 5 * kSeeds.count);
   }
 }
 
@@ -146,7 +139,7 @@ TEST_CASE("a counter that starts one below, at or above its distance ends at its
     const CpuModel& m = model(id);
     const std::vector<unsigned> ids = counter_ids(m);
     unsigned wrapped = 0;
-    for (u64 seed = 1; seed <= kPrograms / 2; ++seed) {
+    for (u64 seed = 1; seed <= kSeeds.count / 2; ++seed) {
       INFO("model " << id);
       CAPTURE(seed);
       GuestPlan plan;

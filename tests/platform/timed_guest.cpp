@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory map, 32-bit: code at 1 MB, tables and stack of tests/support/machine/machine.h, page tables behind
-// the tables.
+// Memory map, 32-bit: code at 1 MB, tables and stack of tests/support/machine/guest_image.h, page tables
+// behind the tables.
 #include "timed_guest.h"
 
 #include <doctest/doctest.h>
@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "tests/support/event_list.h"
-#include "tests/support/machine/machine.h"
+#include "tests/support/machine/recorded.h"
+#include "tests/support/selectors.h"
 
 namespace pmusim::platform::test {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 using namespace pmusim::test;
 
 constexpr u32 kMain = 0x100000, kDirectory = 0x210000, kPageTables = 0x211000, kMemory = kTimedDataEnd;
-constexpr u64 kEnable = u64{1} << 22, kBothLevels = u64{3} << 16, kMostCycles = 100000000;
+constexpr u64 kMostCycles = 100000000;
 
 Part page_tables() {
   Part p{kDirectory, std::vector<u8>(kPageTables - kDirectory + kMemory / 1024), 0};
@@ -38,7 +38,7 @@ const pmu::EventInfo& event_of(const CpuModel& model, const std::string& name) {
 
 u64 selector_of(const pmu::EventInfo& e, const Counted& counted) {
   return (e.code & 0xff) | u64{e.umask} << 8 | u64{e.code & 0xf00u} << 24 | u64{counted.cmask} << 24 |
-         u64{counted.inv} << 23 | u64{counted.edge} << 18 | kEnable | kBothLevels;
+         (counted.inv ? evtsel::kInv : 0) | (counted.edge ? evtsel::kEdge : 0) | kCount;
 }
 
 Image image_of(const CpuModel& model, const TimedGuest& guest, const std::vector<u64>& selectors) {
@@ -93,23 +93,19 @@ TimedRun run_timed(const std::string& id, const TimedGuest& guest, const std::ve
         }
       if (!global && done[i] && counter_of[0] != events.size()) break;
     }
-    EventList recorder;
     MachineConfig c = config(id);
     c.model = &model;
     c.memory = kMemory;
     c.step = step;
-    c.sink = &recorder;
+    Recorded recorded(c);
     Machine& m = machine();
-    m.reset(c);
     m.load(image_of(model, guest, selectors));
     const StopReport stop = m.run({kMostCycles, 120});
     REQUIRE(stop.kind == StopKind::Exit);
     for (unsigned n = 0; n < selectors.size(); ++n)
       if (counter_of[n] < events.size()) result.counts[counter_of[n]] = m.cpu(0).pmu().counter_value(n);
-    result.gaps += static_cast<unsigned>(recorder.of(EventKind::Gap).size());
+    result.gaps += static_cast<unsigned>(recorded.list.of(EventKind::Gap).size());
     result.hash = m.hash();
-    c.sink = nullptr;
-    m.reset(c);
   }
   return result;
 }

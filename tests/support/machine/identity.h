@@ -13,10 +13,16 @@
 
 namespace pmusim::platform::test {
 
-// PMUSIM_IDENTITY_PROGRAMS, PMUSIM_IDENTITY_SEED
-inline u64 identity_setting(const char* name, u64 otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+struct Seeds {
+  u64 first, count;
+};
+// From PMUSIM_IDENTITY_SEED on (1), PMUSIM_IDENTITY_PROGRAMS of each model (as many as usual).
+inline Seeds identity_seeds(u64 usual) {
+  const auto setting = [](const char* name, u64 otherwise) {
+    const char* text = std::getenv(name);
+    return text ? std::strtoull(text, nullptr, 10) : otherwise;
+  };
+  return {setting("PMUSIM_IDENTITY_SEED", 1), setting("PMUSIM_IDENTITY_PROGRAMS", usual)};
 }
 
 inline void check_same_events(const std::vector<Event>& a, const std::vector<Event>& b) {

@@ -2,6 +2,7 @@
 // A random guest's way to its program: tables, handlers, start of each CPU, programming of its counters.
 #include <cstring>
 
+#include "arch/evtsel.h"
 #include "arch/msr.h"
 #include "base/bits.h"
 #include "tests/support/machine/random_guest_generator.h"
@@ -32,10 +33,14 @@ u64 Generator::random_selector(unsigned n) {
   for (const pmu::EventInfo& e : model_.events)
     if (e.kinds && e.fixed < 0 && !e.cmask && e.unit.empty() && (e.counters >> n & 1)) usable.push_back(&e);
   const pmu::EventInfo& e = *usable[pick(usable.size())];
-  u64 s = (e.code & 0xff) | u64{e.umask} << 8 | u64{static_cast<unsigned>(e.code) >> 8} << 32 | 1u << 22;
+  u64 s = (e.code & 0xff) | u64{e.umask} << 8 | u64{static_cast<unsigned>(e.code) >> 8} << 32 | evtsel::kEn;
   s |= (pick(3) + 1) << 16;
-  if (e.per_cycle && one_in(3)) s |= (pick(model_.width) + 1) << 24 | pick(2) << 23 | pick(2) << 18;
-  if (sampling_ && !one_in(4)) s |= 1u << 20;
+  if (e.per_cycle && one_in(3)) {
+    s |= (pick(model_.width) + 1) << 24;
+    s |= pick(2) * evtsel::kInv;
+    s |= pick(2) * evtsel::kEdge;
+  }
+  if (sampling_ && !one_in(4)) s |= evtsel::kInt;
   return s;
 }
 
