@@ -4,11 +4,9 @@
    are exactly instructions / period samples. NOT handled: several CPUs (smp_pmi.c). */
 #include "rt.h"
 
-enum {
-  kEvent = 0xc0 | 1u << 22 | 1u << 17 | 1u << 16,
-  kInterrupt = 1u << 20
-};                      /* instructions, EN, OS, USR */
-enum { kLeast = 1000 }; /* more than what is counted from the overflow to the handler's first write */
+enum { kSelector = 0xc0 | RT_COUNT }; /* instructions retired, on both vendors */
+/* More than what is counted from the overflow to the handler's first write. */
+enum { kLeast = 1000 };
 
 static u64 period;
 static volatile u64 samples;
@@ -61,8 +59,8 @@ int main(void) {
   rt_wrmsr(rt_gp_counter(0), 0);
   rt_wrmsr(rt_gp_counter(1), 0);
   arm();
-  rt_wrmsr(rt_gp_selector(0), kEvent | kInterrupt);
-  rt_wrmsr(rt_gp_selector(1), kEvent);
+  rt_wrmsr(rt_gp_selector(0), kSelector | EVTSEL_Int);
+  rt_wrmsr(rt_gp_selector(1), kSelector);
   rt_sti();
   global(3);
   for (u32 i = 0; i < 1000000; ++i) __asm__ volatile("nop"); /* what is measured */
