@@ -13,7 +13,7 @@
 //   constant msr::kConstant in C++, MSR_Constant in guests
 //   name     as the manual prints it, "n" standing for the index
 //   address  of index 0; stride; count: most that the architecture has room for here
-//   saved    Saved: KVM_GET_MSR_INDEX_LIST names it where the host has it (Linux x86.c, msrs_to_save_pmu)
+//   saved    Saved: KVM_GET_MSR_INDEX_LIST names it where the host has it (msrs_to_save_pmu in Linux 7.2)
 #ifndef PMUSIM_ARCH_PMU_REGISTERS_H
 #define PMUSIM_ARCH_PMU_REGISTERS_H
 
