@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks, their documented divergences, and outcomes of accesses that may fault.
 #include <algorithm>
+#include <cctype>
 
 #include "conformance/language/compiler.h"
 
 namespace pmusim::conformance {
+namespace {
+
+// Does the expression speak of an exception by name, or of none?
+bool names_a_fault(const JsonView& expression) {
+  if (!expression.is_string()) return false;
+  const std::string text = expression.as_string() + " ";
+  std::string word;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '_') {
+      word += c;
+      continue;
+    }
+    for (const char* name : {"no_fault", "DE", "DB", "BP", "UD", "NM", "GP", "PF"})
+      if (word == name) return true;
+    word.clear();
+  }
+  return false;
+}
+
+}  // namespace
 
 void CaseCompiler::add_alternatives(case_op& o, const std::string& title) {
   o.alternatives = static_cast<u32>(alternatives_.size());
@@ -60,6 +81,7 @@ void CaseCompiler::add_check(const JsonView& at, const Expression& e, const std:
   o.arg[1] = right;
   o.arg[2] = sides ? sides->op : static_cast<u32>(RPN_END);
   if (sides) {
+    if (names_a_fault(at)) note_value(title, {CheckValue::Kind::Fault, ""});
     for (const Expression* side : {&sides->left, &sides->right})
       if (CheckValue value = value_of(*side); value.kind != CheckValue::Kind::Number)
         note_value(title, std::move(value));

@@ -287,7 +287,7 @@ TEST_CASE("what departs as documented is shown in the matrix, below it, and by t
   CHECK(has(pmusim_command(list).out, "    absent-pmu-legacy-msrs\n"));
   const JsonDocument rows = pmusim_command(list + " --json").json();
   CHECK(rows.root().size() > 10);
-  for (const JsonView& row : rows.root().items()) {
+  for (const pmusim::JsonView& row : rows.root().items()) {
     CHECK(row.at("policy").as_string() == "emulated");
     for (const char* key : {"id", "case", "check", "expected", "got", "reason", "source"})
       CHECK_FALSE(row.at(key).as_string().empty());
