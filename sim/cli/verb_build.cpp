@@ -25,7 +25,9 @@ void write_image(const Case& c, const std::string& path) {
 
 // One case named by id or file: to the file `out`. Anything else: each to out/ID.elf.
 int build(const std::vector<std::string>& names, const std::string& out) {
-  if (names.empty()) throw InputError("build", "", "no case", "ids, globs of ids, files or folders of cases");
+  for (const std::string& name : names)
+    if (name.empty())
+      throw InputError("CASE", "", "an empty text", "ids, globs of ids, files or folders of cases");
   const bool one = names.size() == 1 && !is_glob(names[0]) && !std::filesystem::is_directory(names[0]);
   const std::vector<Case> cases = select_cases({names, {}, {}, false}, "build");
   if (one) {

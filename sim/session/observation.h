@@ -16,8 +16,8 @@ struct RunPoint {
   std::string model, vendor;  // vendor: "intel" or "amd"
   std::string policy, cpuid, kernel;
   // Of a real kernel: the policy that it implements. What is documented as that policy's may be met there, or
-  // not: what a distribution made of the release is not known. as_release: the release as which the user wants it
-  // judged; "": what is documented of any.
+  // not: what a distribution made of the release is not known. as_release: the release as which the user
+  // wants it judged; "": what is documented of any.
   std::string implements = {}, as_release = {};
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "tests/support/program.h"
+#include "tests/support/sanitized.h"
 
 using namespace pmusim::test;
 using pmusim::JsonDocument;
@@ -225,7 +226,8 @@ TEST_CASE(
 }
 
 TEST_CASE("a failure may end the run, is run again alone, and is told in the field's words") {
-  const std::string folder = fresh_folder("again"), out = folder + "/out";
+  const std::string folder = fresh_folder("again"), out = fresh_folder("again_out"),
+                    later = fresh_folder("again_later");
   case_file(folder, "bad", "version == 99");
   case_file(folder, "good", "version >= 0");
   case_file(folder, "late", "version < 99");
@@ -236,10 +238,10 @@ TEST_CASE("a failure may end the run, is run again alone, and is told in the fie
   CHECK(cut.status == 1);
   CHECK(cut.last_line() == "0 passed, 1 failed, 0 skipped");
   CHECK(has(cut.out, "stopped at a failure: 1 of 6 case runs were finished"));
-  const auto again = pmusim_command(suite + "--last-failed " + out + " --out " + folder + "/again");
+  const auto again = pmusim_command(suite + "--last-failed " + out + " --out " + later);
   CHECK(again.last_line() == "0 passed, 2 failed, 0 skipped");
   // That is what its config.json repeats.
-  CHECK(pmusim_command("conform --config " + folder + "/again/config.json").last_line() == again.last_line());
+  CHECK(pmusim_command("conform --config " + later + "/config.json").last_line() == again.last_line());
   CHECK(pmusim_command(suite + "--durations 1").err.find(" s  ") != std::string::npos);
 }
 
@@ -282,7 +284,7 @@ TEST_CASE("what departs as documented is shown in the matrix, below it, and by t
   CHECK(has(suite.out, "1 of the passed ones depart from the architecture as documented\n2 passed, "));
   CHECK(has(read_file(folder + "/junit.xml"), "<property name=\"divergence\" value=\"a write of a legacy"));
   CHECK(has(read_file(folder + "/results.ktap"),
-            "# divergence: a write of a legacy counter raises #GP: expected"));
+            "# divergence: a write of a legacy counter raises #GP [i:0 to i:1, 2 rounds]: expected"));
   const std::string list = "list divergences --policy emulated --model spr";
   CHECK(has(pmusim_command(list).out, "    absent-pmu-legacy-msrs\n"));
   const JsonDocument rows = pmusim_command(list + " --json").json();
@@ -487,4 +489,15 @@ TEST_CASE("the recording that is shipped is well formed") {
   const auto output = pmusim_command("trace validate " + source("traces/profiler-spr-mediated.jsonl"));
   CHECK(output.status == 0);
   CHECK(has(output.out, "well formed"));
+}
+
+// Drawn by the program under test and compared with the picture in the README.
+TEST_CASE("the picture of the matrix in the README is what the program shows") {
+  if (kSanitized) {
+    MESSAGE("SKIPPED: the build without sanitizers draws it");
+    return;
+  }
+  const std::string picture = fresh_folder("matrix") + "/matrix.svg";
+  CHECK(shell("PMUSIM=" + program() + " " + source("scripts/matrix") + " " + picture).status == 0);
+  CHECK(read_file(picture) == read_file(source("docs/matrix.svg")));
 }

@@ -27,9 +27,9 @@ constexpr const char* kFooter =
     "Standard output has the guest's serial line and the table of docs/audit.md; with --format serial the\n"
     "line alone; with json or csv the values of docs/stats-format.md alone, and the line goes to standard\n"
     "error. Exit status: 0 if the guest wrote 0 (good) or 38 (all skipped) to the debug exit port 0xf4\n"
-    "under every policy, but 77 if 38 everywhere (--allow-skips: 0); 1 if it wrote anything else, did not "
-    "end by itself, or has no baseline; 2 wrong use, or\n"
-    "output that cannot be written; 3 an internal error; 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n"
+    "under every policy, but 77 if it wrote 38 under all (--allow-skips: 0); 1 if it wrote anything else,\n"
+    "did not end by itself, or has no baseline; 2 wrong use, or output that cannot be written; 3 an\n"
+    "internal error; 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n"
     "Messages and stats.json show what QEMU's status would be: (2 * value + 1) & 255.";
 
 // The guest's text once if it is the same everywhere.
