@@ -12,6 +12,7 @@ namespace pmusim::conformance {
 struct TextStyle {
   bool color = false;
   bool explain = false;  // print the guest's code around each failure
+  bool sources = true;   // of what was expected
 };
 
 // A matrix of area x policy for each model, then divergences, then each failure. Ends with a newline and
@@ -19,7 +20,7 @@ struct TextStyle {
 std::string report_text(const std::vector<CaseResult>& results, const TextStyle& style);
 // Where each policy departs from the architecture as documented: reason, cases, checks, expected and got,
 // models. What a reason explains stands together. "" without any.
-std::string divergences_text(const std::vector<CaseResult>& results);
+std::string divergences_text(const std::vector<CaseResult>& results, bool sources = true);
 // [{"id", "policy", "model", "cpuid", "kernel", "case", "title", "check", "expected", "got", "reason", "why",
 // "source"}]
 std::string divergences_json(const std::vector<CaseResult>& results);
@@ -32,6 +33,8 @@ struct ReportHead {
   std::string target;   // "sim", "kvm"
   std::string timing;   // "interval", "functional"; "" of a real kernel
   u64 seed = 1;
+  std::string bug;        // an injected defect's id; "": none
+  std::string judged_as;  // of a real kernel: "policy emulated, kernel 7.0, model icx"; "" in the simulator
 };
 std::string report_json(const std::vector<CaseResult>& results, const ReportHead& head);
 

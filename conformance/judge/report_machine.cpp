@@ -49,10 +49,12 @@ std::string describe(const CaseResult& r) {
 
 // "count: expected 83, got 171 (reason)"
 std::string divergence_line(const Finding& f) {
-  return fmt::format("{}: expected {}, got {} ({})", what_in_rounds(f), f.expected, f.got, f.reason);
+  return fmt::format("{}: expected {}, got {} ({}; source: {})", what_in_rounds(f), f.expected, f.got,
+                     f.reason, f.source);
 }
 
 std::string junit_properties(const CaseResult& r) {
+  if (r.divergences.empty()) return "";
   std::string text = "<properties>";
   for (const Finding& f : r.divergences)
     text += fmt::format("<property name=\"divergence\" value=\"{}\"/>", xml(divergence_line(f)));
@@ -96,7 +98,8 @@ std::string report_junit(const std::vector<CaseResult>& results) {
       const char* element = r.verdict == Verdict::Skip   ? "skipped"
                             : r.verdict == Verdict::Fail ? "failure"
                                                          : "error";
-      body += fmt::format("><{} message=\"{}\"/></testcase>\n", element, xml(describe(r)));
+      body += ">" + junit_properties(r);
+      body += fmt::format("<{} message=\"{}\"/></testcase>\n", element, xml(describe(r)));
       skipped += r.verdict == Verdict::Skip;
       failures += r.verdict == Verdict::Fail;
       errors += r.verdict == Verdict::Error;
@@ -136,6 +139,8 @@ std::string report_json(const std::vector<CaseResult>& results, const ReportHead
   report["target"] = head.target;
   report["timing"] = head.timing;
   report["seed"] = head.seed;
+  report["bug"] = head.bug;
+  report["judged_as"] = head.judged_as;
   report["passed"] = totals.passed;
   report["failed"] = totals.failed;
   report["skipped"] = totals.skipped;

@@ -18,8 +18,8 @@ constexpr const char* kYellow = "\033[33m";
 constexpr const char* kDim = "\033[2m";
 constexpr const char* kOff = "\033[0m";
 constexpr const char* kLegend =
-    "cases per cell: 4: passed; 9 3d: 3 more passed with a documented divergence; 4 6s: 6 more skipped;\n"
-    "5 11F: 11 more failed; -: all skipped\n\n";
+    "a cell counts cases: N passed, Nd passed with a documented divergence, NF failed, Ns skipped; -: all "
+    "skipped\n\n";
 
 // In order of first appearance.
 template <typename F>
@@ -147,7 +147,8 @@ std::string failure(const CaseResult& r, const TextStyle& style) {
     text += fmt::format("    expected {}\n    got      {}\n", f.expected, f.got);
     if (!f.reason.empty()) text += "    reason   " + f.reason + "\n";
   }
-  for (const std::string& source : sources_of(r.findings)) text += "  source " + source + "\n";
+  if (style.sources)
+    for (const std::string& source : sources_of(r.findings)) text += "  source " + source + "\n";
   if (style.explain && !r.code.empty()) text += "  guest code\n" + indented(r.code);
   return text + "\n";
 }
@@ -189,7 +190,7 @@ std::string report_text(const std::vector<CaseResult>& results, const TextStyle&
   for (const std::string& model : distinct(results, [](const CaseResult& r) { return r.model; }))
     text += matrix(results, model, style);
   if (!text.empty()) text += kLegend;
-  text += divergences_text(results) + values(results);
+  text += divergences_text(results, style.sources) + values(results);
   text += skips(results);
   for (const CaseResult& r : results)
     if (r.verdict == Verdict::Fail || r.verdict == Verdict::Error) text += failure(r, style);

@@ -39,7 +39,7 @@ struct Column {
 
 class Suite {
  public:
-  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(select_cases(plan.selection, "conform")) {
+  explicit Suite(const RunPlan& plan) : plan_(plan), cases_(select_cases(plan.selection, plan.verb)) {
     if (plan.target == "kvm")
       kvm_columns();
     else

@@ -23,6 +23,7 @@ struct VpmuStrategies;
 namespace pmusim::conformance {
 
 struct RunPlan {
+  std::string verb = "conform";  // of the command line, for messages
   Selection selection;
   std::set<RunKey> only;  // of the case runs, these; empty: all
   std::string target = "sim";

@@ -25,6 +25,10 @@ class Shipped {
     for (const std::string& file : list_files(folder_, ".json"))
       files_[std::filesystem::path(file).stem().string()] = folder_ + "/" + file;
   }
+  bool has(const std::string& pattern) const {
+    return std::any_of(files_.begin(), files_.end(),
+                       [&](const auto& file) { return matches(pattern, file.first); });
+  }
   // Those whose id the pattern matches; one whose file cannot be read is reported with the others.
   std::vector<Case> load(const std::string& verb, const std::string& pattern) {
     if (pattern.empty()) return load_cases(folder_);
@@ -79,11 +83,12 @@ void keep_areas(std::vector<Case>& cases, const std::vector<std::string>& areas)
   if (cases.empty()) throw InputError("--area", "", "no case of that area among those named", "at least one");
 }
 
-void leave_out(std::vector<Case>& cases, const std::vector<std::string>& exclude) {
+// A glob that is about none of those named may be about others of the suite.
+void leave_out(std::vector<Case>& cases, const std::vector<std::string>& exclude, const Shipped& shipped) {
   for (const std::string& pattern : exclude) {
     const auto kept =
         std::remove_if(cases.begin(), cases.end(), [&](const Case& c) { return matches(pattern, c.id); });
-    if (kept == cases.end())
+    if (kept == cases.end() && !shipped.has(pattern))
       throw InputError("--exclude", "", "'" + pattern + "', which is none of the cases",
                        "a glob of their ids");
     cases.erase(kept, cases.end());
@@ -104,15 +109,17 @@ std::vector<Case> select_cases(const Selection& selection, const std::string& ve
           std::find_if(cases.begin(), cases.end(), [&](const Case& k) { return k.id == c.id; });
       if (known == cases.end())
         cases.push_back(std::move(c));
-      else if (known->path != c.path)
+      else if (!std::filesystem::equivalent(known->path, c.path))
         throw InputError(c.path, "/id", "'" + c.id + "', which is also the id in " + known->path,
                          "an id of its own");
     }
   std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.id < b.id; });
   keep_areas(cases, selection.areas);
-  leave_out(cases, selection.exclude);
+  leave_out(cases, selection.exclude, shipped);
   const auto plain = [](const Case& c) { return c.divergences.empty(); };
   if (selection.diverging) cases.erase(std::remove_if(cases.begin(), cases.end(), plain), cases.end());
+  if (cases.empty())
+    throw InputError(verb, "", "no case with a documented divergence among those named", "at least one");
   return cases;
 }
 

@@ -133,7 +133,7 @@ InputError no_case(const std::string& verb, const std::string& name, const std::
   if (is_path(name)) return InputError(name, "", "no such file", "the file of a case");
   const auto begins =
       std::count_if(ids.begin(), ids.end(), [&](const std::string& id) { return id.rfind(name, 0) == 0; });
-  if (begins > 1)
+  if (begins > 1 && verb != "show case")
     return InputError(verb, "", "no case '" + name + "'",
                       "a case's id, or '" + name + "*' for the " + std::to_string(begins) + " that begin so");
   return InputError(verb, "", "no case '" + name + "'", expected_one_of(name, ids, "pmusim list cases"));

@@ -151,7 +151,8 @@ std::string read_file(const std::string& path) {
   while (file && (got = std::fread(buffer, 1, sizeof buffer, file)) > 0) text.append(buffer, got);
   const int reason = !file || std::ferror(file) ? errno : 0;
   if (file) std::fclose(file);
-  if (reason) throw InputError(path, "", std::strerror(reason), "a readable file");
+  if (reason)
+    throw InputError(path, "", reason == ENOENT ? "no such file" : std::strerror(reason), "a readable file");
   return text;
 }
 

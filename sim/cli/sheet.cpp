@@ -13,7 +13,7 @@
 namespace pmusim::cli {
 namespace {
 
-constexpr unsigned kGap = 2, kUsualWidth = 100, kLeastText = 30;
+constexpr unsigned kGap = 2, kUsualWidth = 100, kLeastText = 30, kWidestColumn = 40;
 
 std::string padded(const std::string& text, unsigned width) {
   const unsigned used = text_columns(text);
@@ -57,10 +57,13 @@ std::string as_text(const Table& table, unsigned width) {
   std::vector<std::size_t> shown;
   for (std::size_t c = 0; c < table.columns.size(); ++c)
     if (table.columns[c].shown) shown.push_back(c);
+  // One long value does not widen its column for all: it pushes the rest of its own line.
   std::vector<unsigned> widths;
   for (const std::size_t c : shown) {
     unsigned most = table.heads ? text_columns(table.columns[c].name) : 0;
-    for (const auto& row : table.rows) most = std::max(most, text_columns(row[c].text()));
+    for (const auto& row : table.rows)
+      if (const unsigned columns = text_columns(row[c].text()); columns <= kWidestColumn || c == shown[0])
+        most = std::max(most, columns);
     widths.push_back(most);
   }
   std::string out;
@@ -68,9 +71,12 @@ std::string as_text(const Table& table, unsigned width) {
     std::string text;
     for (std::size_t i = 0; i + 1 < shown.size(); ++i)
       text += padded(cell(shown[i]), widths[i]) + std::string(kGap, ' ');
-    const unsigned at = text_columns(text);
-    const unsigned most = std::max(width, at + kLeastText);
-    text += wrapped(cell(shown.back()), most, at, at);
+    unsigned at = text_columns(text);
+    if (at + kLeastText > width) {  // the last column goes below
+      at = kGap * 2;
+      text += "\n" + std::string(at, ' ');
+    }
+    text += wrapped(cell(shown.back()), std::max(width, at + kLeastText), at, at);
     text.erase(text.find_last_not_of(' ') + 1);
     out += text + "\n";
   };

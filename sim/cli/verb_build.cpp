@@ -46,7 +46,7 @@ void add_build(const VerbOptions& command, Action& action) {
   auto names = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>();
   verb.arguments("CASE", *names, "ids ('overflow*'), files or folders of cases").required();
-  verb.text("--out", *out, "a path",
+  verb.text("-o,--out", *out, "a path",
             "image to write; of a glob, a folder or several cases: folder for ID.elf each")
       .required();
   verb.parsed([=, &action] { action = [=] { return build(*names, *out); }; });

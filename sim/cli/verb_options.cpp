@@ -14,6 +14,11 @@
 namespace pmusim::cli {
 namespace {
 
+// Of "-j,--jobs" the long one, for messages.
+std::string long_name(const std::string& name) {
+  return name.substr(name.rfind(',') + 1);
+}
+
 u64 parse_number(const std::string& option, const std::string& text, u64 min, u64 max) {
   u64 value = 0;
   const char* const end = text.data() + text.size();
@@ -70,7 +75,7 @@ void VerbOptions::config(std::function<void(const std::string&)> read) const {
 }
 DeclaredOption VerbOptions::text(const std::string& name, std::string& value, const std::string& what,
                                  const std::string& help) const {
-  const auto set = [name, &value, what](const std::string& given) {
+  const auto set = [name = long_name(name), &value, what](const std::string& given) {
     if (given.empty()) throw InputError(name, "", "an empty text", what);
     value = given;
   };
@@ -81,8 +86,7 @@ DeclaredOption VerbOptions::word(const std::string& name, std::string& value, co
 }
 DeclaredOption VerbOptions::number(const std::string& name, u64& value, u64 min, u64 max,
                                    const std::string& help) const {
-  // In messages the long one of its names.
-  const auto set = [name = name.substr(name.rfind(',') + 1), &value, min, max](const std::string& given) {
+  const auto set = [name = long_name(name), &value, min, max](const std::string& given) {
     value = parse_number(name, given, min, max);
   };
   return DeclaredOption(app_->add_option_function<std::string>(name, set, help)->type_name("N"));

@@ -24,6 +24,8 @@ struct AssumedValue {
   std::string path;   // JSON pointer in the model file; a CPUID leaf by its number: "/cpuid/0xa/eax"
   std::string rule;   // why this value
   std::string value;  // as the file has it; of a group "ways 4, entries 64"
+
+  std::string set_name() const;  // as --set takes it: "model.costs.wrmsr.cycles"
 };
 
 struct CpuModel : pmu::PmuDescription {

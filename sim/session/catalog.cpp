@@ -12,8 +12,6 @@
 namespace pmusim::session {
 namespace {
 
-constexpr const char* kPresets[] = {"emulated", "mediated", "dedicated"};
-
 void add_once(std::vector<std::string>& list, const std::string& name) {
   if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
 }

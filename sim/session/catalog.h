@@ -14,6 +14,7 @@
 namespace pmusim::session {
 
 inline constexpr const char* kBareMetal = "bare-metal";
+inline constexpr const char* kPresets[] = {"emulated", "mediated", "dedicated"};
 
 // Overrides of --set, by what they change (docs/set-paths.md): "model.costs.x.cycles=1" -> model,
 // "costs.x.cycles=1". host: costs of paths (hypervisor/kvm/costs.h).

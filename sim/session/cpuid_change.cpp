@@ -113,8 +113,10 @@ void change_counts(const models::CountRequest& counts, const std::string& base, 
   const pmu::Caps wanted = models::with_counts(most, counts);
   std::string expected = models::impossible_counts(wanted);
   const unsigned width = counts.width.value_or(most.gp_width);
-  if (counts.version.value_or(0) > most.version || counts.gp.value_or(0) > most.gp_count ||
-      counts.fixed.value_or(0) > most.fixed_count() || width > most.gp_width || width < kLeastWidth)
+  if (most.version == 0)
+    expected = "no counts: that CPUID tells of no PMU";
+  else if (counts.version.value_or(0) > most.version || counts.gp.value_or(0) > most.gp_count ||
+           counts.fixed.value_or(0) > most.fixed_count() || width > most.gp_width || width < kLeastWidth)
     expected = fmt::format("at most version {}, gp {}, fixed {} and width {} to {}, as {} has", most.version,
                            most.gp_count, most.fixed_count(), kLeastWidth, most.gp_width,
                            base == "kvm"    ? "KVM's CPUID"

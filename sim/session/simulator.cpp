@@ -151,7 +151,7 @@ void Simulator::count(const TargetRun& run, Observation& seen) {
     seen.gaps.push_back(fmt::format("{} more events are not counted", told - kMostUncounted));
   seen.cycles = machine().cpu(0).cycle();
   for (const AssumedValue& value : run.model->assumed)
-    if (can_touch(run, value.path)) seen.assumed.push_back(value.path);
+    if (can_touch(run, value.path)) seen.assumed.push_back(value.set_name());
 }
 
 // Counters that were programmed, or moved.

@@ -11,28 +11,24 @@
 #include "hypervisor/vpmu/vpmu.h"
 #include "platform/machine/machine.h"
 #include "session/cpuid_choice.h"
+#include "session/msr_name.h"
 
 namespace pmusim::session {
 namespace {
 
-struct Named {
-  const char* name;
-  u32 address;
-};
-constexpr Named kOthers[] = {
-    {"IA32_TIME_STAMP_COUNTER", msr::kTsc},
-    {"IA32_APIC_BASE", msr::kApicBase},
-    {"IA32_MISC_ENABLE", msr::kMiscEnable},
-    {"IA32_DEBUGCTL", msr::kDebugCtl},
-    {"IA32_TSC_DEADLINE", msr::kTscDeadline},
-    {"IA32_X2APIC_EOI", msr::kX2ApicFirst + 0xb},
-    {"IA32_X2APIC_LVT_PMI", msr::kX2ApicFirst + 0x34},
-    {"IA32_EFER", msr::kEfer},
-    {"IA32_LSTAR", msr::kLstar},
-    {"IA32_FS_BASE", msr::kFsBase},
-    {"IA32_GS_BASE", msr::kGsBase},
-    {"IA32_KERNEL_GS_BASE", msr::kKernelGsBase},
-};
+// Beside those of the PMU, what software of a guest touches often.
+constexpr u32 kOthers[] = {msr::kTsc,
+                           msr::kApicBase,
+                           msr::kMiscEnable,
+                           msr::kDebugCtl,
+                           msr::kTscDeadline,
+                           msr::kX2ApicFirst + 0x0b,
+                           msr::kX2ApicFirst + 0x34,
+                           msr::kEfer,
+                           msr::kLstar,
+                           msr::kFsBase,
+                           msr::kGsBase,
+                           msr::kKernelGsBase};
 
 void need(const char* call, int error) {
   if (error) throw InputError(call, "", std::strerror(-error), "a policy and CPUID that KVM takes");
@@ -55,7 +51,15 @@ void look(hv::Vcpu& vcpu, pmu::Vendor vendor, VcpuView& view) {
     }
   view.rdpmc_exits = vcpu.control().instruction(core::ExitKind::Rdpmc);
   view.rdpmc_why = vpmu.rdpmc_interception_reason();
-  for (const Named& other : kOthers) view.others.push_back(view_msr(vcpu, other.name, other.address, ""));
+  for (const u32 other : kOthers) {
+    MsrView row = view_msr(vcpu, msr_name(vendor, other), other, "");
+    const bool exits = row.read_exits || row.write_exits;
+    row.why = !exits ? "KVM passes it through to every guest"
+              : other >= msr::kX2ApicFirst && other <= msr::kX2ApicLast
+                  ? "the virtual APIC's: APIC virtualization is not modelled"
+                  : "not among those that KVM passes through";
+    view.others.push_back(std::move(row));
+  }
 }
 
 }  // namespace

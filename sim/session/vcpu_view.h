@@ -16,7 +16,7 @@ struct MsrView {
   std::string name;
   u32 address = 0;
   bool read_exits = true, write_exits = true;
-  std::string why;  // what decided; "" where nothing of the vPMU did
+  std::string why;  // what decided
 };
 
 struct VcpuView {

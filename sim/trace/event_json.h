@@ -9,7 +9,7 @@
 
 namespace pmusim::trace {
 
-inline constexpr u64 kSchemaVersion = 1;
+inline constexpr u64 kSchemaVersion = 2;  // raised when a member changes its meaning or goes
 
 const char* kind_name(EventKind kind);  // "entry", "exit", "msr", ...
 

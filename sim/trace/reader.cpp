@@ -28,7 +28,7 @@ auto at_line(const std::string& path, u64 number, const std::string& text, F&& u
 Recording read_meta(const JsonDocument& line) {
   const JsonView root = line.root();
   if (!root.is_object() || !root.has("event") || root.at("event").as_string() != "meta")
-    root.fail("no meta line", "a first line {\"event\":\"meta\",\"schema\":1,...}");
+    root.fail("no meta line", "a first line {\"event\":\"meta\",\"schema\":2,...}");
   const u64 schema = root.at("schema").as_u64();
   if (schema != kSchemaVersion)
     root.at("schema").fail("version " + std::to_string(schema), "version " + std::to_string(kSchemaVersion));
@@ -44,7 +44,8 @@ Recording read_recording(const std::string& path, const std::function<void(const
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::string text;
-  if (!in || (in.peek(), errno)) throw InputError(path, "", std::strerror(errno), "a readable file");
+  if (!in || (in.peek(), errno))
+    throw InputError(path, "", errno == ENOENT ? "no such file" : std::strerror(errno), "a readable file");
   if (!std::getline(in, text)) throw InputError(path, "line 1", "an empty file", "a meta line");
   Recording recording = at_line(path, 1, text, read_meta);
   std::map<u8, u64> last_cycle;

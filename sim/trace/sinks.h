@@ -35,7 +35,7 @@ class TextLog : public EventSink {
 };
 const std::vector<std::string>& log_groups();
 
-// JSON Lines. The first line is written at once: {"event":"meta","schema":1,...} with the given keys and
+// JSON Lines. The first line is written at once: {"event":"meta","schema":2,...} with the given keys and
 // values. Throws InputError when the file cannot be opened or written.
 class Recorder : public EventSink {
  public:

@@ -306,13 +306,15 @@ TEST_CASE("a selection that selects nothing is refused with what there is") {
   check_refused({"conform overflow" + suite, {"no case 'overflow'", "'overflow*' for the"}});
   check_refused({"conform --area overflwo" + suite, {"--area: found 'overflwo'", "overflow and PMI"}});
   check_refused({"conform 'lvtpc*' --area rdpmc" + suite, {"no case of that area"}});
-  check_refused({"conform 'lvtpc*' --exclude 'rdpmc*'" + suite, {"'rdpmc*', which is none of the cases"}});
+  check_refused({"conform 'lvtpc*' --exclude 'rdpcm*'" + suite, {"'rdpcm*', which is none of the cases"}});
   check_refused({"conform 'lvtpc*' --exclude '*'" + suite, {"nothing left"}});
   const std::string folder = fresh_folder("last");
   REQUIRE(
       pmusim_command("conform 'lvtpc*' --model spr --policy bare-metal --timing functional --out " + folder)
           .status == 0);
   check_refused({"conform --last-failed " + folder + suite, {"results.json", "no failure"}});
+  check_refused({"list divergences 'lvtpc*' --model spr",
+                 {"list divergences", "no case with a documented divergence"}});
   check_refused({"conform --last-failed " + folder + "/config.json" + suite, {"config.json", "'results'"}});
   check_refused({"conform --last-failed " + folder + "/nothing" + suite, {"nothing"}});
   check_refused({"run --config " + folder + "/config.json", {"found 'conform', expected 'run'"}});

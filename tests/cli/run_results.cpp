@@ -248,7 +248,10 @@ TEST_CASE("every key of stats.json stands in its document") {
   const std::string text = read_file(source("docs/stats-format.md"));
   const auto stands = [&text](const std::string& key) {
     const std::string parent = key.substr(0, key.rfind('.') + 1);
-    return has(text, "`" + key + "`") || (!parent.empty() && has(text, "`" + parent));
+    if (has(text, "`" + key + "`")) return true;
+    // As `cpuN.guest.COUNT`: the last part a placeholder, of capitals.
+    const std::regex placeholder("`" + std::regex_replace(parent, std::regex("[.]"), "[.]") + "[A-Z]+`");
+    return !parent.empty() && std::regex_search(text, placeholder);
   };
   const JsonDocument document =
       pmusim_command("run " + kProfiler + " --model spr --timing functional --format json " +

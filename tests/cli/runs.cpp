@@ -240,6 +240,8 @@ TEST_CASE("a failure may end the run, is run again alone, and is told in the fie
   CHECK(has(cut.out, "stopped at a failure: 1 of 6 case runs were finished"));
   const auto again = pmusim_command(suite + "--last-failed " + out + " --out " + later);
   CHECK(again.last_line() == "0 passed, 2 failed, 0 skipped");
+  // Where is what its results say.
+  CHECK(pmusim_command("conform " + folder + " --last-failed " + out).last_line() == again.last_line());
   // That is what its config.json repeats.
   CHECK(pmusim_command("conform --config " + later + "/config.json").last_line() == again.last_line());
   CHECK(pmusim_command(suite + "--durations 1").err.find(" s  ") != std::string::npos);
@@ -279,7 +281,7 @@ TEST_CASE("what departs as documented is shown in the matrix, below it, and by t
       folder);
   CHECK(suite.status == 0);
   CHECK(has(suite.out, "0 1d"));
-  CHECK(has(suite.out, "emulated departs from the architecture, as documented:\n"));
+  CHECK(has(suite.out, "emulated departs from the architecture, as documented, cpuid kvm, kernel 7.2:\n"));
   CHECK(has(suite.out, "a write of a legacy counter raises #GP: expected #GP (vector 13), got no fault\n"));
   CHECK(has(suite.out, "1 of the passed ones depart from the architecture as documented\n2 passed, "));
   CHECK(has(read_file(folder + "/junit.xml"), "<property name=\"divergence\" value=\"a write of a legacy"));
@@ -295,6 +297,10 @@ TEST_CASE("what departs as documented is shown in the matrix, below it, and by t
       CHECK_FALSE(row.at(key).as_string().empty());
   }
   CHECK(pmusim_command("list divergences --policy bare-metal --model spr").out.empty());
+  // What cannot run there is no absence of divergences.
+  const auto refused = pmusim_command("list divergences --policy mediated --model zen3");
+  CHECK(refused.status == 77);
+  CHECK(has(refused.err, "not looked at: needs PerfMonV2"));
 }
 
 TEST_CASE("reports are the same bytes for any number of workers") {

@@ -8,6 +8,7 @@
 #include "hypervisor/vpmu/kernel_release.h"
 #include "models/models.h"
 #include "session/cpuid_choice.h"
+#include "tests/support/refusal.h"
 
 using namespace pmusim;
 using namespace pmusim::session;
@@ -45,12 +46,7 @@ pmu::Caps caps_of(const CpuModel& model, const std::string& choice) {
 }
 
 std::string error_of(const CpuModel& model, const std::string& choice) {
-  try {
-    guest_cpuid(choice, model, hv::kDefaultRelease, true);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
+  return pmusim::test::refusal_of([&] { guest_cpuid(choice, model, hv::kDefaultRelease, true); });
 }
 
 bool has(const std::string& text, const std::string& part) {

@@ -77,3 +77,15 @@ TEST_CASE("a caller is given each result as it comes, with its index") {
   CHECK(calls == given.size());
   CHECK(given == results);
 }
+
+TEST_CASE("once it is enough no job is begun, and those that were begun have their results") {
+  PoolSettings settings;
+  std::size_t finished = 0;
+  settings.enough = [&] { return finished >= 3; };
+  const auto results = run_jobs(
+      10, settings, [](std::size_t i) { return std::to_string(i); },
+      [](std::size_t, const std::string& why) { return why; },
+      [&](std::size_t, const std::string&) { ++finished; });
+  REQUIRE(results.size() == 10);
+  for (std::size_t i = 0; i < 10; ++i) CHECK(results[i] == (i < 3 ? std::to_string(i) : ""));
+}

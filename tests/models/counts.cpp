@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "models/models.h"
+#include "tests/support/refusal.h"
 
 using namespace pmusim;
 using models::CountRequest;
@@ -15,12 +16,7 @@ using models::CountRequest;
 namespace {
 
 std::string error_of(const char* id, const std::vector<std::string>& set) {
-  try {
-    models::load_model(id, set);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
+  return pmusim::test::refusal_of([&] { models::load_model(id, set); });
 }
 
 bool has(const std::string& text, const std::string& part) {

@@ -7,18 +7,14 @@
 
 #include "models/leaf_path.h"
 #include "models/models.h"
+#include "tests/support/refusal.h"
 
 using namespace pmusim;
 
 namespace {
 
 std::string error_of(const char* id, const std::string& assignment) {
-  try {
-    models::load_model(id, {assignment});
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
+  return pmusim::test::refusal_of([&] { models::load_model(id, {assignment}); });
 }
 
 bool has(const std::string& text, const std::string& part) {

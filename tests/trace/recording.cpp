@@ -79,7 +79,7 @@ TEST_CASE("every kind of event survives writing and reading with its fields") {
 }
 
 TEST_CASE("an event that is wrong is refused with its line and field") {
-  const std::string meta = "{\"event\":\"meta\",\"schema\":1}\n";
+  const std::string meta = "{\"event\":\"meta\",\"schema\":2}\n";
   CHECK(read_error(meta) == "");
   CHECK(read_error("") == "line 1: an empty file");
   CHECK(read_error("{\"event\":\"meta\",\"schema\":2}\n") == "line 1, /schema: version 2");

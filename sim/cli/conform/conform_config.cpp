@@ -2,6 +2,7 @@
 // Checks of the options of `pmusim conform`, and its config.json.
 #include "cli/conform/conform_config.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
@@ -16,7 +17,26 @@ namespace pmusim::cli {
 using namespace conformance;
 using namespace session;
 
-RunPlan plan_of(const ConformOptions& o) {
+namespace {
+
+// Of the failures to run again: what is not said otherwise is theirs.
+void take_axes(ConformOptions& o, const std::set<RunKey>& failures) {
+  const bool models = o.models.empty(), policies = o.policies.empty(), cpuids = o.cpuids.empty(),
+             kernels = o.kernels.empty();
+  const auto add = [](bool wanted, std::vector<std::string>& list, const std::string& name) {
+    if (wanted && std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
+  };
+  for (const auto& [id, model, policy, cpuid, kernel] : failures) {
+    add(models, o.models, model);
+    add(policies, o.policies, policy);
+    add(cpuids, o.cpuids, cpuid);
+    add(kernels && kernel != "-", o.kernels, kernel);  // bare metal has none
+  }
+}
+
+}  // namespace
+
+RunPlan plan_of(ConformOptions o) {
   check_common(o.common);
   check_one_of("--format", o.format, {"text", "json", "junit", "ktap"});
   check_one_of("--target", o.target, {"sim", "kvm"});
@@ -24,6 +44,7 @@ RunPlan plan_of(const ConformOptions& o) {
   RunPlan plan;
   plan.selection = {o.patterns, split_list("--exclude", o.exclude), o.areas, false};
   plan.only = o.last_failed.empty() ? o.only : failures_of(o.last_failed);
+  if (!o.last_failed.empty() && o.target == "sim") take_axes(o, plan.only);
   plan.keep_values = o.show_values;
   plan.stop_at_failure = o.fail_fast;
   plan.target = o.target;
@@ -49,6 +70,7 @@ RunPlan plan_of(const ConformOptions& o) {
     refuse("--set", !o.common.set.empty());
     refuse("--seed", o.common.seeded);
     refuse("--timing", !o.timing.empty());
+    refuse("--max-cycles", o.max_cycles != 0);
     // What it is expected to be like; the runner refuses what it cannot be.
     plan.models = models_from(split_list("--model", o.models), "--model");
     plan.policies = policies_from(split_list("--policy", o.policies), "--policy");

@@ -24,11 +24,12 @@ struct ConformOptions {
   u64 jobs = jobs::default_workers();
   u64 max_cycles = 0, max_seconds = 0;  // 0: the default
   u64 durations = 0;                    // how many of the slowest case runs to name
-  bool explain = false, step = false, fail_fast = false, allow_skips = false, show_values = false;
+  bool explain = false, step = false, fail_fast = false, allow_skips = false, show_values = false,
+       no_sources = false;
 };
 
 // Checked; with target kvm, what would change a simulated machine is refused.
-conformance::RunPlan plan_of(const ConformOptions& options);
+conformance::RunPlan plan_of(ConformOptions options);
 
 // Complete and re-runnable, from options.out: every value that decides the result.
 std::string to_json(const ConformOptions& options, const conformance::RunPlan& plan);

@@ -16,6 +16,7 @@
 #include "conformance/judge/runner.h"
 #include "hypervisor/vpmu/kernel_release.h"
 #include "session/cpuid_choice.h"
+#include "session/target.h"
 
 namespace pmusim::cli {
 namespace {
@@ -41,16 +42,28 @@ std::string slowest(std::vector<CaseResult> results, std::size_t number) {
   return text;
 }
 
+// What a real kernel is judged as; "" in the simulator.
+std::string judged_as(const RunPlan& plan) {
+  if (plan.target != "kvm") return "";
+  std::string text =
+      "policy " + (plan.policies.empty() ? session::policy_of_this_kernel() : plan.policies[0]);
+  text += ", kernel " + (plan.kernels.empty() ? "of any release" : plan.kernels[0]);
+  return text + (plan.models.empty() ? "" : ", model " + plan.models[0]);
+}
+
 std::string report_of(const ConformOptions& o, const RunPlan& plan, const std::vector<CaseResult>& results) {
-  const ReportHead head{program_name() + " (" + program_commit() + ")", plan.target,
+  const ReportHead head{program_name() + " (" + program_commit() + ")",
+                        plan.target,
                         plan.target == "kvm" ? ""
                         : plan.interval      ? "interval"
                                              : "functional",
-                        plan.seed};
+                        plan.seed,
+                        o.bug,
+                        judged_as(plan)};
   if (o.format == "json") return report_json(results, head);
   if (o.format == "junit") return report_junit(results);
   if (o.format == "ktap") return report_ktap(results);
-  return report_text(results, {use_color(o.common), o.explain});
+  return report_text(results, {use_color(o.common), o.explain, !o.no_sources});
 }
 
 void write_reports(const ConformOptions& options, const RunPlan& plan, const std::vector<CaseResult>& results,
@@ -68,8 +81,11 @@ void write_reports(const ConformOptions& options, const RunPlan& plan, const std
 }
 
 // What stands above the last line: what was not done, and what the number of passed ones hides.
-std::string remarks(const std::vector<CaseResult>& results, const Totals& totals, std::size_t size) {
+std::string remarks(const ConformOptions& o, const RunPlan& plan, const std::vector<CaseResult>& results,
+                    const Totals& totals, std::size_t size) {
   std::string text;
+  if (!o.bug.empty()) text += "with the injected defect " + o.bug + "\n";
+  if (const std::string as = judged_as(plan); !as.empty()) text += "the kernel is judged as " + as + "\n";
   if (results.size() < size)
     text += fmt::format("{}: {} of {} case runs were finished\n",
                         interrupt_signal() ? "interrupted" : "stopped at a failure", results.size(), size);
@@ -92,7 +108,7 @@ int conform(const ConformOptions& o) {
         run_conformance(plan, [&](std::size_t done, std::size_t total) { progress(done, size = total); });
   }
   const Totals totals = totals_of(results);
-  const std::string last_lines = remarks(results, totals, size) + totals.line() + "\n";
+  const std::string last_lines = remarks(o, plan, results, totals, size) + totals.line() + "\n";
   if (!o.out.empty()) write_reports(o, plan, results, last_lines);
   fmt::print("{}", report_of(o, plan, results));
   if (o.durations) fmt::print(stderr, "{}", slowest(results, o.durations));
@@ -138,8 +154,10 @@ void add_conform(const VerbOptions& command, Action& action) {
   verb.number("-j,--jobs", o->jobs, 1, 1024, "worker processes").shown_default(std::to_string(o->jobs));
   verb.group("Reports");
   verb.word("--format", o->format, "text, json, junit or ktap");
-  verb.text("--out", o->out, "a path", "folder for config.json and all reports");
+  verb.text("-o,--out", o->out, "a path", "folder for config.json and all reports");
   verb.flag("--explain", o->explain, "show the guest's code beside each failure");
+  verb.flag("--no-sources", o->no_sources,
+            "failures and divergences without the sources of what was expected");
   verb.flag("--show-values", o->show_values, "show what each case saved ('as'), in text and JSON");
   verb.number("--durations", o->durations, 1, 1000000, "name the N slowest case runs, on standard error");
   verb.flag("--allow-skips", o->allow_skips, "status 0 although every case run was skipped");

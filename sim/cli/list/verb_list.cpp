@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // pmusim list WHAT [GLOB]: what other verbs accept as names, and where policies depart from the architecture.
-// With
-// --json one array of objects, each with an "id"; of cpuid the form of --cpuid FILE.
+// With --json one array of objects, each with an "id"; of cpuid the form of --cpuid FILE.
 #include <fmt/format.h>
 #include <fnmatch.h>
 
@@ -84,12 +83,14 @@ int divergences(const ListOptions& o) {
   conformance::RunPlan plan;
   plan.models = models_of(o);
   plan.policies = session::policies_from(
-      split_list("--policy", {o.policy.empty() ? std::string("emulated,mediated,dedicated") : o.policy}),
+      split_list("--policy", o.policy.empty() ? std::vector<std::string>(std::begin(session::kPresets),
+                                                                         std::end(session::kPresets))
+                                              : std::vector<std::string>{o.policy}),
       "--policy");
   session::check_cpuid_choice(o.cpuid);
   plan.cpuids = {o.cpuid};
-  check_one_of("--kernel", o.kernel, hv::release_names());
-  plan.kernels = {o.kernel};
+  plan.kernels = split_list("--kernel", {o.kernel});
+  for (const std::string& kernel : plan.kernels) check_one_of("--kernel", kernel, hv::release_names());
   if (!o.pattern.empty()) plan.selection.patterns = {o.pattern};
   return list_divergences(std::move(plan), o.json);
 }

@@ -26,7 +26,8 @@ std::string unusable(const RunConfig& c, const Observation& seen, const RunEndin
   const Observation& base = baseline.seen;
   if (!ended_by_itself(base)) return base.stopped;
   if (base.exit_status != seen.exit_status)
-    return fmt::format("the guest ended with status {} instead of {}{}", base.exit_status, seen.exit_status,
+    return fmt::format("the guest wrote {} to the exit port instead of {}{}", exit_value(base.exit_status),
+                       exit_value(seen.exit_status),
                        base.exit_status == kSkippedStatus ? ": it skipped everything" : "");
   if (c.baseline == kNoPmu && !base.audit.empty())
     return fmt::format("the guest used {} although its CPUID tells of no PMU", base.audit[0].counter);

@@ -76,6 +76,8 @@ const PolicyResult* bare_metal_of(const std::vector<PolicyResult>& results) {
 std::optional<s64> over_bare_metal(const PolicyResult& r, const std::vector<PolicyResult>& results) {
   const PolicyResult* bare = bare_metal_of(results);
   if (!bare || bare == &r || !r.unmet.empty() || !ended_by_itself(r.seen)) return std::nullopt;
+  if (r.seen.exit_status != bare->seen.exit_status || r.seen.exit_status == kSkippedStatus)
+    return std::nullopt;  // they did different things, or nothing
   return overhead(r.seen.cycles, bare->seen.cycles);
 }
 

@@ -27,9 +27,10 @@ constexpr const char* kFooter =
     "Standard output has the guest's serial line and the table of docs/audit.md; with --format serial the\n"
     "line alone; with json or csv the values of docs/stats-format.md alone, and the line goes to standard\n"
     "error. Exit status: 0 if the guest wrote 0 (good) or 38 (all skipped) to the debug exit port 0xf4\n"
-    "under every policy, but 77 if it wrote 38 under all (--allow-skips: 0); 1 if it wrote anything else,\n"
-    "did not end by itself, or has no baseline; 2 wrong use, or output that cannot be written; 3 an\n"
-    "internal error; 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n"
+    "under every policy that ran, but 77 if it wrote 38 under all (--allow-skips: 0); 1 if it wrote\n"
+    "anything else, did not end by itself, or has no baseline; 2 wrong use, no policy that can run, or "
+    "output\n"
+    "that cannot be written; 3 an internal error; 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n"
     "Messages and stats.json show what QEMU's status would be: (2 * value + 1) & 255.";
 
 // The guest's text once if it is the same everywhere.
@@ -140,6 +141,7 @@ void add_run(const VerbOptions& command, Action& action,
   verb.text("--load-address", c->load_address, "an address",
             "IMAGE is a flat binary, loaded and entered there");
   verb.word("--entry-mode", c->entry_mode, "CPU mode at a flat binary's entry: protected (32 bit) or real");
+  verb.group("Where");
   verb.one_of_list("--model", c->models, "CPU model (one; required)");
   verb.list("--policy", c->policies,
             "policies, 'bare-metal', or 'all': bare metal and the three presets (required)");
@@ -156,16 +158,19 @@ void add_run(const VerbOptions& command, Action& action,
             "gp=N,fixed=N,version=N,width=N for fewer counters: kvm,gp=4");
   verb.word("--kernel", c->kernel, "kernel release of the host");
   verb.text("--scenario", c->scenario, "a path", "what the host does (JSON)");
+  verb.group("How");
   verb.flag("--step", c->step, "one instruction at a time");
+  verb.group("Reports");
   verb.list("--log", c->log, "events to print on standard error: msr, exit, pmi, sched, hostmsr");
   verb.text("--record", c->record, "a path",
             "write events to FILE.jsonl; of several policies, to FILE.POLICY.jsonl each");
   verb.list("--record-events", c->record_events, "only these, by the groups of --log; default: every event");
   verb.number("--max-cycles", c->max_cycles, 1, kMostCycles, "end after so many cycles");
   verb.number("--max-seconds", c->max_seconds, 1, kMostSeconds, "end after so much wall time");
-  verb.text("--out", c->out, "a path", "folder for config.json and stats.json");
+  verb.text("-o,--out", c->out, "a path", "folder for config.json and stats.json");
   verb.flag("--allow-skips", c->allow_skips, "status 0 although the guest skipped everything");
   verb.word("--format", c->format, "of standard output: text, serial, json or csv");
+  verb.group("Options");
   add_common(verb, c->common, "model.KEY=V, policy.KEY=V, scenario.KEY=V or host.COST=CYCLES");
   verb.footer(kFooter);
   verb.parsed([verb, c, &action, &guest_arguments] {

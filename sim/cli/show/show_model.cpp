@@ -50,13 +50,6 @@ std::string unit_of(const std::string& path) {
   return "";
 }
 
-// As --set takes it.
-std::string set_name(const std::string& path) {
-  std::string name = "model" + path;
-  std::replace(name.begin(), name.end(), '/', '.');
-  return name;
-}
-
 // The source that the group of a value names, if that is not the rule again.
 Cell source_of(const JsonDocument& document, const AssumedValue& value) {
   std::string group = models::file_pointer(document.root(), value.path, "");
@@ -111,7 +104,7 @@ Sheet show_model(const std::string& id, const session::Overrides& overrides) {
   Table assumed{"assumed", {"id", "value", "unit", "rule", {"source", false}}, {}, true};
   for (const AssumedValue& value : model.assumed)
     assumed.rows.push_back(
-        {set_name(value.path), value.value, unit_of(value.path), value.rule, source_of(document, value)});
+        {value.set_name(), value.value, unit_of(value.path), value.rule, source_of(document, value)});
   sheet.tables.push_back(std::move(assumed));
   return sheet;
 }

@@ -91,11 +91,11 @@ Table registers(const session::VcpuView& vcpu) {
 }
 
 Table others(const session::VcpuView& vcpu) {
-  Table table{"other_msrs", {"id", "address", "reads", "writes"}, {}, true};
+  Table table{"other_msrs", {"id", "address", "reads", "writes", "decided_by"}, {}, true};
   const auto access = [](bool exits) { return exits ? "intercepted" : "passed through"; };
   for (const session::MsrView& m : vcpu.others)
     table.rows.push_back(
-        {m.name, fmt::format("{:#x}", m.address), access(m.read_exits), access(m.write_exits)});
+        {m.name, fmt::format("{:#x}", m.address), access(m.read_exits), access(m.write_exits), m.why});
   return table;
 }
 
