@@ -131,7 +131,7 @@ TEST_CASE("a name that an override misspells is told at the override, whatever w
 }
 
 TEST_CASE("a file that cannot be read is an error with the system's reason") {
-  CHECK(message([] { load_json("/nonexistent/f.json"); }).find("No such file") != std::string::npos);
+  CHECK(message([] { load_json("/nonexistent/f.json"); }).find("no such file") != std::string::npos);
   CHECK(message([] { load_json("/"); }).find("directory") != std::string::npos);
 }
 

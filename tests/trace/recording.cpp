@@ -82,7 +82,7 @@ TEST_CASE("an event that is wrong is refused with its line and field") {
   const std::string meta = "{\"event\":\"meta\",\"schema\":2}\n";
   CHECK(read_error(meta) == "");
   CHECK(read_error("") == "line 1: an empty file");
-  CHECK(read_error("{\"event\":\"meta\",\"schema\":2}\n") == "line 1, /schema: version 2");
+  CHECK(read_error("{\"event\":\"meta\",\"schema\":1}\n") == "line 1, /schema: version 1");
   CHECK(read_error(meta + "{}\n") == "line 2: no 'event'");
   CHECK(read_error(meta + "{\"event\":\"halt\",\"cycle\":5,\"tsc\":5,\"cpu\":0,\"phase\":\"enter\"}\n"
                           "{\"event\":\"hlat\",\"cycle\":5,\"tsc\":5,\"cpu\":0,\"phase\":\"enter\"}\n") ==
@@ -97,7 +97,7 @@ TEST_CASE("cycles of one CPU may stand still but not go back, other CPUs have th
     return std::string("{\"event\":\"lvt\",\"cycle\":") + cycle + ",\"tsc\":0,\"cpu\":" + cpu +
            ",\"value\":\"0x1\"}\n";
   };
-  const std::string meta = "{\"event\":\"meta\",\"schema\":1}\n";
+  const std::string meta = "{\"event\":\"meta\",\"schema\":2}\n";
   CHECK(read_error(meta + lvt("0", "5") + lvt("0", "5") + lvt("1", "4")) == "");
   CHECK(read_error(meta + lvt("0", "5") + lvt("0", "4")) == "line 3, /cycle: 4");
 }
