@@ -47,7 +47,7 @@ std::string describe(const CaseResult& r) {
   return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
-// "count: expected 83, got 171 (reason)"
+// "count: expected 83, got 171 (reason; source: ...)"
 std::string divergence_line(const Finding& f) {
   return fmt::format("{}: expected {}, got {} ({}; source: {})", what_in_rounds(f), f.expected, f.got,
                      f.reason, f.source);

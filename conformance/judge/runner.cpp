@@ -166,8 +166,8 @@ class Suite {
         column.release = hv::release_by_name(kernel);
         column.point = {id, vendor_name(model.vendor), policy_id, cpuid, bare ? kNoKernel : kernel};
         column.model = &model;
-        guest_cpuid(cpuid, model, column.release,
-                    !bare && policy->second.counters_in_hardware());  // possible?
+        // Refused here, before any worker starts, if it asks for what the model has not.
+        guest_cpuid(cpuid, model, column.release, !bare && policy->second.counters_in_hardware());
         if (!bare) {
           column.policy = &policy->second;
           column.unmet = hv::unmet(*column.policy, model, column.release);
