@@ -344,6 +344,26 @@ TEST_CASE("each cycle of the host is booked to what the host works on") {
   });
 }
 
+TEST_CASE("what the host's cycles were booked to is restored with the state") {
+  const MachineConfig c = config("spr");
+  Program p;
+  p.body = [](Cpu& cpu) {
+    const Charged charged(cpu, HostCause::Monitor);
+    HostWork w;
+    w.cycles = 1000;
+    cpu.work(w);
+  };
+  machine().reset(c);
+  machine().set_program(0, &p);
+  machine().run({10000000, 60});
+  const std::vector<u8> state = machine().save();
+  const HostCycles saved = machine().cpu(0).host_cycles();
+  CHECK(saved[static_cast<unsigned>(HostCause::Monitor)] >= 1000);
+  machine().reset(c);
+  machine().restore(state);
+  CHECK(machine().cpu(0).host_cycles() == saved);
+}
+
 TEST_CASE("a failed entry reports the block's reason and stores nothing") {
   run_host(config("spr"), [](Cpu& cpu) {
     Block b;

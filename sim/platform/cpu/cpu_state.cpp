@@ -31,6 +31,9 @@ void Cpu::archive(Archive& a) {
   a.list(pmi_due_);
   a.list(inbox_);
   a(host_if_, in_nmi_, handled_, idle_, parked_, finished_);
+  if (a.saving()) book_host_cycles();
+  for (u64& cycles : host_cycles_) a(cycles);
+  a(booked_, cause_);
   u64 line = monitor_->line();
   a(line, stored_at_);
   if (!a.saving()) line == kNever ? ram_.disarm(*monitor_) : ram_.arm(*monitor_, line);
