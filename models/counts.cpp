@@ -65,7 +65,7 @@ Caps with_counts(Caps caps, const CountRequest& request) {
   if (vendor == Vendor::Amd && caps.version < 2) caps.gp_count = caps.perfctr_core ? kExtended : kLegacy;
   if (caps.version == 0) caps.gp_count = 0;
   if (request.gp) caps.gp_count = static_cast<u8>(*request.gp);
-  if (request.fixed) caps.fixed_mask = static_cast<u32>(mask(std::min(*request.fixed, 32u)));
+  if (request.fixed) caps.fixed_mask = static_cast<u32>(mask(std::min(*request.fixed, 31u)));
   if (caps.fixed_mask && !caps.fixed_width) caps.fixed_width = caps.gp_width;
   if (request.width) caps.gp_width = static_cast<u8>(*request.width);
   if (request.width && vendor == Vendor::Intel) caps.fixed_width = static_cast<u8>(*request.width);

@@ -106,23 +106,37 @@ pmu::Vendor vendor_of(const CpuidTable& table) {
   return table.read(0, 0).ebx == 0x756e6547 ? pmu::Vendor::Intel : pmu::Vendor::Amd;  // "Genu"
 }
 
+// As it was asked for: "gp=4,fixed=3".
+std::string text_of(const models::CountRequest& counts) {
+  std::string text;
+  const auto add = [&text](const char* name, const std::optional<unsigned>& value) {
+    if (value) text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, *value);
+  };
+  add("gp", counts.gp);
+  add("fixed", counts.fixed);
+  add("version", counts.version);
+  add("width", counts.width);
+  return text;
+}
+
 // Fewer counters than the base has, never more: there is nothing behind those.
 void change_counts(const models::CountRequest& counts, const std::string& base, CpuidTable& table) {
   if (counts.empty()) return;
+  const auto refuse = [&](const std::string& expected) {
+    throw InputError("--cpuid", "", "'" + text_of(counts) + "'", expected);
+  };
   const pmu::Caps most = models::rules_of(vendor_of(table))->caps_from(table, 0);
-  const pmu::Caps wanted = models::with_counts(most, counts);
-  std::string expected = models::impossible_counts(wanted);
+  if (most.version == 0) refuse("no counts: that CPUID tells of no PMU");
   const unsigned width = counts.width.value_or(most.gp_width);
-  if (most.version == 0)
-    expected = "no counts: that CPUID tells of no PMU";
-  else if (counts.version.value_or(0) > most.version || counts.gp.value_or(0) > most.gp_count ||
-           counts.fixed.value_or(0) > most.fixed_count() || width > most.gp_width || width < kLeastWidth)
-    expected = fmt::format("at most version {}, gp {}, fixed {} and width {} to {}, as {} has", most.version,
-                           most.gp_count, most.fixed_count(), kLeastWidth, most.gp_width,
-                           base == "kvm"    ? "KVM's CPUID"
-                           : base == "host" ? "the host's CPUID"
-                                            : base);
-  if (!expected.empty()) throw InputError("--cpuid", "", models::counts_text(wanted), expected);
+  if (counts.version.value_or(0) > most.version || counts.gp.value_or(0) > most.gp_count ||
+      counts.fixed.value_or(0) > most.fixed_count() || width > most.gp_width || width < kLeastWidth)
+    refuse(fmt::format("at most version {}, gp {}, fixed {} and width {} to {}, as {} has", most.version,
+                       most.gp_count, most.fixed_count(), kLeastWidth, most.gp_width,
+                       base == "kvm"    ? "KVM's CPUID"
+                       : base == "host" ? "the host's CPUID"
+                                        : base));
+  const pmu::Caps wanted = models::with_counts(most, counts);
+  if (const std::string expected = models::impossible_counts(wanted); !expected.empty()) refuse(expected);
   models::enumerate_counts(wanted, table);
 }
 

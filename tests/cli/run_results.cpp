@@ -319,3 +319,12 @@ TEST_CASE("what no device answers is reported alike on bare metal and in VMs, in
   }
   CHECK(pmusim_command(run + "--quiet").err.empty());
 }
+
+TEST_CASE("guests that skipped everything have no overhead, and a note says so") {
+  const Output o =
+      pmusim_command("run " + kProfiler +
+                     " --model spr --policy bare-metal,emulated --cpuid kvm,version=0 --timing functional");
+  CHECK(o.status == 77);
+  CHECK_FALSE(has(o.out, "over bare metal"));
+  CHECK(has(o.err, "no overhead: the guest did not end as on bare metal, or it skipped everything"));
+}

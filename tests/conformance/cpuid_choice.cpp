@@ -72,6 +72,7 @@ TEST_CASE("a guest is told of as many counters as the choice says, up to what KV
     has(error_of(spr, above),
         "expected at most version 2, gp 8, fixed 3 and width 32 to 48, as KVM's CPUID has");
   has(error_of(spr, "kvm,version=1,fixed=1"), "version 2 or later, which fixed counters need");
+  has(error_of(spr, "kvm,gp=4,fixed=40"), "found 'gp=4,fixed=40', expected at most version 2");
   CHECK(caps_of(spr, "host,fixed=4").fixed_mask == 0xf);
   CHECK_FALSE(error_of(spr, "host,fixed=5").empty());
 }

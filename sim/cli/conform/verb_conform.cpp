@@ -24,11 +24,9 @@ namespace {
 using namespace conformance;
 
 constexpr const char* kFooter =
-    "Exit status: 0 nothing failed; 1 something did; 77 every case run was skipped, so that nothing was "
-    "tested\n"
-    "(--allow-skips: 0); 2 wrong use, or output that cannot be written; 3 an internal error; 130 "
-    "interrupted\n"
-    "(Ctrl-C), 143 ended by SIGTERM.";
+    "Exit status: 0 nothing failed; 1 something did; 77 every case run was skipped, so that nothing was\n"
+    "tested (--allow-skips: 0); 2 wrong use, or output that cannot be written; 3 an internal error; 130\n"
+    "interrupted (Ctrl-C), 143 ended by SIGTERM.";
 
 // The case runs that took longest. Wall time differs from run to run, so no report holds it.
 std::string slowest(std::vector<CaseResult> results, std::size_t number) {

@@ -77,6 +77,10 @@ void print_notes(const RunConfig& c, const std::vector<PolicyResult>& results) {
   if (c.format != "text") return;
   if (!asks_for_overhead(c))
     fmt::print(stderr, "pmusim: note: for the overhead, add bare-metal to --policy, or give --baseline\n");
+  else if (c.baseline.empty() && results.size() > 1 && !any_overhead(results))
+    fmt::print(
+        stderr,
+        "pmusim: note: no overhead: the guest did not end as on bare metal, or it skipped everything\n");
   else if (c.timing == "functional" && any_overhead(results))
     fmt::print(
         stderr,
