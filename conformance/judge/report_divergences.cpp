@@ -85,6 +85,12 @@ std::string only(const std::vector<CaseResult>& results, const std::string& poli
   return values.size() == 1 ? values[0] : "";
 }
 
+// "/steps/3": two steps may have one title.
+std::string step_of(const Finding& f) {
+  const std::size_t pointer = f.place.find('/');
+  return pointer == std::string::npos ? "" : f.place.substr(pointer);
+}
+
 }  // namespace
 
 std::string divergences_text(const std::vector<CaseResult>& results, bool sources) {
@@ -119,8 +125,8 @@ std::string divergences_json(const std::vector<CaseResult>& results) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const CaseResult& r : results)
     for (const Finding& f : r.divergences)
-      rows.push_back({{"id", fmt::format("{}/{}/{}/{}/{}/{}", r.policy, r.model, r.cpuid, r.kernel, r.id,
-                                         what_in_rounds(f))},
+      rows.push_back({{"id", fmt::format("{}/{}/{}/{}/{}{}: {}", r.policy, r.model, r.cpuid, r.kernel, r.id,
+                                         step_of(f), what_in_rounds(f))},
                       {"policy", r.policy},
                       {"model", r.model},
                       {"cpuid", r.cpuid},

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <set>
 
 #include "base/json.h"
 #include "tests/cli/case_file.h"
@@ -113,7 +114,9 @@ TEST_CASE("what departs as documented is shown in the matrix, below it, and by t
   CHECK(has(pmusim_command(list).out, "    absent-pmu-legacy-msrs\n"));
   const JsonDocument rows = pmusim_command(list + " --json").json();
   CHECK(rows.root().size() > 10);
+  std::set<std::string> ids;
   for (const pmusim::JsonView& row : rows.root().items()) {
+    CHECK(ids.insert(row.at("id").as_string()).second);
     CHECK(row.at("policy").as_string() == "emulated");
     for (const char* key : {"id", "case", "check", "expected", "got", "reason", "source"})
       CHECK_FALSE(row.at(key).as_string().empty());
